@@ -128,7 +128,7 @@ def digits_data(
     ds = TensorDataset(x, y)
     return DataBunch.create(Subset(ds, perm[n_valid:]), Subset(ds, perm[:n_valid]), bs, num_workers, device, nn.CrossEntropyLoss())
 
-def digits_sample(bs:int=64, **kwargs) -> DataBunch:
+def digits_sample(bs:int=16, **kwargs) -> DataBunch:
     "Threes (class 0) against sevens (class 1): `digits_data` with two classes."
     return digits_data(bs, classes=(3, 7), **kwargs)
 

@@ -139,9 +139,10 @@ def findings(self:LRCurve) -> list[str]: # one sentence each; empty for a normal
     if self.stop_reason == 'data': out.append("The data ran out before end_lr: give a loader that can be restarted.")
     if self.settings.get('extended'): out.append(f"The loss was still falling at end_lr, so the sweep went on to {self.lrs[-1]:.2g}.")
     if n < 30: out.append(f"Only {n} points: a larger num_it gives a steadier answer.")
-    before = np.interp(v.x[-1]-0.5, v.x, v.z)                        # half a decade before the end
-    if before - v.z[-1] > 0.05*v.fall: out.append("The loss was still falling at the last rate: raise end_lr, or pass extend=True.")
-    elif v.z[-1] < v.start - 0.5*v.fall: out.append("The loss never diverged: the upper end is a guess; raise end_lr.")
+    if v.z[-1] < v.start - 0.5*v.fall:                               # it ended low
+        before = np.interp(v.x[-1]-0.5, v.x, v.z)                    # half a decade earlier
+        if before - v.z[-1] > 0.05*v.fall: out.append("The loss was still falling at the last rate: raise end_lr, or pass extend=True.")
+        else: out.append("The loss never diverged: the upper end is a guess; raise end_lr.")
     if v.z[0] - np.interp(v.x[0]+0.5, v.x, v.z) > 0.1*v.fall: out.append("The loss falls from the first rates on: lower start_lr.")
     if v.fall < 4*v.noise:
         out.append(f"Noisy: the loss falls by {v.fall:.2g} and jumps by {v.noise:.2g} from batch to batch; raise num_it, or runs.")

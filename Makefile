@@ -1,0 +1,50 @@
+# `make demo` and `make test` work on a fresh machine with Python 3.10 or newer and nothing else installed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+NEEDS = setup.cfg constraints.txt pyproject.toml
+
+.PHONY: demo test prepare readme clean
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo "make demo     find a learning rate for handwritten digits, and draw it"
+	@echo "make test     all checks: notebooks clean, library and README in step, notebooks run, pytest"
+	@echo "make prepare  after editing notebooks: clean, export, write the README"
+	@echo "make clean    remove the environment and what builds left behind"
+
+demo: $(VENV)/.core
+	$(BIN)/python examples/digits.py
+
+test: $(VENV)/.dev
+	$(BIN)/python tools/in_step.py
+	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nbdev_test --n_workers 2 --timing
+	$(BIN)/python -m pytest
+
+prepare: $(VENV)/.dev
+	$(BIN)/nbdev_clean
+	$(BIN)/nbdev_export
+	$(BIN)/python tools/readme.py
+
+readme: $(VENV)/.dev
+	$(BIN)/python tools/readme.py
+
+# An environment is made once, and again when what it is made from has changed.
+$(VENV)/.core: $(NEEDS) | $(VENV)/bin/python
+	@echo "Installing into $(VENV) (once; PyTorch is large) ..."
+	$(PIP_INSTALL) -e '.[data]'
+	@touch $@
+
+$(VENV)/.dev: $(NEEDS) | $(VENV)/bin/python
+	@echo "Installing into $(VENV) (once; PyTorch is large) ..."
+	$(PIP_INSTALL) -e '.[dev]'
+	@touch $@ $(VENV)/.core
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "fastlr needs Python 3.10 or newer: pass PYTHON=/path/to/python3")'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+clean:
+	rm -rf $(VENV) $(VENV)-plain build dist *.egg-info .pytest_cache .hypothesis

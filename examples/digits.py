@@ -1,0 +1,20 @@
+"Find a learning rate for a small network on scikit-learn's handwritten digits, draw the curve, and train with the answer."
+from pathlib import Path
+
+import torch
+from fastlr import Learner, accuracy, digits_data, simple_cnn
+
+torch.manual_seed(0)
+learn = Learner(digits_data(), simple_cnn((1, 16, 32, 10)), metrics=accuracy)
+
+curve = learn.lr_find()
+fig = learn.recorder.plot(suggestion=True, return_fig=True)
+out = Path('runs/digits')
+out.mkdir(parents=True, exist_ok=True)
+fig.savefig(out/'lr-loss.png', dpi=120, bbox_inches='tight')
+curve.save(out/'curve.json')
+print(f"The curve is drawn in {(out/'lr-loss.png').resolve()}")
+
+suggestion = curve.suggest()
+print(f"\nTraining five epochs of one-cycle at {suggestion.lr:.2E}: {suggestion.reason}.")
+learn.fit_one_cycle(5, suggestion.lr)
