@@ -31,7 +31,6 @@ class Recorder(LearnerCallback):
         self._raw, self._smooth, self._smoothener = [], [], SmoothenValue(0.98)
 
     def on_train_begin(self, pbar, metrics_names, **kwargs): self._reset(metrics_names); pbar.write(self.names, table=True)
-
     def on_epoch_begin(self, **kwargs): self.start = time.time()
     def on_batch_begin(self, train, **kwargs):
         if train: opt = self.learn.opt; self.lrs.append(opt.lr); self.moms.append(opt.mom)

@@ -1,0 +1,56 @@
+"What many tests need: a small problem, and a way to compare trainings bit for bit."
+import matplotlib
+matplotlib.use('Agg')
+
+import random
+
+import numpy as np
+import pytest, torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from fastlr import Learner
+
+torch.set_num_threads(1)
+
+
+def problem(n=96, seed=0):
+    "A dataset of `n` rows of 6 numbers in 3 classes that can be learned."
+    x = torch.randn(n, 6, generator=torch.Generator().manual_seed(seed))
+    return TensorDataset(x, (x @ torch.randn(6, 3, generator=torch.Generator().manual_seed(99))).argmax(1))
+
+
+def net():
+    "A net that keeps statistics and draws random numbers."
+    return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3))
+
+
+def loaders(bs=16, **kw): return DataLoader(problem(), bs, shuffle=True, **kw), DataLoader(problem(48, 1), bs)
+
+
+def make_learner(seed=0, dls=None, **kw):
+    torch.manual_seed(seed); np.random.seed(seed); random.seed(seed)
+    return Learner(dls or loaders(), net(), loss_func=nn.CrossEntropyLoss(), **{'silent': True, **kw})
+
+
+def state_of(learn):
+    "Copies of everything that a training may depend on: weights, statistics, moments, hyperparameters, modes, random state."
+    sd = learn.opt.state_dict() if learn.opt is not None else {'state': {}, 'param_groups': []}
+    return dict(model={k: v.clone() for k, v in learn.model.state_dict().items()},
+                grads=[None if p.grad is None else p.grad.clone() for p in learn.model.parameters()],
+                flags=[(m.training) for m in learn.model.modules()] + [p.requires_grad for p in learn.model.parameters()],
+                moments=[{k: v.clone() if torch.is_tensor(v) else v for k, v in s.items()} for s in sd['state'].values()],
+                groups=[{k: v for k, v in g.items()} for g in sd['param_groups']],
+                rng=(torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()))
+
+
+def same(a, b):
+    "Whether two nested states are equal to the last bit."
+    if torch.is_tensor(a): return torch.is_tensor(b) and a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict): return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)): return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
+    return a == b
+
+
+@pytest.fixture
+def learn(): return make_learner()

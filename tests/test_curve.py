@@ -1,0 +1,126 @@
+"Curves, suggestions and pictures: invariances, exact round trips, honest refusals."
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from fastlr import LRCurve, NoSuggestion, whittaker
+
+RULES = ('auto', 'steep', 'minimum')
+
+
+def curve(n=100, seed=0, noise=0.02, a=1., b=0., lo=-7, **kw):
+    "A curve that falls around 1e-3 and breaks away from 0.3 on."
+    lrs = 10**np.linspace(lo, 1, n)
+    y = 2.3 - 1.8/(1 + (1e-3/lrs)**1.5) + 30*np.maximum(lrs-0.3, 0) + np.random.default_rng(seed).normal(0, noise, n)
+    return LRCurve(lrs, a*np.r_[2.3, y[:-1]] + b, **{'stop_reason': 'diverged', **kw})
+
+
+floats = st.floats(-1e300, 1e300, allow_subnormal=True)
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), n=st.integers(0, 30), k=st.integers(0, 3), groups=st.integers(1, 3), suffix=st.sampled_from(['json', 'csv']))
+def test_save_and_load_are_exact(tmp_path_factory, data, n, k, groups, suffix):
+    lrs = sorted(data.draw(st.lists(st.floats(1e-12, 1e3), min_size=n, max_size=n, unique=True)))
+    draw = lambda m: data.draw(st.lists(floats, min_size=m, max_size=m))
+    c = LRCurve(lrs, draw(n), np.reshape(draw(n*groups), (n, groups)) if n else None, data.draw(st.sampled_from(['end', 'data', 'diverged'])),
+                data.draw(st.sampled_from([0, 1])), tuple(draw(max(1, n-i)) for i in range(k)) if n else (), dict(num_it=n, mode='exp'))
+    path = c.save(tmp_path_factory.mktemp('c')/f'curve.{suffix}')
+    assert LRCurve.load(path).to_dict() == c.to_dict()
+
+
+def test_a_dict_from_an_older_version_loads():
+    c = LRCurve.from_dict(json.loads('{"lrs": [0.1, 0.2], "losses": [1, 2]}'))
+    assert c.stop_reason == 'end' and c.shift == 1 and c.group_lrs.tolist() == [[0.1], [0.2]]
+    with pytest.raises(ValueError, match='lrs and losses'): LRCurve.from_dict({'lr': [1]})
+
+
+def test_save_leaves_nothing_half(tmp_path, monkeypatch):
+    import os
+    c, path = curve(), tmp_path/'c.json'
+    c.save(path); old = path.read_text()
+    def fail(*a): raise OSError('disk full')
+    monkeypatch.setattr(os, 'replace', fail)
+    with pytest.raises(OSError): curve(seed=1).save(path)
+    assert path.read_text() == old and [p.name for p in tmp_path.iterdir()] == ['c.json']
+
+
+def test_curves_cannot_be_written_to():
+    c, mine = curve(), np.array([1., 2.])
+    for array in (c.lrs, c.losses, c.group_lrs):
+        with pytest.raises(ValueError): array[0] = 1
+    with pytest.raises(AttributeError): c.lrs = mine
+    own = LRCurve([0.1, 0.2], mine); mine[0] = 7
+    assert own.losses[0] == 1.
+
+
+@settings(max_examples=50, deadline=None)
+@given(value=st.floats(-1e6, 1e6), n=st.integers(1, 200))
+def test_constant_losses_smooth_to_themselves_exactly(value, n):
+    assert (LRCurve(10**np.linspace(-7, 1, n) if n > 1 else [1e-7], [value]*n).smooth() == value).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(a=st.floats(1e-3, 1e3), b=st.floats(-1e3, 1e3), seed=st.integers(0, 9), rule=st.sampled_from(RULES))
+def test_scale_and_offset_of_the_loss_do_not_matter(a, b, seed, rule):
+    plain, other = curve(seed=seed), curve(seed=seed, a=a, b=b)
+    assert np.log10(other.suggest(rule).lr / plain.suggest(rule).lr) == pytest.approx(0, abs=0.01)
+    assert len(plain.findings) == len(other.findings)
+
+
+@pytest.mark.parametrize('rule, most', [('auto', 0.2), ('steep', 0.3)])
+def test_steps_start_rate_and_seed_hardly_matter(rule, most):
+    answers = [curve(n, seed, lo=lo).suggest(rule).lr for n in (50, 100, 400) for seed in range(5) for lo in (-7, -5)]
+    assert np.ptp(np.log10(answers)) <= most
+
+
+def test_slope_is_taken_against_the_logarithm():
+    "Against the rate itself, the steepest place of this curve would lie three decades lower."
+    lrs = 10**np.linspace(-7, 0, 100); losses = 3 - np.log10(lrs)*0.02 - 1.5/(1 + (1e-2/lrs)**2)
+    assert lrs[np.gradient(losses, lrs).argmin()] < 1e-5
+    assert abs(np.log10(LRCurve(lrs, losses, shift=0).suggest('steep').lr) - -2) < 0.1
+
+
+def test_suggestions_are_plain_floats_with_a_reason():
+    c = curve(group_lrs=np.outer(10**np.linspace(-7, 1, 100), [0.1, 1.]))
+    for rule in RULES:
+        s = c.suggest(rule)
+        assert type(s.lr) is float and float(s) == s.lr and s.rule == rule and s.reason and np.allclose(s.lrs, [s.lr/10, s.lr])
+        assert abs(np.log10(c.lrs[s.index]/s.lr)) < 0.1
+
+
+LOGS = 10**np.linspace(-7, 1, 60)
+@pytest.mark.parametrize('c', [LRCurve([], []), LRCurve([0.1, 0.2], [1, 0.5]), LRCurve(LOGS, [1.]*60), LRCurve(LOGS, np.linspace(1, 5, 60)),
+                               LRCurve(LOGS, np.random.default_rng(0).normal(0, 1, 60))], ids=['empty', 'two', 'equal', 'rising', 'noise'])
+def test_no_suggestion_says_why_and_what_to_do(c):
+    for rule in RULES:
+        with pytest.raises(NoSuggestion, match='num_it'): c.suggest(rule)
+    assert c.suggestions() == {} and len(c.findings) == 1 and c._repr_html_()
+
+
+def test_a_loss_that_only_falls_has_a_suggestion_and_a_finding():
+    c = LRCurve(LOGS, np.linspace(5, 1, 60))
+    assert LOGS[0] <= c.suggest().lr <= LOGS[-1] and any('still falling' in f for f in c.findings)
+
+
+def test_unknown_rule():
+    with pytest.raises(ValueError, match="unknown rule 'best'; choose from auto"): curve().suggest('best')
+
+
+def test_plot_never_shows_takes_an_ax_and_refuses_to_be_blank(monkeypatch):
+    monkeypatch.setattr(plt, 'show', lambda *a, **k: pytest.fail('show was called'))
+    fig, ax = plt.subplots()
+    assert curve().plot(suggestion=True, ax=ax) is ax
+    n = len(plt.get_fignums())
+    with pytest.raises(ValueError, match='skip_start=60 and skip_end=40'): curve().plot(skip_start=60, skip_end=40)
+    assert len(plt.get_fignums()) == n                                          # nothing blank was left
+    flat = LRCurve(LOGS, [1.]*60).plot(suggestion=True)
+    assert len(flat.get_lines()) == 2
+    plt.close('all')
+
+
+@pytest.mark.parametrize('bad', [dict(bandwidth=0), dict(bandwidth=-1)])
+def test_whittaker_refuses(bad):
+    with pytest.raises(ValueError, match='bandwidth'): whittaker([0, 1, 2, 3], [1, 2, 3, 4], **bad)
