@@ -15,18 +15,19 @@ _modules = dict(
     plot=[],
     snapshot=['Snapshot'],
     sweep=['LRSweep', 'Divergence'],
-    callback=['Callback', 'LearnerCallback', 'CallbackHandler', 'AverageMetric', 'SmoothenValue', 'add_metrics', 'EVENTS', 'STATE'],
+    callback=['Callback', 'LearnerCallback', 'CallbackHandler', 'AverageMetric', 'SmoothenValue', 'add_metrics', 'shapes_training', 'EVENTS', 'STATE'],
     data=['DataBunch', 'digits_data', 'digits_sample', 'simple_cnn', 'accuracy', 'error_rate'],
     learner=['Learner', 'OptimWrapper', 'fit', 'validate', 'loss_batch'],
     recorder=['Recorder'],
     lr_finder=['LRFinder', 'lr_find'],
-    one_cycle=['OneCycleScheduler', 'one_cycle'],
+    one_cycle=['OneCycleScheduler', 'one_cycle_at'],
     training=['GradientClipping', 'GradientAccumulation', 'MixedPrecision'],
 )
 __all__ = [name for names in _modules.values() for name in names]
 
 
 def __getattr__(name):
+    if name in _modules: return importlib.import_module(f'.{name}', __name__)
     if name not in __all__: raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for module, names in _modules.items():
         loaded = importlib.import_module(f'.{module}', __name__)

@@ -63,15 +63,14 @@ def annealing_poly(
 class Scheduler:
     "Walks from `vals[0]` to `vals[1]` in `n_iter` steps along `func`: after step `n_iter` it is at the end, and stays there."
     def __init__(self,
-        vals, # (start, end), or one value that stays
-        n_iter:int, # steps to the end, at least 1
-        func=None # a schedule `(start, end, pct)`; default: linear for a pair, constant for one value
+        vals, # (start, end), or one value: the end is then 0; a list has one value a parameter group
+        n_iter:int, # steps to the end; fewer than 1 count as 1
+        func=None # a schedule `(start, end, pct)`; default: linear for a pair, and one value stays as it is
     ):
-        if int(n_iter) < 1: raise ValueError(f"Scheduler: n_iter must be at least 1 step, got {n_iter!r}")
-        pair = isinstance(vals, (tuple, list))
+        pair = isinstance(vals, tuple)
         if pair and len(vals) != 2: raise ValueError(f"Scheduler: vals must be (start, end) or one value, got {vals!r}")
-        self.start, self.end = vals if pair else (vals, vals)
-        self.n_iter, self.func = int(n_iter), func or (annealing_linear if pair else annealing_no)
+        self.start, self.end = (np.array(v, dtype=float) if isinstance(v, list) else v for v in (vals if pair else (vals, 0)))
+        self.n_iter, self.func = max(1, int(n_iter)), func or (annealing_linear if pair else annealing_no)
         self.restart()
 
     def restart(self): "Back to before the first step."; self.n = 0

@@ -16,12 +16,13 @@ from .callback import LearnerCallback
 from .learner import Learner, _watched, eval_mode, fit, loss_batch
 from .plot import LRCurve
 from .recorder import Recorder
+from .snapshot import keep
 from .sweep import LRSweep, check_settings
 
 # %% ../nbs/10_lr_finder.ipynb #a930b376
 class LRFinder(LearnerCallback):
     "Causes `learn` to go on a mock training from `start_lr` to `end_lr` over `num_it` updates; afterwards all is as it was."
-    _order = -100
+    _order, shapes_training = -100, False
     def __init__(self, learn,
         start_lr=1e-7, # first rate, of the fastest layer group; a list gives each group its own
         end_lr=10., # last rate, likewise
@@ -42,7 +43,8 @@ class LRFinder(LearnerCallback):
 def on_train_begin(self:LRFinder, **kwargs):
     "Keep the state of the training, set the first rate, and see that nothing is validated."
     learn = self.learn
-    self.sweep = LRSweep(learn.opt.opt, learn.model, self.start_lr, self.end_lr, self.num_it, stop_div=self.stop_div,
+    models = [m for m in (learn.model, learn.loss_func) if isinstance(m, torch.nn.Module)]       # a loss may have buffers
+    self.sweep = LRSweep(learn.opt.opt, models, self.start_lr, self.end_lr, self.num_it, stop_div=self.stop_div,
                          shift=0 if self.val_batches else 1, **self.kwargs).start()
     self.sweep.use_loader(learn.data.train_dl)
     if self.val_batches: self.sweep.use_loader(learn.data.valid_dl)
@@ -70,7 +72,10 @@ def on_backward_end(self:LRFinder, iteration, **kwargs):
     if (iteration+1) % self.sweep.accumulate: return {'skip_step': True, 'skip_zero': True}
 
 @patch
-def on_batch_begin(self:LRFinder, **kwargs): self.in_batch = True
+def on_batch_begin(self:LRFinder, **kwargs):
+    "Note that a batch has begun, and watch the gradient scaler if mixed precision has brought one."
+    self.in_batch, scaler = True, self.learn.opt.scaler
+    if scaler is not None and self.sweep.scaler is None: self.sweep.use_scaler(scaler)
 
 @patch
 def on_step_end(self:LRFinder, **kwargs):
@@ -79,12 +84,13 @@ def on_step_end(self:LRFinder, **kwargs):
 
 # %% ../nbs/10_lr_finder.ipynb #c8eb8a76
 @patch
-def on_batch_end(self:LRFinder, last_loss, train, skip_step, **kwargs):
+def on_batch_end(self:LRFinder, last_loss, train, skip_step, iteration, **kwargs):
     "Note the loss, set the next rate; at the end of the sweep, stop the training."
     if not train: return
     self.in_batch = False
-    sweep, scaler = self.sweep, self.learn.opt.scaler
-    if scaler is not None and sweep.scaler is None: sweep.use_scaler(scaler)
+    sweep = self.sweep
+    if skip_step and sweep.accumulate > 1 and (iteration+1) % sweep.accumulate == 0:
+        raise ValueError(f"accumulate={sweep.accumulate} and another callback both gather batches: pass accumulate=1, or remove the callback")
     if self.val_batches and not skip_step: last_loss = self._valid_loss()
     done = sweep.record(last_loss, update=not skip_step)
     if self.bar is not None: self.bar.update(min(len(sweep), self.num_it))
@@ -103,8 +109,9 @@ def on_train_end(self:LRFinder, exception=None, **kwargs):
     sweep = self.__dict__.get('sweep')
     if sweep is None: return                             # it never began
     if self.__dict__.get('bar') is not None: self.bar.on_iter_end()
-    sweep.finish()
-    if exception is None or isinstance(exception, KeyboardInterrupt): self.learn.recorder.curve = sweep.curve
+    try: sweep.finish()
+    finally:
+        if exception is None or isinstance(exception, KeyboardInterrupt): self.learn.recorder.curve = sweep.curve
 
 @patch
 def _valid_loss(self:LRFinder):
@@ -112,6 +119,7 @@ def _valid_loss(self:LRFinder):
     learn = self.learn
     with eval_mode(learn.model), torch.no_grad():
         losses = [loss_batch(learn.model, *learn.to_batch(b), learn.loss_func) for b in islice(learn.data.valid_dl, self.val_batches)]
+    if not losses: raise ValueError(f"val_batches={self.val_batches}, and valid_dl has no batch left: a generator can be used only once, pass a loader or a list")
     return torch.stack(losses).mean()
 
 # %% ../nbs/10_lr_finder.ipynb #2648cca5
@@ -121,7 +129,7 @@ def lr_find(
     end_lr=10., # last rate, likewise
     num_it:int=100, # optimizer updates, at least 2
     stop_div=True, # stop when the loss diverges: True, False, or a factor on the best loss
-    wd:float=None, # weight decay during the sweep; default: the learner's
+    wd:float=None, # weight decay during the sweep; default: the optimizer's
     *,
     mode:str='exp', # 'exp' or 'linear'
     runs:int=1, # sweeps from the same state, reseeded; the curve is their median
@@ -131,12 +139,10 @@ def lr_find(
     silent:bool=False # no bar, no message
 ) -> LRCurve: # also at `learn.recorder.curve`
     "Explore learning rates from `start_lr` to `end_lr` over `num_it` updates. Everything else is afterwards as it was before."
-    ends = learn.lr_range(start_lr), learn.lr_range(end_lr)
+    ends = learn.lr_range(start_lr, 'start_lr'), learn.lr_range(end_lr, 'end_lr')
     check_settings(*ends, num_it, mode, stop_div, accumulate); _check_more(learn, runs, val_batches, wd)
     silent = silent or learn.silent
-    curves = [_sweep_once(learn, *ends, num_it, stop_div, wd, mode=mode, accumulate=accumulate, val_batches=val_batches,
-                          extend=extend, silent=silent, seed=run or None) for run in range(runs)]
-    learn.recorder.curve = curves[0] if runs == 1 else LRCurve.median(curves)
+    _sweeps(learn, runs, *ends, num_it, stop_div, wd, mode=mode, accumulate=accumulate, val_batches=val_batches, extend=extend, silent=silent)
     if not silent: print("LR Finder is complete, type learn.recorder.plot() to see the graph.")
     return learn.recorder.curve
 
@@ -149,14 +155,26 @@ def _check_more(learn, runs, val_batches, wd):
     if val_batches and learn.data.valid_dl is None: raise ValueError(f"val_batches={val_batches} needs validation data, and there is none: pass a valid_dl, or val_batches=0")
     if wd is not None and not (isinstance(wd, (int, float)) and 0 <= wd < float('inf')): raise ValueError(f"wd must be a finite number from 0, got {wd!r}")
 
+def _sweeps(learn, runs, *args, **kwargs):
+    "So many sweeps, and their curve at `learn.recorder.curve`; after Ctrl-C, that of the sweeps that were complete."
+    curves = []
+    try:
+        for run in range(runs): curves.append(_sweep_once(learn, *args, seed=run or None, **kwargs))
+    finally:
+        if curves: learn.recorder.curve = curves[0] if len(curves) == 1 else LRCurve.median(curves)
+
+# %% ../nbs/10_lr_finder.ipynb #413f407f
 def _sweep_once(learn, *args, **kwargs):
     "One mock training of `learn` with an `LRFinder` made from the rest; its curve."
-    opt = learn.opt
-    if opt is None: learn.create_opt(1.)
+    attrs, puts, scaler = dict(vars(learn)), [keep(vars(cb)) for cb in learn.callbacks], getattr(learn.opt, 'scaler', None)
+    if learn.opt is None: learn.create_opt(1.)
     try:
         finder = LRFinder(learn, *args, **kwargs)
         fit(sys.maxsize, learn, [finder, *learn.callbacks_for(shaping=True)], silent=True)
-    finally: learn.opt = opt
+    finally:
+        vars(learn).clear(); vars(learn).update(attrs)
+        if learn.opt is not None: learn.opt.scaler = scaler
+        for put in puts: put()
     return finder.sweep.curve
 
 Learner.lr_find = lr_find

@@ -24,7 +24,7 @@ MARKS = dict(steep=('tab:red', 'steepest'), auto=('tab:green', 'suggested'), min
 
 @patch
 def plot(self:LRCurve,
-    suggestion=False, # mark the suggested rates: True for steepest and default, or the names of the rules to mark
+    suggestion=False, # mark the suggested rates: True for steepest and default, or the name(s) of rules
     skip_start:int=0, # points to leave out at the low end
     skip_end:int=0, # points to leave out at the high end
     k:float=None, # smooth `k` times as far as the rules do; default: just as they do
@@ -32,13 +32,14 @@ def plot(self:LRCurve,
     ax=None # matplotlib axes to draw on; default: a new figure
 ): # the axes
     "Draw loss against rate. Raises `ValueError` if the skips leave nothing to draw; never calls `show`."
-    marks = () if not suggestion else ('steep', 'auto') if suggestion is True else suggestion
+    marks = () if not suggestion else ('steep', 'auto') if suggestion is True else [suggestion] if isinstance(suggestion, str) else suggestion
     lrs, losses = self.trim(skip_start, skip_end).aligned() if skip_start or skip_end else self.aligned()
     if len(lrs) < 2: raise ValueError(f"plot: the curve has {len(lrs)} points to draw, and a line needs 2; sweep with a larger num_it")
     if ax is None: ax = _new_ax()
     line = whittaker(np.log10(lrs), np.minimum(losses, ceiling(losses)), 0.12*(k or 1))
     line[_gone(losses):] = np.nan                        # where all is cut off, the line would be our invention
-    ax.plot(lrs, losses, '.', ms=4, color='0.7', label='single losses')
+    ax.plot(lrs, losses, '.', ms=4, color='0.7', label='median of the runs' if self.runs else 'single losses')
+    for i, run in enumerate(self.runs): _draw_run(self, run, lrs, ax, 'single runs' if i == 0 else None)
     ax.plot(lrs, line, lw=2, color='tab:blue', label='smoothed')
     for rule in marks: _mark(self, rule, ax)
     _dress(ax, losses, show_grid)
@@ -49,6 +50,15 @@ def _new_ax():
     import matplotlib.pyplot as plt
     return plt.subplots(figsize=(6.4, 4))[1]
 
+def _draw_run(curve, run, lrs, ax, label):
+    "The smoothed line of one of several runs, faint, over the rates `lrs` that are drawn."
+    one = LRCurve(curve.lrs[:len(run)], run, shift=curve.shift)
+    x, y = one.aligned()
+    z, seen = whittaker(np.log10(x), np.minimum(y, ceiling(y))), (x >= lrs[0]) & (x <= lrs[-1])
+    z[_gone(y):] = np.nan
+    ax.plot(x[seen], z[seen], lw=0.8, color='tab:blue', alpha=0.4, label=label)
+
+# %% ../nbs/03_plot.ipynb #cc6143e3
 def _gone(losses):
     "The index from which on all losses are above the `ceiling`."
     low = np.flatnonzero(losses <= ceiling(losses))
@@ -67,4 +77,4 @@ def _dress(ax, losses, show_grid):
     ax.set_ylim(*_loss_limits(losses))
     ax.set(xlabel='Learning rate', ylabel='Loss')
     if show_grid: ax.grid(True, alpha=0.4)
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc='best')

@@ -8,6 +8,7 @@ __all__ = ['Recorder', 'suggestion_text']
 # %% ../nbs/09_recorder.ipynb #4810e588
 import time
 
+import numpy as np
 import torch
 from fastcore.basics import listify, patch
 
@@ -19,7 +20,7 @@ from .suggest import NoSuggestion
 # %% ../nbs/09_recorder.ipynb #2726127d
 class Recorder(LearnerCallback):
     "Records rates, momenta, losses and metrics of the last fit, and prints the table of epochs."
-    _order = -10
+    _order, shapes_training = -200, False               # before those that scale the loss: recorded is what was measured
     def __init__(self, learn, add_time:bool=True):
         super().__init__(learn)
         self.add_time, self.curve = add_time, None
@@ -33,16 +34,18 @@ class Recorder(LearnerCallback):
     def on_train_begin(self, pbar, metrics_names, **kwargs): self._reset(metrics_names); pbar.write(self.names, table=True)
     def on_epoch_begin(self, **kwargs): self.start = time.time()
     def on_batch_begin(self, train, **kwargs):
-        if train: opt = self.learn.opt; self.lrs.append(opt.lr); self.moms.append(opt.mom)
+        if train: opt = self.learn.opt; self.lrs.append(_value(opt.lr)); self.moms.append(_value(opt.mom))
 
-    def on_backward_begin(self, last_loss, **kwargs): self._raw.append(last_loss.detach())
+    def on_backward_begin(self, last_loss, **kwargs): self._raw.append(last_loss.detach().clone())
 
     def on_epoch_end(self, epoch, num_batch, last_metrics, pbar, **kwargs):
         self.nb_batches.append(num_batch); self.val_losses.append(last_metrics[0])
         if len(last_metrics) > 1: self.metrics.append(last_metrics[1:])
-        pbar.write(self.format_stats([epoch, self.losses[-1], *last_metrics]), table=True)
+        pbar.write(self.format_stats([epoch, self.losses[-1] if self._raw else None, *last_metrics]), table=True)
 
-# %% ../nbs/09_recorder.ipynb #3f84f7d4
+# %% ../nbs/09_recorder.ipynb #4f90e3f9
+def _value(v): return v.detach().clone() if torch.is_tensor(v) else v          # a rate that is a tensor is changed in place
+
 @patch
 def format_stats(self:Recorder, stats) -> list[str]:
     "One line of the table: the numbers of `stats` under their names, and the time that the epoch took."
@@ -61,7 +64,7 @@ def losses(self:Recorder) -> torch.Tensor: # (n,) on the CPU
 
 Learner.default_callback_fns = [Recorder]
 
-# %% ../nbs/09_recorder.ipynb #83d8d8ac
+# %% ../nbs/09_recorder.ipynb #3f84f7d4
 @patch
 def plot(self:Recorder,
     skip_start:int=10, # points to leave out at the low end
@@ -74,12 +77,12 @@ def plot(self:Recorder,
 ): # the axes, or the figure
     "Draw the loss of the last `lr_find` against the rate. Raises `RuntimeError` if there was none."
     curve = self._need_curve()
-    if len(curve) - skip_start - skip_end < 10 and (skip_start, skip_end) == (10, 5): skip_start = skip_end = 0   # a short sweep: show all
+    if (skip_start, skip_end) == (10, 5) and (len(curve) < 25 or curve.settings.get('mode') == 'linear'): skip_start = skip_end = 0
     ax = curve.plot(suggestion, skip_start, skip_end, k, show_grid, ax)
     if suggestion: print(suggestion_text(curve))
     return ax.figure if return_fig else ax
 
-# %% ../nbs/09_recorder.ipynb #710287b3
+# %% ../nbs/09_recorder.ipynb #83d8d8ac
 @patch
 def _need_curve(self:Recorder):
     if self.curve is None: raise RuntimeError("There is no range test to look at yet: run learn.lr_find() first")
@@ -100,7 +103,7 @@ def suggestion_text(curve) -> str:
     if len(auto.lrs) > 1: lines.append(f"... for each layer group: {', '.join(f'{v:.2E}' for v in auto.lrs)}")
     return '\n'.join(lines + [f"Note: {f}" for f in curve.findings])
 
-# %% ../nbs/09_recorder.ipynb #f74042ea
+# %% ../nbs/09_recorder.ipynb #710287b3
 @patch
 def plot_lr(self:Recorder,
     show_moms:bool=False, # draw the momentum beside it
@@ -115,7 +118,7 @@ def plot_lr(self:Recorder,
 # %% ../nbs/09_recorder.ipynb #663dc3f6
 def _axes(n, axs=None):
     "`axs` as a list of `n` axes, or `n` new ones side by side."
-    if axs is not None: axs = listify(axs)
+    if axs is not None: axs = list(np.ravel(axs))
     else:
         import matplotlib.pyplot as plt
         axs = list(plt.subplots(1, n, figsize=(5*n, 3.2), squeeze=False, layout='constrained')[1][0])
@@ -127,7 +130,7 @@ def _ends(self:Recorder):
     "The batches at which the epochs ended."
     return torch.tensor(self.nb_batches).cumsum(0).tolist()
 
-# %% ../nbs/09_recorder.ipynb #af716037
+# %% ../nbs/09_recorder.ipynb #f74042ea
 @patch
 def plot_losses(self:Recorder,
     skip_start:int=0, # batches to leave out at the beginning
@@ -144,7 +147,7 @@ def plot_losses(self:Recorder,
     ax.set(xlabel='Batches processed', ylabel='Loss'); ax.legend(frameon=False)
     return ax
 
-# %% ../nbs/09_recorder.ipynb #d75148da
+# %% ../nbs/09_recorder.ipynb #af716037
 @patch
 def plot_metrics(self:Recorder,
     axs=None # matplotlib axes, one a metric; default: a new figure
@@ -153,5 +156,6 @@ def plot_metrics(self:Recorder,
     if not self.metrics: raise ValueError("No metric was recorded: pass metrics to the Learner, and fit with validation data")
     names, axs = self.names[3:3+len(self.metrics[0])], _axes(len(self.metrics[0]), axs)
     for i, (name, ax) in enumerate(zip(names, axs)):
-        ax.plot(self._ends()[-len(self.metrics):], [float(m[i]) for m in self.metrics], 'o-'); ax.set(xlabel='Batches processed', ylabel=name)
+        at = [end for end, v in zip(self._ends(), self.val_losses) if v is not None]       # metrics come with validation
+        ax.plot(at, [float(m[i]) for m in self.metrics], 'o-'); ax.set(xlabel='Batches processed', ylabel=name)
     return axs

@@ -17,7 +17,7 @@ from .curve import LRCurve, ceiling, noise_level, start_level, whittaker
 # %% ../nbs/02_suggest.ipynb #e4970c0e
 @dataclass(frozen=True)
 class Suggestion:
-    "A learning rate, and why it. `float(suggestion)` is the rate."
+    "A learning rate, and why this one. `lr` is a plain float; training functions take the suggestion itself as well."
     lr: float # the suggested rate, of the fastest group if there are several
     index: int # the point of the curve that is nearest to it
     loss: float # smoothed loss there
@@ -53,8 +53,8 @@ def _view(lrs, losses, bandwidth=0.12):
     start, low = start_level(losses), int(z.argmin())
     if not start - z[low] > 2*noise:
         raise NoSuggestion(f"The loss never falls by more than twice its noise (from {start:.3g} to {z[low]:.3g}, noise {noise:.2g}): "
-                           "the model may be trained already, its gradient may not arrive, or start_lr is too high. Look at the "
-                           "plot; try a smaller start_lr, a larger num_it, or larger batches.")
+                           "the sweep may have ended too early (raise end_lr) or begun too late (lower start_lr), the model may be "
+                           "trained already, or its gradient may not arrive. Look at the plot; a larger num_it or larger batches lower the noise.")
     return _View(x, z, start, start-z[low], low, noise)
 
 def _suggestion(v, logx, rule, reason):
@@ -102,7 +102,7 @@ def capped_knee(
     last_below = len(v.x)-1 - int((~above)[::-1].argmax())              # from the next point on it stays above
     edge = _crossing(v, v.start - 0.5*v.fall, after=max(last_below, v.low))
     a, b = knee + np.log10(2), edge - np.log10(8)
-    why = (f"twice {10**knee:.2g}, where 70 % of the fall has happened" if a <= b else f"an eighth of {10**edge:.2g}, "
+    why = (f"twice {10**knee:.2g}, the rate at which 70 % of the fall has happened" if a <= b else f"an eighth of {10**edge:.2g}, "
            f"{'where the loss has broken down' if above[-1] else 'the end of the sweep'}")
     return _suggestion(v, max(min(a, b), v.x[0]), 'auto', why)
 
@@ -128,18 +128,26 @@ def suggestions(self:LRCurve) -> dict: # rule name -> `Suggestion`
         except NoSuggestion: pass
     return found
 
+# %% ../nbs/02_suggest.ipynb #d006b40c
+def _endings(c):
+    "What is to be said about how the sweep of curve `c` ended."
+    said = dict(interrupted="The sweep was interrupted: rates above the last one were not tried.",
+                data="The data ran out before end_lr: give a loader that can be restarted.").get(c.stop_reason)
+    if c.stop_reason == 'non-finite' and not len(c):
+        said = "The very first loss was not finite: look at the data, the first weights and the loss function."
+    out = [said] if said else []
+    if c.settings.get('extended'): out.append(f"The loss was still falling at end_lr, so the sweep went on to {c.lrs[-1]:.2g}.")
+    return out
+
 # %% ../nbs/02_suggest.ipynb #b39b5cde
 @patch(as_prop=True)
 def findings(self:LRCurve) -> list[str]: # one sentence each; empty for a normal curve
     "What is odd about the curve, and what to do about it."
+    out = _endings(self)
     try: v = _view(*self.aligned())
-    except NoSuggestion as e: return [str(e)]
-    out, n = [], len(v.x)
-    if self.stop_reason == 'interrupted': out.append("The sweep was interrupted: rates above the last one were not tried.")
-    if self.stop_reason == 'data': out.append("The data ran out before end_lr: give a loader that can be restarted.")
-    if self.settings.get('extended'): out.append(f"The loss was still falling at end_lr, so the sweep went on to {self.lrs[-1]:.2g}.")
-    if n < 30: out.append(f"Only {n} points: a larger num_it gives a steadier answer.")
-    if v.z[-1] < v.start - 0.5*v.fall:                               # it ended low
+    except NoSuggestion as e: return out + [str(e)]
+    if len(v.x) < 30: out.append(f"Only {len(v.x)} points: a larger num_it gives a steadier answer.")
+    if v.z[-1] < v.start - 0.5*v.fall and self.losses.max() < ceiling(self.losses, share=1):        # it ended low, and was never high
         before = np.interp(v.x[-1]-0.5, v.x, v.z)                    # half a decade earlier
         if before - v.z[-1] > 0.05*v.fall: out.append("The loss was still falling at the last rate: raise end_lr, or pass extend=True.")
         else: out.append("The loss never diverged: the upper end is a guess; raise end_lr.")

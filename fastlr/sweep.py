@@ -10,7 +10,7 @@ import math, random
 
 import numpy as np
 import torch
-from fastcore.basics import patch
+from fastcore.basics import patch, store_attr
 
 from .anneal import annealing_exp, annealing_linear
 from .plot import LRCurve                      # with its `suggest` and `plot`
@@ -74,16 +74,24 @@ class Divergence:
         if self.smooth <= self.best: self.best, self.calm = self.smooth, self.noise
         if self.n <= 5: self.first, self.calm = self.smooth, self.noise     # still finding out where it starts
         if self.factor is not True: return self.factor is not False and self.smooth > self.factor*self.best
-        runaway = self.n > 5 and min(self.smooth, loss) - self.best > max(1.5*(self.first-self.best), 10*self.calm)
+        runaway = self.n > 5 and min(self.smooth, loss) - self.best > max(1.5*(self.first-self.best), 10*self.calm, 5e-7*abs(self.best))      # the last: rounding
         self.high = self.high+1 if runaway else 0                   # how many in a row
         return self.high >= 5
+
+# %% ../nbs/05_sweep.ipynb #ce0578a6
+def _check_parts(opts, models):
+    "Raise `TypeError` if optimizer and model came in the wrong order, or something else came."
+    for o in opts:
+        if not hasattr(o, 'param_groups'): raise TypeError(f"LRSweep: opt must be a torch optimizer, or a list of them, got {type(o).__name__}; the model comes second")
+    for m in models:
+        if not isinstance(m, torch.nn.Module): raise TypeError(f"LRSweep: model must be an nn.Module, or a list of them, got {type(m).__name__}")
 
 # %% ../nbs/05_sweep.ipynb #e50ff128
 class LRSweep:
     "A learning-rate range test around a training loop of your own. On leaving the `with` block, everything is as it was."
     def __init__(self,
         opt, # torch optimizer, or a list of several that are swept together
-        model=None, # `nn.Module` or several, to be restored afterwards
+        model=None, # `nn.Module` or several, to be restored afterwards; a loss that is a module with buffers belongs here too
         start_lr=1e-7, # first rate, of the fastest parameter group; or a list, one a group
         end_lr=10., # last rate, likewise
         num_it:int=100, # optimizer updates, at least 2
@@ -91,15 +99,15 @@ class LRSweep:
         stop_div=True, # stop on divergence: True, False, or a factor on the best loss
         accumulate:int=1, # turns of the loop that make one optimizer update, and one point
         scaler=None, # `torch.amp.GradScaler`: a step that it skips is no point
+        schedulers=None, # learning-rate schedulers of `opt`, to be restored if the loop steps them
         extend:bool=False, # go on beyond `end_lr` while the loss still falls there, for up to `num_it` further updates
         shift:int=1, # 0 if the loss that is recorded was measured after the step
         seed:int=None # reseed the random generators at the start
     ):
         check_settings(start_lr, end_lr, num_it, mode, stop_div, accumulate)
-        self.opts, self.model, self.scaler = _listed(opt), model, scaler
-        self.start_lr, self.end_lr, self.num_it, self.mode, self.stop_div = start_lr, end_lr, int(num_it), mode, stop_div
-        self.accumulate, self.extend, self.shift, self.seed = accumulate, extend, shift, seed
-        self.snapshot = None
+        _check_parts(_listed(opt), _listed(model))
+        store_attr('model,scaler,schedulers,start_lr,end_lr,num_it,mode,stop_div,accumulate,extend,shift,seed')
+        self.opts, self.snapshot, self._points, self._pending, self.groups, self._ends, self.stop_reason = _listed(opt), None, [], [], [], (np.ones(1),)*2, None
 
 # %% ../nbs/05_sweep.ipynb #4c91cc02
 def _read_every(loss): return 1 if loss.device.type == 'cpu' else 10
@@ -113,19 +121,26 @@ def start(self:LRSweep):
                          "Unfreeze some, or pass them to the optimizer")
     lo, hi = _per_group('start_lr', self.start_lr, groups), _per_group('end_lr', self.end_lr, groups)
     self.groups, self._ends = groups, (lo, hi)
-    self.snapshot = Snapshot(self.model, self.opts, scaler=self.scaler)
+    self.snapshot = Snapshot(self.model, self.opts, self.schedulers, self.scaler)
+    try: self._begin()
+    except BaseException: self.finish(); raise
+    return self
+
+@patch
+def _begin(self:LRSweep):
+    "Counters at zero, and the first rate."
     self._points, self._pending, self._window, self._turns, self._last = [], [], [], 0, self.num_it
     self._diverged, self.stop_reason, self.done, self.recorded, self._skips = Divergence(self.stop_div), None, False, True, 0
     if self.seed is not None: random.seed(self.seed); np.random.seed(self.seed % 2**32); torch.manual_seed(self.seed)
     self._set_rate(0)
-    return self
 
 # %% ../nbs/05_sweep.ipynb #e6b7205a
 @patch
 def _set_rate(self:LRSweep, i):
     "Set the rates of update `i`."
-    lrs = MODES[self.mode](*self._ends, i/(self.num_it-1))
-    self._rates = lrs
+    (lo, hi), moves = self._ends, self._ends[0] > 0                  # a group at rate zero stays there
+    self._rates = lrs = np.zeros(len(lo))
+    lrs[moves] = MODES[self.mode](lo[moves], hi[moves], i/(self.num_it-1))
     for g, lr in zip(self.groups, lrs): set_group_value(g, 'lr', lr)
     if self.scaler is not None: self._scale = self.scaler.get_scale()
 
@@ -145,12 +160,16 @@ def record(self:LRSweep,
     update:bool=None # whether the optimizer took a step; default: in every `accumulate`-th turn
 ) -> bool: # whether the sweep is over
     "Note the loss of this turn, and set the next rate after an update. Turns without an update count towards the next point."
+    if self.snapshot is None: raise RuntimeError("LRSweep.record: the sweep is not running; call it inside `with LRSweep(...) as sweep:`")
+    loss = loss.detach() if torch.is_tensor(loss) else torch.tensor(float(loss))
+    if loss.numel() != 1: raise ValueError(f"LRSweep.record: loss must be one number a turn, got shape {tuple(loss.shape)}; reduce it with .mean()")
     self.recorded, self._turns = True, self._turns+1
     if self.done: return True
-    self._window.append(loss.detach() if torch.is_tensor(loss) else torch.tensor(float(loss)))
+    self._window.append(loss)
     full = self._turns % self.accumulate == 0 if update is None else update
     return self.flush() if full else False
 
+# %% ../nbs/05_sweep.ipynb #1e2adfc9
 @patch
 def flush(self:LRSweep) -> bool: # whether the sweep is over
     "Make a point of the turns since the last one: the optimizer has just taken a step. `record` calls it when a window is full."
@@ -165,7 +184,7 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     if not self.done: self._set_rate(n)
     return self.done
 
-# %% ../nbs/05_sweep.ipynb #1e2adfc9
+# %% ../nbs/05_sweep.ipynb #21075fa1
 @patch
 def stop(self:LRSweep, reason:str): "End the sweep for `reason`."; self.done, self.stop_reason = True, self.stop_reason or reason
 
@@ -188,7 +207,7 @@ def _was_skipped(self:LRSweep, loss):
     if skipped and (self._skips > 50 or not torch.isfinite(loss)): self._read(); self.stop('non-finite')
     return skipped
 
-# %% ../nbs/05_sweep.ipynb #21075fa1
+# %% ../nbs/05_sweep.ipynb #65de36e1
 @patch
 def _goes_on(self:LRSweep):
     "With `extend`: whether the loss is still at its best here, so that the sweep goes on beyond `end_lr`, for up to `num_it` more."
@@ -196,7 +215,7 @@ def _goes_on(self:LRSweep):
     self._last = len(self._points) + 1
     return self._diverged.smooth <= self._diverged.best
 
-# %% ../nbs/05_sweep.ipynb #65de36e1
+# %% ../nbs/05_sweep.ipynb #157b853d
 @patch
 def __len__(self:LRSweep): return len(self._points) + len(self._pending)
 
@@ -204,21 +223,20 @@ def __len__(self:LRSweep): return len(self._points) + len(self._pending)
 def curve(self:LRSweep) -> LRCurve:
     "The curve so far."
     if self.snapshot is not None and not self.done: self._read()
-    lrs = np.array([r for r, _ in self._points]).reshape(len(self._points), -1)
+    lrs = np.array([r for r, _ in self._points]).reshape(len(self._points), len(self.groups))
     kw = dict(start_lr=self.start_lr, end_lr=self.end_lr, num_it=self.num_it, mode=self.mode, stop_div=self.stop_div,
               accumulate=self.accumulate, seed=self.seed, extended=len(self._points) > self.num_it)
     kw = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in kw.items()}
-    top = lrs[:, self._ends[1].argmax()] if len(lrs) else []
-    return LRCurve(top, [l for _, l in self._points], lrs if len(lrs) else None, self.stop_reason or 'interrupted',
-                   self.shift, settings=kw)
+    top = lrs[:, self._ends[1].argmax()]
+    return LRCurve(top, [l for _, l in self._points], lrs, self.stop_reason or 'interrupted', self.shift, settings=kw)
 
-# %% ../nbs/05_sweep.ipynb #157b853d
+# %% ../nbs/05_sweep.ipynb #daccf183
 @patch
 def finish(self:LRSweep):
     "Put everything back. Does nothing the second time."
     if self.snapshot is None: return
     try:
-        if not self.done: self._read(); self.stop('interrupted')
+        if hasattr(self, 'done') and not self.done: self._read(); self.stop('interrupted')
     finally:
         snapshot, self.snapshot = self.snapshot, None
         snapshot.restore()
@@ -229,7 +247,7 @@ def __enter__(self:LRSweep): return self.start()
 @patch
 def __exit__(self:LRSweep, *exc): self.finish()
 
-# %% ../nbs/05_sweep.ipynb #daccf183
+# %% ../nbs/05_sweep.ipynb #84e51378
 @patch
 def __call__(self:LRSweep,
     loader # iterable of batches; it is restarted when it runs out

@@ -16,7 +16,7 @@ from .learner import Learner
 # %% ../nbs/12_training.ipynb #178bfccd
 class GradientClipping(LearnerCallback):
     "Clip the norm of the gradient of all trained parameters at `clip`."
-    _order, shapes_training = -10, True
+    _order = -10
     def __init__(self, learn,
         clip:float # largest norm, above zero
     ):
@@ -30,7 +30,7 @@ class GradientClipping(LearnerCallback):
 # %% ../nbs/12_training.ipynb #36d53492
 class GradientAccumulation(LearnerCallback):
     "Step the optimizer once in `n_step` batches, with the mean of their gradients; at the end of an epoch with what is there."
-    _order, shapes_training = -30, True
+    _order, count = -30, 0                                                  # `count`: batches in the window
     def __init__(self, learn,
         n_step:int # batches a step, at least 1
     ):
@@ -38,14 +38,15 @@ class GradientAccumulation(LearnerCallback):
         super().__init__(learn)
         self.n_step = n_step
 
-    def on_train_begin(self, **kwargs): self.count = 0                      # batches in the window
+    def on_train_begin(self, **kwargs): self.count = 0
     def on_backward_begin(self, last_loss, **kwargs): return {'last_loss': last_loss / self.n_step}
     def on_backward_end(self, **kwargs):
         self.count += 1
         if self.count < self.n_step: return {'skip_step': True, 'skip_zero': True}
         self.count = 0
     def on_batch_begin(self, train, **kwargs):
-        if not train: self._flush()                                         # before the first validation batch
+        fit = self.learn.handler                                            # before the first validation batch of a fit
+        if not train and fit is not None and not fit.state['train']: self._flush()
     def on_epoch_end(self, **kwargs): self._flush()
 
 # %% ../nbs/12_training.ipynb #e0e1c0f5
@@ -63,7 +64,7 @@ def _flush(self:GradientAccumulation):
 # %% ../nbs/12_training.ipynb #a00db429
 class MixedPrecision(LearnerCallback):
     "Forward pass and loss in 16 bits, by `torch.amp`: `'bf16'`, or `'fp16'` with a gradient scaler."
-    _order, shapes_training = -20, True
+    _order = -20
     def __init__(self, learn,
         precision:str='bf16', # 'bf16' or 'fp16'
         init_scale:float=2.**16 # first scale of the loss, for fp16
@@ -96,6 +97,7 @@ def on_backward_begin(self:MixedPrecision, last_loss, **kwargs):
     self._leave()
     if self.learn.opt.scaler is not None: return {'last_loss': self.learn.opt.scaler.scale(last_loss)}
 
+# %% ../nbs/12_training.ipynb #52d06584
 @patch
 def on_backward_end(self:MixedPrecision, skip_step, **kwargs):
     "Gradients in their true size, for those who clip them."
@@ -104,3 +106,6 @@ def on_backward_end(self:MixedPrecision, skip_step, **kwargs):
 @patch
 def on_batch_end(self:MixedPrecision, train, **kwargs):
     if not train: self._leave()
+
+@patch
+def batch_failed(self:MixedPrecision): self._leave()

@@ -24,8 +24,9 @@ def main():
             src = ROOT/name
             if src.is_dir(): shutil.copytree(src, copy/name, ignore=shutil.ignore_patterns('__pycache__', 'models'))
             elif src.exists(): shutil.copy(src, copy/name)
-        for p in (copy/'fastlr').glob('*.py'):           # only what a notebook makes comes back
-            if p.name != '__init__.py': p.unlink()
+        for top in ('fastlr', 'images'):                 # only what a notebook makes comes back
+            for p in (copy/top).rglob('*'):
+                if p.is_file() and p != copy/'fastlr'/'__init__.py': p.unlink()
         env = {**os.environ, 'PYTHONPATH': ''}
         for cmd in ([BIN/'nbdev_clean'], [BIN/'nbdev_export'], [sys.executable, 'tools/readme.py']):
             subprocess.run(cmd, cwd=copy, check=True, env=env)
