@@ -213,7 +213,7 @@ def _tell(self:CallbackHandler, event, cb, method, names):
 def _update(self:CallbackHandler, event, cb, new):
     if not isinstance(new, dict): raise TypeError(f"{cb!r}.{event} must return a dict of state entries, or None; got {new!r}")
     for k in new:
-        if k not in STATE: raise KeyError(f"{cb!r}.{event} returned {k!r}, which is not in the state; {_like(k, STATE)}")
+        if k not in STATE: raise ValueError(f"{cb!r}.{event} returned {k!r}, which is not in the state; {_like(k, STATE)}")
     self.state.update(new)
 
 def _add_note(e, note):

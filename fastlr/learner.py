@@ -172,7 +172,7 @@ def _read(group, name):
     return group.get(dict(wd='weight_decay').get(name, name))
 
 def _write(group, name, value):
-    if _read(group, name) is None: raise KeyError(f"this optimizer has no hyperparameter {name!r}; its groups hold {', '.join(k for k in group if k != 'params')}")
+    if _read(group, name) is None: raise ValueError(f"this optimizer has no hyperparameter {name!r}; its groups hold {', '.join(k for k in group if k != 'params')}")
     own = dict(wd='weight_decay', mom='momentum', beta='alpha').get(name, name)
     if own in group: set_group_value(group, own, value)
     else: group['betas'] = (float(value), group['betas'][1]) if name == 'mom' else (group['betas'][0], float(value))
@@ -203,7 +203,7 @@ def get_stat(self:OptimWrapper, name:str) -> list: "Hyperparameter `name` of eac
 
 @patch
 def set_stat(self:OptimWrapper, name:str, value):
-    "Set hyperparameter `name`: one value for all groups, or a list with one for each. Raises `KeyError` for an unknown name."
+    "Set hyperparameter `name`: one value for all groups, or a list with one for each. Raises `ValueError` for an unknown name."
     groups = self.opt.param_groups
     values = list(value) if isinstance(value, (list, tuple)) or getattr(value, 'ndim', 0) else [value]*len(groups)
     if len(values) != len(groups): raise ValueError(f"{name} has {len(values)} values for {len(groups)} layer groups: give one a group, or one for all")

@@ -103,7 +103,7 @@ def capped_knee(
     edge = _crossing(v, v.start - 0.5*v.fall, after=max(last_below, v.low))
     a, b = knee + np.log10(2), edge - np.log10(8)
     why = (f"twice {10**knee:.2g}, the rate at which 70 % of the fall has happened" if a <= b else f"an eighth of {10**edge:.2g}, "
-           f"{'where the loss has broken down' if above[-1] else 'the end of the sweep'}")
+           f"{'the rate at which the loss breaks down' if above[-1] else 'the end of the sweep'}")
     return _suggestion(v, max(min(a, b), v.x[0]), 'auto', why)
 
 # %% ../nbs/02_suggest.ipynb #fbb47c2b

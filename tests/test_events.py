@@ -122,7 +122,7 @@ def test_unknown_event_and_unknown_state_are_refused_before_training(learn):
 def test_unknown_returned_key_is_refused(learn):
     class Bad(Callback):
         def on_epoch_begin(self, **kwargs): return {'stop_trainig': True}
-    with pytest.raises(KeyError, match="Bad.on_epoch_begin.*'stop_trainig'.*'stop_training'"): learn.fit(1, callbacks=Bad())
+    with pytest.raises(ValueError, match="Bad.on_epoch_begin.*'stop_trainig'.*'stop_training'"): learn.fit(1, callbacks=Bad())
 
 
 @pytest.mark.parametrize('flag, event', [('skip_step', 'on_backward_end'), ('skip_bwd', 'on_backward_begin')])

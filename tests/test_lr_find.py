@@ -100,7 +100,8 @@ def test_training_goes_on_as_if_nothing_had_been_with_worker_processes():
 
 def test_a_real_sigint_to_a_real_process(tmp_path):
     code = f"""
-import sys, time; sys.path.insert(0, 'tests')
+import signal, sys, time; sys.path.insert(0, 'tests')
+signal.signal(signal.SIGINT, signal.default_int_handler)         # a shell that starts jobs in the background has it ignored
 from conftest import *
 from fastlr import Callback
 class Slow(Callback):
