@@ -7,6 +7,7 @@ __all__ = ['GENERATORS', 'keep', 'keep_model', 'keep_attributes', 'keep_random',
 
 # %% ../nbs/04_snapshot.ipynb #1a898266
 import copy, random
+from collections import deque
 from functools import partial
 
 import numpy as np
@@ -16,12 +17,14 @@ from torch.nn.parameter import UninitializedTensorMixin
 
 # %% ../nbs/04_snapshot.ipynb #f0d76e2c
 def keep(
-    x, # a tensor, array, generator, or a dict, list or tuple of such; anything else is taken to be immutable
+    x, # a tensor, array, generator, or a container of such; anything else is taken to be immutable
     memo:dict=None # what was kept already in this snapshot, by identity: a tied weight is copied once
 ): # a function of no arguments that restores `x` in place and returns it
     "Remember `x` as it is now: the returned function puts it back, in place, as often as it is called."
     memo = {} if memo is None else memo
-    if id(x) not in memo: memo[id(x)] = (_keeper(x, memo), x)      # `x` is held too, so that its id isn't used again
+    if id(x) not in memo:
+        memo[id(x)] = (lambda: x, x)                     # a container that holds itself ends here
+        memo[id(x)] = (_keeper(x, memo), x)              # `x` is held too, so that its id isn't used again
     return memo[id(x)][0]
 
 def _keeper(x, memo):
@@ -29,7 +32,8 @@ def _keeper(x, memo):
     if isinstance(x, np.ndarray): return _keep_array(x)
     if isinstance(x, GENERATORS): return _keep_generator(x)
     if isinstance(x, dict): return partial(_put_dict, x, [(k, keep(v, memo)) for k, v in x.items()])
-    if isinstance(x, list): return partial(_put_list, x, [keep(v, memo) for v in x])
+    if isinstance(x, (list, deque)): return partial(_put_list, x, _each(x, memo))
+    if isinstance(x, set): return partial(_put_set, x, set(x))
     if type(x) is tuple: return partial(_put_tuple, x, [keep(v, memo) for v in x])
     return lambda: x
 
@@ -68,13 +72,24 @@ def _keep_array(a):
     def put(): a[...] = saved; return a
     return put
 
-# %% ../nbs/04_snapshot.ipynb #c7cdcc54
+# %% ../nbs/04_snapshot.ipynb #7ca3f3d3
+def _each(x, memo):
+    "What restores the entries of list `x`; a long list of plain values is kept as it is."
+    plain = all(isinstance(v, (int, float, str, bytes, type(None))) for v in x)
+    return list(x) if plain else [keep(v, memo) for v in x]
+
 def _put_dict(d, items):
     items = [(k, put()) for k, put in items]
-    d.clear(); d.update(items)
+    if list(d) != [k for k, _ in items]: d.clear()       # entries that came, went or moved; else the dict is never without them
+    d.update(items)
     return d
 
-def _put_list(l, puts): l[:] = [put() for put in puts]; return l
+def _put_list(l, puts):
+    values = [put() if callable(put) else put for put in puts]
+    l.clear(); l.extend(values)
+    return l
+
+def _put_set(s, values): s.clear(); s.update(values); return s
 
 def _put_tuple(t, puts):
     for put in puts: put()
@@ -85,10 +100,11 @@ def keep_model(
     model:nn.Module,
     memo:dict=None # shared with the rest of the snapshot
 ): # a function that restores it
-    "Keep parameters, buffers, gradients and modes of `model`."
-    memo, ps = {} if memo is None else memo, list(model.parameters())
-    puts = [keep(d, memo) for m in model.modules() for d in (m._parameters, m._buffers)]
-    grads = [(p, keep(p.grad, memo), p.requires_grad) for p in ps]
+    "Keep parameters, buffers, gradients, modes and all other attributes of the modules of `model`."
+    memo = {} if memo is None else memo
+    puts = [keep(vars(m), memo) for m in model.modules()]
+    puts += [keep(t, memo) for t in (*model.parameters(), *model.buffers())]       # scripted modules hold theirs elsewhere
+    grads = [(p, keep(p.grad, memo), p.requires_grad) for p in model.parameters()]
     modes = [(m, m.training) for m in model.modules()]
     def put():
         for f in puts: f()

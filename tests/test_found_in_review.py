@@ -294,6 +294,33 @@ def test_schedulers_that_the_loop_steps_are_put_back():
     assert sched.state_dict() == before and opt.param_groups[0]['lr'] == 0.1
 
 
+class Remembers(nn.Module):
+    "Keeps plain Python state, as people's modules do."
+    def __init__(self):
+        super().__init__(); self.net, self.calls, self.seen, self.last, self.kinds = net(), 0, [], None, set()
+    def forward(self, x):
+        self.calls += 1; self.last = x; self.seen.append(float(x.mean())); self.kinds.add(len(x) + self.calls)
+        return self.net(x)
+
+
+def parametrized():
+    model = net(); nn.utils.parametrizations.weight_norm(model[0]); nn.utils.parametrizations.spectral_norm(model[4])
+    return model
+
+
+@pytest.mark.parametrize('make', [Remembers, parametrized, lambda: torch.compile(net(), backend='eager'), lambda: torch.jit.script(net())],
+                         ids=['plain-attributes', 'parametrized', 'compiled', 'scripted'])
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_models_of_many_kinds_are_put_back(make):
+    torch.manual_seed(0)
+    learn = Learner(loaders(), make(), loss_func=nn.CrossEntropyLoss(), silent=True)
+    learn.fit(1, 1e-2)
+    attrs = lambda: {k: copy.copy(v) for k, v in vars(learn.model).items() if k in ('calls', 'seen', 'kinds', 'last')}
+    before, plain = state_of(learn), attrs()
+    learn.lr_find(num_it=12)
+    assert same(before, state_of(learn)) and same(plain, attrs())
+
+
 # files, copies, small things
 
 def test_a_load_that_does_not_fit_changes_nothing(tmp_path):
