@@ -51,7 +51,7 @@ class Callback:
     def on_batch_end(self, **kwargs): "After the batch: may return `stop_epoch`, `stop_training`."
     def on_epoch_end(self, **kwargs): "After training and validation of the epoch: may return `stop_training`."
     def on_train_end(self, **kwargs): "At the very end, whatever happened; `exception` tells."
-    def batch_failed(self): "Called when validation outside of a fit ends with an exception: let go of what `on_batch_begin` took hold of."
+    def batch_failed(self): "Called when validation ends with an exception in the middle of a batch: let go of what `on_batch_begin` took hold of."
     def jump_to_epoch(self, epoch): "Called after `on_train_begin` when the training starts at `epoch`, not at 0."
 
     @property
@@ -173,7 +173,8 @@ def _asks_for(method):
 def _loads(func, name):
     "Whether the body of `func` ever reads its local variable `name`."
     def names(arg): return arg if isinstance(arg, tuple) else (arg,)
-    return any('LOAD' in i.opname and name in names(i.argval) for i in dis.get_instructions(func))
+    local = lambda op: 'LOAD' in op and ('FAST' in op or 'DEREF' in op or 'CLOSURE' in op)
+    return any(local(i.opname) and name in names(i.argval) for i in dis.get_instructions(func))
 
 # %% ../nbs/06_callback.ipynb #77920bc6
 class CallbackHandler:
@@ -290,6 +291,6 @@ def on_train_end(self:CallbackHandler, exception=None):
     self.state['exception'], errors = exception, []
     for call in self._with_metrics['on_train_end']:
         try: self._tell('on_train_end', *call)
-        except Exception as e: errors.append(e)
+        except BaseException as e: errors.append(e)
     if exception is None and errors: raise errors[0]
     for e in errors: _add_note(exception, f"while this was handled, on_train_end raised {type(e).__name__}: {e}")

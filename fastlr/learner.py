@@ -17,13 +17,14 @@ import torch
 from fastcore.basics import listify, patch
 from fastcore.imports import IN_NOTEBOOK
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.optim import AdamW
 from torch.utils.data import DataLoader, IterableDataset
 
-from .callback import AverageMetric, Callback, CallbackHandler, check_callback, find_bs, shapes_training
+from .callback import AverageMetric, Callback, CallbackHandler, _add_note, check_callback, find_bs, shapes_training
 from .curve import write_whole
 from .data import as_databunch, known_len, split_batch, to_device
-from .snapshot import _listed, keep_loader, keep_model, keep_random
+from .snapshot import _listed, keep, keep_attributes, keep_loader, keep_model, keep_random
 from .sweep import set_group_value
 
 # %% ../nbs/08_learner.ipynb #bbd6ffc2
@@ -83,8 +84,10 @@ def evaluating(learn, handler):
     "Evaluation mode, no gradients, and callbacks that let go of the batch if something raises."
     with eval_mode(learn.model), torch.no_grad():
         try: yield
-        except BaseException:
-            for cb in handler.callbacks: cb.batch_failed()
+        except BaseException as e:
+            for cb in handler.callbacks:
+                try: cb.batch_failed()
+                except Exception as other: _add_note(e, f"while this was handled, {cb!r}.batch_failed raised {other!r}")
             raise
 
 # %% ../nbs/08_learner.ipynb #245d54bc
@@ -274,7 +277,7 @@ def _check_and_place(self:Learner, layer_groups):
     for m in self.metrics: m if isinstance(m, Callback) else AverageMetric(m)
     if self.data.device is not None: self.model.to(self.data.device)
     self.layer_groups = [self.model] if layer_groups is None else _check_groups(_listed(layer_groups), self.model)
-    self._tried, self._own = set(), [fn(self) for fn in self.default_callback_fns]
+    self._tried, self._classes, self._own = set(), {}, [fn(self) for fn in self.default_callback_fns]
 
 # %% ../nbs/08_learner.ipynb #393a00d2
 def group_params(group) -> list: "The parameters of a layer group, which is a module or a list of parameters."; return list(group.parameters() if isinstance(group, nn.Module) else group)
@@ -330,15 +333,19 @@ def _rates(lr, name):
 @patch
 def callbacks_for(self:Learner, extra=None, shaping:bool=False):
     "All callbacks for a fit; with `shaping` just those that change how a step is computed."
-    made = [fn(self) for fn in self.callback_fns if not shaping or _may_shape(fn)]
+    made = [fn(self) for fn in self.callback_fns if not shaping or self._may_shape(fn)]
+    self._classes.update({id(fn): type(cb) for fn, cb in zip(self.callback_fns, made) if not shaping})
     cbs = self._own + made + self.callbacks + listify(extra)
     for cb in cbs: check_callback(cb)
     return [cb for cb in cbs if shapes_training(cb)] if shaping else cbs
 
-def _may_shape(fn):
-    "Whether what `fn` makes may shape the training: a class tells, any other function has to be called."
+@patch
+def _may_shape(self:Learner, fn):
+    "Whether what `fn` makes may shape the training: a class tells, or an earlier fit; any other function has to be called."
+    cls = self._classes.get(id(fn))
     while isinstance(fn, partial): fn = fn.func
-    return shapes_training(fn) if isinstance(fn, type) else True
+    cls = fn if isinstance(fn, type) else cls
+    return cls is None or shapes_training(cls)
 
 # %% ../nbs/08_learner.ipynb #f45ab021
 #| export
@@ -372,60 +379,76 @@ def _try_metrics(self:Learner):
 @patch
 def _trial_batch(self:Learner): # (output, target), or None
     "One validation batch, gone through the model and the callbacks as in validation; None if it can't be had without side effects."
-    dl, handler = self.data.valid_dl, CallbackHandler(self.callbacks_for(shaping=True))
-    if not isinstance(dl, DataLoader) or isinstance(dl.dataset, IterableDataset) or dl.batch_sampler is None: return None
-    puts = [keep_random(), keep_loader(dl)]
+    dl, puts = self.data.valid_dl, []
+    if not isinstance(dl, DataLoader) or isinstance(dl.dataset, IterableDataset) or dl.batch_sampler is None or dl.num_workers: return None
     try:
+        puts += [keep_random(), keep_loader(dl), keep_model(self.model), *(keep(vars(cb)) for cb in self.callbacks)]
         batch = dl.collate_fn([dl.dataset[i] for i in next(iter(dl.batch_sampler))])
-        with evaluating(self, handler):
+        with self._eval_handler() as handler:
             xb, yb = handler.on_batch_begin(*self.to_batch(batch), train=False)
-            out = handler.on_loss_begin(call_model(self.model, xb))
-            handler.on_batch_end(None)
-        return out, yb
+            return handler.on_loss_begin(call_model(self.model, xb)), yb
     except Exception: return None
     finally:
         for put in puts: put()
 
 # %% ../nbs/08_learner.ipynb #019b38f0
 @patch
+@contextmanager
+def _eval_handler(self:Learner, callbacks=None, metrics=None):
+    "A handler with the callbacks that shape a step. Outside of a fit they are told that one begins and ends; inside, they know."
+    attrs, outside, exception = dict(vars(self)), self.handler is None, None
+    handler = CallbackHandler(self.callbacks_for(shaping=True) + listify(callbacks), metrics)
+    vars(self).update(attrs)                                # those that a fit has made keep their places at the learner
+    try:
+        if outside: handler.on_train_begin(1, PlainBar(range(1), True), metrics); handler.on_epoch_begin()
+        else: handler.tell_metrics('on_train_begin'); handler.tell_metrics('on_epoch_begin')
+        with evaluating(self, handler): yield handler
+    except BaseException as e: exception = e; raise
+    finally:
+        if outside: handler.on_train_end(exception)
+
+# %% ../nbs/08_learner.ipynb #26800c25
+@patch
 def validate(self:Learner, dl=None, callbacks=None, metrics=None) -> list: # loss, then the metrics
     "Mean loss and metrics over `dl`, by default the validation data."
     dl, metrics = self._valid(dl), self.metrics if metrics is None else listify(metrics)
-    handler = CallbackHandler(self.callbacks_for(shaping=True) + listify(callbacks), metrics)
-    for event in ('on_train_begin', 'on_epoch_begin'): handler.tell_metrics(event)
-    handler.state['last_metrics'] = [validate(self, dl, handler)]
-    handler.tell_metrics('on_epoch_end')
-    return handler.state['last_metrics']
+    with self._eval_handler(callbacks, metrics) as handler:
+        handler.state['last_metrics'] = [validate(self, dl, handler)]
+        handler.tell_metrics('on_epoch_end')
+        return handler.state['last_metrics']
 
-# %% ../nbs/08_learner.ipynb #26800c25
+# %% ../nbs/08_learner.ipynb #bbed65d9
 @patch
 def _valid(self:Learner, dl):
     if dl is None and self.data.valid_dl is None: raise ValueError("There is no validation data: pass a loader as dl")
     return self.data.valid_dl if dl is None else dl
 
-# %% ../nbs/08_learner.ipynb #bbed65d9
+# %% ../nbs/08_learner.ipynb #03268c53
 @patch
 def get_preds(self:Learner, dl=None, with_loss:bool=False): # (outputs, targets), with the mean loss as a third on request
     "The model's outputs and the targets over `dl`, by default the validation data, on the CPU, in the loader's order."
-    dl, outs, ys, handler = self._valid(dl), [], [], CallbackHandler(self.callbacks_for(shaping=True))
-    if with_loss: _check_loss_func(self.loss_func, ())
-    with evaluating(self, handler):
+    dl, outs, ys, total, n = self._valid(dl), [], [], 0., 0
+    with self._eval_handler() as handler:
         for batch in dl:
             xb, yb = handler.on_batch_begin(*self.to_batch(batch), train=False)
-            outs.append(to_device(handler.on_loss_begin(call_model(self.model, xb)), 'cpu')); ys.append(to_device(yb, 'cpu'))
-            handler.on_batch_end(None)
+            if with_loss: _check_loss_func(self.loss_func, yb)
+            out, bs = handler.on_loss_begin(call_model(self.model, xb)), find_bs(xb if yb is None else yb)
+            loss = get_loss(out, yb, self.loss_func) if with_loss else torch.tensor(float('nan'))
+            outs.append(to_device(out, 'cpu')); ys.append(to_device(yb, 'cpu')); total, n = total + loss*bs, n + bs
+            handler.on_batch_end(loss)
     if not outs: raise ValueError("get_preds: the loader gave no batch; check its dataset, or pass another as dl")
-    outs, ys = _gather(outs), _gather(ys)
-    return (outs, ys, get_loss(outs, ys, self.loss_func)) if with_loss else (outs, ys)
+    return (_gather(outs), _gather(ys)) + (((total/n).cpu(),) if with_loss else ())
 
+# %% ../nbs/08_learner.ipynb #782fada7
 def _gather(parts):
     "The outputs of all batches as one: tensors joined along the first dimension, also inside tuples, lists and mappings."
     first = parts[0]
     if torch.is_tensor(first): return torch.cat(parts) if first.ndim else torch.stack(parts)
     if isinstance(first, Mapping): return {k: _gather([p[k] for p in parts]) for k in first}
+    if hasattr(first, '_fields'): return type(first)(*(_gather(list(p)) for p in zip(*parts)))
     return type(first)(_gather(list(p)) for p in zip(*parts)) if isinstance(first, (tuple, list)) else None if first is None else parts
 
-# %% ../nbs/08_learner.ipynb #03268c53
+# %% ../nbs/08_learner.ipynb #a0b769a2
 @patch
 def split(self:Learner,
     split_on # modules at which a new layer group begins, or a function model -> such modules
@@ -444,7 +467,7 @@ def split(self:Learner,
     self.layer_groups, self.opt = groups, None
     return self
 
-# %% ../nbs/08_learner.ipynb #a0b769a2
+# %% ../nbs/08_learner.ipynb #4eff94dc
 @patch
 def freeze_to(self:Learner, n:int):
     "Train the layer groups from `n` on, and freeze those before."
@@ -454,7 +477,7 @@ def freeze_to(self:Learner, n:int):
         for p in group_params(g): p.requires_grad_(i >= (n if n >= 0 else len(at)+n))
     self.opt = None
 
-# %% ../nbs/08_learner.ipynb #4eff94dc
+# %% ../nbs/08_learner.ipynb #fa486bb4
 @patch
 def freeze(self:Learner):
     "Train the last layer group only. Raises `ValueError` if there is just one."
@@ -464,7 +487,7 @@ def freeze(self:Learner):
 @patch
 def unfreeze(self:Learner): "Train all layer groups."; self.freeze_to(0)
 
-# %% ../nbs/08_learner.ipynb #fa486bb4
+# %% ../nbs/08_learner.ipynb #5ea9ad9e
 @patch
 def save(self:Learner, file, return_path:bool=False, with_opt:bool=True):
     "Write the model (and the optimizer) to `path/model_dir/file.pth`."
@@ -474,7 +497,7 @@ def save(self:Learner, file, return_path:bool=False, with_opt:bool=True):
     write_whole(path, lambda f: torch.save(state, f))
     if return_path: return path
 
-# %% ../nbs/08_learner.ipynb #5ea9ad9e
+# %% ../nbs/08_learner.ipynb #6ca7550e
 @patch
 def _model_path(self:Learner, file):
     if not isinstance(file, (str, Path)): raise TypeError(f"file must be a name or a path, got {file!r}")
@@ -485,14 +508,18 @@ def load(self:Learner, file, device=None, strict:bool=True, with_opt:bool=True, 
     "Read what `save` wrote: the model, and the optimizer if the file holds one and `with_opt`. If it doesn't fit, nothing has changed."
     state = torch.load(self._model_path(file), map_location=device or self.device, weights_only=True)
     if 'model' not in state: raise ValueError(f"load: {file} holds no model as `save` writes it, but the keys {sorted(state)[:5]}; use learn.model.load_state_dict for a bare state dict")
-    opt, put = self.opt, keep_model(self.model)
+    opt, lazy = self.opt, any(is_lazy(p) for p in self.model.parameters())          # loading is what gives lazy ones a shape
+    puts = ([] if lazy else [keep_model(self.model)]) + ([] if opt is None else [keep_attributes(opt.opt)])
     try:
         if with_opt and 'opt' in state: self._load_opt(state['opt'])
         self.model.load_state_dict(state['model'], strict=strict)
-    except BaseException: put(); self.opt = opt; raise
+    except BaseException:
+        for put in puts: put()
+        self.opt = opt
+        raise
     return self
 
-# %% ../nbs/08_learner.ipynb #6ca7550e
+# %% ../nbs/08_learner.ipynb #ed83532a
 @patch
 def _load_opt(self:Learner, state):
     "Give the optimizer the state of a saved one. Raises `ValueError` if that was of another kind or over other layer groups."

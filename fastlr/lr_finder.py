@@ -68,7 +68,10 @@ def on_backward_begin(self:LRFinder, last_loss, **kwargs):
 
 @patch
 def on_backward_end(self:LRFinder, iteration, **kwargs):
-    "No step before the window is full."
+    "No step before the window is full; and none at a rate that somebody else has set."
+    for g, rate in zip(self.sweep.groups, self.sweep._rates):
+        if not torch.is_tensor(g['lr']) and g['lr'] != rate:
+            raise ValueError(f"a callback has set the rate to {g['lr']:g} where the range test had set {rate:g}; give it `shapes_training = False`, and lr_find will not run it")
     if (iteration+1) % self.sweep.accumulate: return {'skip_step': True, 'skip_zero': True}
 
 @patch
@@ -166,12 +169,15 @@ def _sweeps(learn, runs, *args, **kwargs):
 # %% ../nbs/10_lr_finder.ipynb #413f407f
 def _sweep_once(learn, *args, **kwargs):
     "One mock training of `learn` with an `LRFinder` made from the rest; its curve."
-    attrs, puts, scaler = dict(vars(learn)), [keep(vars(cb)) for cb in learn.callbacks], getattr(learn.opt, 'scaler', None)
+    memo = {id(x): (lambda x=x: x, x) for x in learn.model.modules()}                # these the sweep keeps itself
+    attrs, puts, scaler = dict(vars(learn)), [keep(vars(cb), memo) for cb in learn.callbacks], getattr(learn.opt, 'scaler', None)
     if learn.opt is None: learn.create_opt(1.)
+    finder = None
     try:
         finder = LRFinder(learn, *args, **kwargs)
         fit(sys.maxsize, learn, [finder, *learn.callbacks_for(shaping=True)], silent=True)
     finally:
+        if finder is not None and 'sweep' in vars(finder): finder.sweep.finish()      # if `on_train_end` did not get that far
         vars(learn).clear(); vars(learn).update(attrs)
         if learn.opt is not None: learn.opt.scaler = scaler
         for put in puts: put()

@@ -27,7 +27,7 @@ def one_cycle_at(
     "Half a cosine from `start` to `peak`, and half a cosine from there to `end`."
     turn = pct_start*n - 1
     if i <= turn: return annealing_cos(start, peak, i/turn if turn > 0 else 1)
-    return annealing_cos(peak, end, (i-max(turn, 0)) / max(n-1-max(turn, 0), 1))
+    return annealing_cos(peak, end, (i-max(turn, 0)) / ((n-1-max(turn, 0)) or 1))
 
 # %% ../nbs/11_one_cycle.ipynb #f2e07426
 class OneCycleScheduler(LearnerCallback):

@@ -47,6 +47,8 @@ def check_settings(start_lr, end_lr, num_it, mode='exp', stop_div=True, accumula
         try: a = np.atleast_1d(np.array(v, dtype=float))
         except (TypeError, ValueError): raise TypeError(f"{name} must be a learning rate or a list of them, got {v!r}") from None
         if not (np.isfinite(a) & (a > 0)).all(): raise ValueError(f"{name} must be finite and above zero, got {v!r}")
+    if np.ndim(start_lr) and np.ndim(end_lr) and len(start_lr) != len(end_lr):
+        raise ValueError(f"start_lr and end_lr must have one rate a group each, got {len(start_lr)} and {len(end_lr)}")
     if not np.all(np.asarray(start_lr) < np.asarray(end_lr)):
         raise ValueError(f"start_lr must be below end_lr, got start_lr={start_lr!r} and end_lr={end_lr!r}")
     if mode not in MODES: raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
@@ -126,22 +128,25 @@ def start(self:LRSweep):
     except BaseException: self.finish(); raise
     return self
 
+# %% ../nbs/05_sweep.ipynb #e6b7205a
 @patch
 def _begin(self:LRSweep):
     "Counters at zero, and the first rate."
     self._points, self._pending, self._window, self._turns, self._last = [], [], [], 0, self.num_it
     self._diverged, self.stop_reason, self.done, self.recorded, self._skips = Divergence(self.stop_div), None, False, True, 0
+    (lo, hi), n = self._ends, self.num_it * (2 if self.extend else 1)
+    pct, moves = np.arange(n)[:, None]/(self.num_it-1), lo > 0               # a group at rate zero stays there
+    self._schedule = np.zeros((n, len(lo)))
+    self._schedule[:, moves] = MODES[self.mode](lo[moves], hi[moves], pct)
     if self.seed is not None: random.seed(self.seed); np.random.seed(self.seed % 2**32); torch.manual_seed(self.seed)
     self._set_rate(0)
 
-# %% ../nbs/05_sweep.ipynb #e6b7205a
+# %% ../nbs/05_sweep.ipynb #15d978d9
 @patch
 def _set_rate(self:LRSweep, i):
     "Set the rates of update `i`."
-    (lo, hi), moves = self._ends, self._ends[0] > 0                  # a group at rate zero stays there
-    self._rates = lrs = np.zeros(len(lo))
-    lrs[moves] = MODES[self.mode](lo[moves], hi[moves], i/(self.num_it-1))
-    for g, lr in zip(self.groups, lrs): set_group_value(g, 'lr', lr)
+    self._rates = self._schedule[i]
+    for g, lr in zip(self.groups, self._rates): set_group_value(g, 'lr', lr)
     if self.scaler is not None: self._scale = self.scaler.get_scale()
 
 @patch
@@ -153,7 +158,7 @@ def use_loader(self:LRSweep, loader):
 @patch
 def use_scaler(self:LRSweep, scaler): "Watch `scaler` from here on: a step that it skips is no point."; self.scaler, self._scale = scaler, scaler.get_scale()
 
-# %% ../nbs/05_sweep.ipynb #15d978d9
+# %% ../nbs/05_sweep.ipynb #1e2adfc9
 @patch
 def record(self:LRSweep,
     loss, # scalar tensor, or a number: the loss of this turn
@@ -169,7 +174,7 @@ def record(self:LRSweep,
     full = self._turns % self.accumulate == 0 if update is None else update
     return self.flush() if full else False
 
-# %% ../nbs/05_sweep.ipynb #1e2adfc9
+# %% ../nbs/05_sweep.ipynb #21075fa1
 @patch
 def flush(self:LRSweep) -> bool: # whether the sweep is over
     "Make a point of the turns since the last one: the optimizer has just taken a step. `record` calls it when a window is full."
@@ -184,7 +189,7 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     if not self.done: self._set_rate(n)
     return self.done
 
-# %% ../nbs/05_sweep.ipynb #21075fa1
+# %% ../nbs/05_sweep.ipynb #65de36e1
 @patch
 def stop(self:LRSweep, reason:str): "End the sweep for `reason`."; self.done, self.stop_reason = True, self.stop_reason or reason
 
@@ -207,7 +212,7 @@ def _was_skipped(self:LRSweep, loss):
     if skipped and (self._skips > 50 or not torch.isfinite(loss)): self._read(); self.stop('non-finite')
     return skipped
 
-# %% ../nbs/05_sweep.ipynb #65de36e1
+# %% ../nbs/05_sweep.ipynb #157b853d
 @patch
 def _goes_on(self:LRSweep):
     "With `extend`: whether the loss is still at its best here, so that the sweep goes on beyond `end_lr`, for up to `num_it` more."
@@ -215,7 +220,7 @@ def _goes_on(self:LRSweep):
     self._last = len(self._points) + 1
     return self._diverged.smooth <= self._diverged.best
 
-# %% ../nbs/05_sweep.ipynb #157b853d
+# %% ../nbs/05_sweep.ipynb #daccf183
 @patch
 def __len__(self:LRSweep): return len(self._points) + len(self._pending)
 
@@ -230,7 +235,7 @@ def curve(self:LRSweep) -> LRCurve:
     top = lrs[:, self._ends[1].argmax()]
     return LRCurve(top, [l for _, l in self._points], lrs, self.stop_reason or 'interrupted', self.shift, settings=kw)
 
-# %% ../nbs/05_sweep.ipynb #daccf183
+# %% ../nbs/05_sweep.ipynb #84e51378
 @patch
 def finish(self:LRSweep):
     "Put everything back. Does nothing the second time."
@@ -247,7 +252,7 @@ def __enter__(self:LRSweep): return self.start()
 @patch
 def __exit__(self:LRSweep, *exc): self.finish()
 
-# %% ../nbs/05_sweep.ipynb #84e51378
+# %% ../nbs/05_sweep.ipynb #7f631a6b
 @patch
 def __call__(self:LRSweep,
     loader # iterable of batches; it is restarted when it runs out

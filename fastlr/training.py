@@ -71,25 +71,25 @@ class MixedPrecision(LearnerCallback):
     ):
         if precision not in ('bf16', 'fp16'): raise ValueError(f"precision must be 'bf16' or 'fp16', got {precision!r}")
         super().__init__(learn)
-        self.precision, self.init_scale, self._autocast = precision, init_scale, None
+        self.precision, self.init_scale, self._autocasts = precision, init_scale, []
 
     def on_train_begin(self, **kwargs):
         opt, device = self.learn.opt, self.learn.device.type
         if opt is not None: opt.scaler = torch.amp.GradScaler(device, init_scale=self.init_scale) if self.precision == 'fp16' else None
 
     def on_train_end(self, **kwargs):
-        self._leave()
+        while self._autocasts: self._leave()
         if self.learn.opt is not None: self.learn.opt.scaler = None
 
 # %% ../nbs/12_training.ipynb #9609a36b
 @patch
 def _leave(self:MixedPrecision):
-    if self._autocast is not None: self._autocast.__exit__(None, None, None); self._autocast = None
+    if self._autocasts: self._autocasts.pop().__exit__(None, None, None)
 
 @patch
 def on_batch_begin(self:MixedPrecision, **kwargs):
-    self._autocast = torch.autocast(self.learn.device.type, torch.bfloat16 if self.precision == 'bf16' else torch.float16)
-    self._autocast.__enter__()
+    self._autocasts.append(torch.autocast(self.learn.device.type, torch.bfloat16 if self.precision == 'bf16' else torch.float16))
+    self._autocasts[-1].__enter__()
 
 @patch
 def on_backward_begin(self:MixedPrecision, last_loss, **kwargs):

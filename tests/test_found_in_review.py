@@ -384,3 +384,131 @@ def test_plots_take_arrays_of_axes_and_keep_epochs_apart():
 def test_scheduler_of_one_value_with_a_curve_anneals_to_zero_as_in_v1():
     s = Scheduler(1e-2, 4, annealing_cos)
     assert [round(s.step(), 6) for _ in range(4)] == [0.008536, 0.005, 0.001464, 0.]
+
+
+# the second look
+
+def test_instances_of_a_fit_keep_their_places_and_factories_of_loggers_are_not_called_again(tmp_path):
+    class Hist(LearnerCallback):
+        def __init__(self, learn): super().__init__(learn); self.n = 0
+        def on_batch_begin(self, train, **kwargs): self.n += train
+    class Log(LearnerCallback):
+        def __init__(self, learn): super().__init__(learn); self.f = open(tmp_path/'log', 'w')
+        def on_epoch_end(self, epoch, **kwargs): self.f.write(f'{epoch}\n'); self.f.flush()
+    learn = make_learner(metrics=accuracy, callback_fns=[Hist, lambda learn: Log(learn)])
+    learn.fit(2)
+    assert learn.hist.n == 12
+    learn.validate(); learn.get_preds(); learn.lr_find(num_it=5)
+    assert learn.hist.n == 12 and (tmp_path/'log').read_text() == '0\n1\n'
+
+
+def test_validate_tells_shaping_callbacks_that_it_begins_and_preds_have_a_loss():
+    class Aug(Callback):
+        def on_train_begin(self, **kwargs): self.g = torch.Generator().manual_seed(0)
+        def on_batch_begin(self, last_input, **kwargs): torch.rand(1, generator=self.g)
+        def on_batch_end(self, last_loss, **kwargs): float(last_loss)
+    learn = make_learner(callback_fns=lambda learn: Aug())
+    learn.validate()
+    loss = learn.get_preds(with_loss=True)[2]
+    assert loss == pytest.approx(float(learn.validate()[0]))
+
+
+def test_metric_trial_changes_no_buffer_and_loads_nothing_for_workers():
+    class Counts(nn.Module):
+        def __init__(self): super().__init__(); self.net = net(); self.register_buffer('k', torch.zeros(()))
+        def forward(self, x): self.k += 1; return self.net(x)
+    opened = []
+    class Lazy(torch.utils.data.Dataset):
+        def __len__(self): return 32
+        def __getitem__(self, i): opened.append(i); return problem()[i]
+    for valid in (loaders()[1], DataLoader(Lazy(), 16, num_workers=1)):
+        learn = Learner((loaders()[0], valid), Counts(), loss_func=nn.CrossEntropyLoss(), metrics=accuracy, silent=True)
+        learn.fit(0)
+        assert learn.model.k == 0 and not opened
+
+
+def test_load_that_does_not_fit_the_model_leaves_the_optimizer(tmp_path):
+    def mlp(n): return nn.Sequential(nn.Linear(6, n), nn.ReLU(), nn.Linear(n, 3))
+    a, b = (Learner(loaders(), mlp(n), loss_func=nn.CrossEntropyLoss(), path=tmp_path, silent=True) for n in (8, 16))
+    a.fit(1); a.save('a'); b.fit(1)
+    before = state_of(b)
+    with pytest.raises(RuntimeError, match='size mismatch'): b.load('a')
+    assert same(before, state_of(b)); b.fit(1)
+    lazy = Learner(loaders(), nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(3)), loss_func=nn.CrossEntropyLoss(), path=tmp_path, silent=True)
+    assert same(dict(lazy.load('a', with_opt=False).model.state_dict()), dict(a.model.state_dict()))
+
+
+def test_state_inside_nested_objects_of_torch():
+    from torch.optim.lr_scheduler import ExponentialLR, LinearLR, SequentialLR
+    class Teacher(nn.Module):
+        def __init__(self): super().__init__(); self.net, self.hidden = net(), [nn.BatchNorm1d(6)]
+        def forward(self, x): return self.net(self.hidden[0](x))
+    model = Teacher(); opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    inner = [LinearLR(opt), ExponentialLR(opt, 0.9)]; sched = SequentialLR(opt, inner, [5])
+    before = [s.last_epoch for s in inner]
+    with LRSweep(opt, model, num_it=12, schedulers=sched, stop_div=False) as sweep:
+        for xb, yb in sweep(loaders()[0]):
+            loss = nn.functional.cross_entropy(model(xb), yb); loss.backward(); opt.step(); sweep.record(loss); sched.step()
+    assert [s.last_epoch for s in inner] == before and model.hidden[0].num_batches_tracked == 0
+
+
+class OwnRng(torch.utils.data.Dataset):
+    def __init__(self): self.rng = np.random.default_rng(0)
+    def __len__(self): return 96
+    def __getitem__(self, i): x, y = problem()[i]; return x + float(self.rng.normal()), y
+class OwnOrder(Sampler):
+    def __init__(self): self.order = list(range(96))
+    def __iter__(self): random.shuffle(self.order); return iter(self.order)
+    def __len__(self): return 96
+
+
+@pytest.mark.parametrize('make, kw', [(lambda: (DataLoader(OwnRng(), 16), None), {}), (lambda: (DataLoader(problem(), 16, sampler=OwnOrder()), None), {}),
+                                      (lambda: (DataLoader(problem(), 16, shuffle=True, num_workers=1, persistent_workers=True),)*2, dict(val_batches=1))],
+                         ids=['dataset-rng', 'sampler-order', 'one-loader-twice'])
+def test_more_loaders_go_on_as_if_nothing_had_been(make, kw):
+    def run(find):
+        learn = make_learner(dls=make()); learn.fit(1, 1e-2)
+        if find: learn.lr_find(num_it=12, stop_div=False, **kw)
+        learn.fit(1, 1e-2)
+        return state_of(learn)
+    assert same(run(False), run(True))
+
+
+def test_nested_validation_leaves_no_autocast_behind():
+    class Peek(LearnerCallback):
+        def on_loss_begin(self, train, **kwargs):
+            if train: self.learn.validate()
+    learn = make_learner(); learn.callbacks = [MixedPrecision(learn), Peek(learn)]
+    learn.fit(1)
+    assert not torch.is_autocast_enabled('cpu')
+
+
+def test_interrupt_while_the_training_ends_still_restores():
+    class Late(Callback):
+        _order, shapes_training = -150, True
+        def on_train_end(self, **kwargs): raise KeyboardInterrupt
+    learn = make_learner(callbacks=[Late()]); before = state_of(learn)
+    with pytest.raises(KeyboardInterrupt): learn.lr_find(num_it=10)
+    assert same(before, state_of(learn))
+
+
+def test_a_callback_that_sets_the_rate_in_a_range_test_is_told_so():
+    class Warm(LearnerCallback):
+        def on_batch_begin(self, train, **kwargs):
+            if train: self.learn.opt.lr = 1e-3
+    learn = make_learner(callback_fns=Warm); before = state_of(learn)
+    with pytest.raises(ValueError, match='shapes_training = False'): learn.lr_find()
+    assert same(before, state_of(learn))
+    Warm.shapes_training = False
+    assert len(learn.lr_find(num_it=5, stop_div=False)) == 5
+
+
+def test_preds_of_named_tuples_and_rates_of_unequal_length():
+    from collections import namedtuple
+    Out = namedtuple('Out', 'a b')
+    class Two(nn.Module):
+        def __init__(self): super().__init__(); self.l = nn.Linear(6, 3)
+        def forward(self, x): return Out(self.l(x), x)
+    preds, _ = Learner(loaders(), Two(), loss_func=nn.CrossEntropyLoss(), silent=True).get_preds()
+    assert preds.a.shape == (48, 3) and preds.b.shape == (48, 6)
+    with pytest.raises(ValueError, match='got 3 and 2'): make_learner().lr_find([1e-7]*3, [1., 1.])
