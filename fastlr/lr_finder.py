@@ -13,9 +13,9 @@ import torch
 from fastcore.basics import patch
 
 from .callback import LearnerCallback
-from .learner import Learner, _watched, eval_mode, fit, loss_batch
+from .learner import Learner, _watched, fit, validate
 from .plot import LRCurve
-from .recorder import Recorder
+from .recorder import Recorder                 # importing it gives every learner one
 from .snapshot import keep
 from .sweep import LRSweep, check_settings
 
@@ -119,11 +119,9 @@ def on_train_end(self:LRFinder, exception=None, **kwargs):
 @patch
 def _valid_loss(self:LRFinder):
     "The mean loss over the first `val_batches` validation batches, as Leslie Smith measured it."
-    learn = self.learn
-    with eval_mode(learn.model), torch.no_grad():
-        losses = [loss_batch(learn.model, *learn.to_batch(b), learn.loss_func) for b in islice(learn.data.valid_dl, self.val_batches)]
-    if not losses: raise ValueError(f"val_batches={self.val_batches}, and valid_dl has no batch left: a generator can be used only once, pass a loader or a list")
-    return torch.stack(losses).mean()
+    batches = list(islice(self.learn.data.valid_dl, self.val_batches))
+    if not batches: raise ValueError(f"val_batches={self.val_batches}, and valid_dl has no batch left: a generator can be used only once, pass a loader or a list")
+    with self.learn._eval_handler() as handler: return validate(self.learn, batches, handler)
 
 # %% ../nbs/10_lr_finder.ipynb #2648cca5
 def lr_find(

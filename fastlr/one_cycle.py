@@ -13,7 +13,6 @@ from .anneal import annealing_cos
 from .callback import LearnerCallback
 from .data import known_len
 from .learner import Learner
-from .recorder import Recorder
 
 # %% ../nbs/11_one_cycle.ipynb #8bec6833
 def one_cycle_at(

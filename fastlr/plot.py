@@ -9,7 +9,7 @@ __all__ = ['MARKS']
 import numpy as np
 from fastcore.basics import patch
 
-from .curve import LRCurve, ceiling, start_level, whittaker
+from .curve import LRCurve, ceiling, whittaker
 from .suggest import NoSuggestion
 
 # %% ../nbs/03_plot.ipynb #d2449981

@@ -14,7 +14,6 @@ from fastcore.basics import listify, patch
 
 from .callback import LearnerCallback, SmoothenValue
 from .learner import Learner
-from .plot import _new_ax
 from .suggest import NoSuggestion
 
 # %% ../nbs/09_recorder.ipynb #2726127d

@@ -11,7 +11,6 @@ from fastcore.basics import patch
 from torch import nn
 
 from .callback import LearnerCallback
-from .learner import Learner
 
 # %% ../nbs/12_training.ipynb #178bfccd
 class GradientClipping(LearnerCallback):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest, torch
 from torch import nn
 
-from conftest import loaders, make_learner, problem, same
+from conftest import loaders, make_learner, same
 from fastlr import EVENTS, STATE, Callback, CallbackHandler, Learner, LearnerCallback, accuracy, add_metrics
 from fastlr import Scheduler, annealing_cos
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sampler
 
 from conftest import loaders, make_learner, net, problem, same, state_of
-from fastlr import (Callback, DataBunch, GradientAccumulation, GradientClipping, Learner, LearnerCallback, LRCurve, LRSweep, MixedPrecision,
+from fastlr import (Callback, GradientAccumulation, GradientClipping, Learner, LearnerCallback, LRCurve, LRSweep, MixedPrecision,
                     Scheduler, Snapshot, accuracy, annealing_cos)
 
 
@@ -133,7 +133,8 @@ def test_trial_of_metrics_goes_through_the_callbacks_and_never_stops_what_works(
     dl = DataLoader(torch.utils.data.TensorDataset(x.double(), y), 16)
     learn = Learner((dl, dl), Tuples(), loss_func=nn.CrossEntropyLoss(), metrics=accuracy, callbacks=[First(), Casts()], silent=True)
     learn.fit(1, 1e-2)
-    assert len(learn.lr_find(num_it=12, stop_div=False)) == 12 and 0 <= learn.validate()[1] <= 1 and learn.get_preds()[0].shape == (96, 3)
+    for kw in ({}, dict(val_batches=2)): assert len(learn.lr_find(num_it=12, stop_div=False, **kw)) == 12
+    assert 0 <= learn.validate()[1] <= 1 and learn.get_preds()[0].shape == (96, 3)
 
 
 def test_v1_callbacks_that_shape_the_step_take_part_in_lr_find_and_say_so_by_their_events():

@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from conftest import loaders, make_learner, net, problem, same
-from fastlr import Callback, DataBunch, GradientAccumulation, Learner, accuracy
+from fastlr import DataBunch, GradientAccumulation, Learner, accuracy
 
 
 @pytest.mark.parametrize('workers', [0, 2])

@@ -1,12 +1,11 @@
 "lr_find: the lines of fastai's documentation, the endings, and that nothing happened."
-import os, signal, subprocess, sys, time
+import signal, subprocess, sys, time
 from functools import partial
 
 import numpy as np
 import pytest, torch
 from hypothesis import given, settings, strategies as st
 from torch import nn
-from torch.utils.data import DataLoader
 
 from conftest import loaders, make_learner, net, problem, same, state_of
 from fastlr import (Callback, EVENTS, GradientAccumulation, GradientClipping, Learner, LRFinder, LRSweep, MixedPrecision, NoSuggestion,
