@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from .callback import AverageMetric, Callback, CallbackHandler, _add_note, check_callback, find_bs, shapes_training
 from .curve import write_whole
 from .data import as_databunch, known_len, split_batch, to_device
-from .snapshot import _listed, keep, keep_attributes, keep_loader, keep_model, keep_random
+from .snapshot import Snapshot, _listed
 from .sweep import set_group_value
 
 # %% ../nbs/08_learner.ipynb #bbd6ffc2
@@ -379,17 +379,17 @@ def _try_metrics(self:Learner):
 @patch
 def _trial_batch(self:Learner): # (output, target), or None
     "One validation batch, gone through the model and the callbacks as in validation; None if it can't be had without side effects."
-    dl, puts = self.data.valid_dl, []
+    dl, snap = self.data.valid_dl, None
     if not isinstance(dl, DataLoader) or isinstance(dl.dataset, IterableDataset) or dl.batch_sampler is None or dl.num_workers: return None
     try:
-        puts += [keep_random(), keep_loader(dl), keep_model(self.model), *(keep(vars(cb)) for cb in self.callbacks)]
+        snap = Snapshot(self.model, loaders=dl, others=self.callbacks)
         batch = dl.collate_fn([dl.dataset[i] for i in next(iter(dl.batch_sampler))])
         with self._eval_handler() as handler:
             xb, yb = handler.on_batch_begin(*self.to_batch(batch), train=False)
             return handler.on_loss_begin(call_model(self.model, xb)), yb
     except Exception: return None
     finally:
-        for put in puts: put()
+        if snap is not None: snap.restore()
 
 # %% ../nbs/08_learner.ipynb #019b38f0
 @patch
@@ -509,13 +509,12 @@ def load(self:Learner, file, device=None, strict:bool=True, with_opt:bool=True, 
     state = torch.load(self._model_path(file), map_location=device or self.device, weights_only=True)
     if 'model' not in state: raise ValueError(f"load: {file} holds no model as `save` writes it, but the keys {sorted(state)[:5]}; use learn.model.load_state_dict for a bare state dict")
     opt, lazy = self.opt, any(is_lazy(p) for p in self.model.parameters())          # loading is what gives lazy ones a shape
-    puts = ([] if lazy else [keep_model(self.model)]) + ([] if opt is None else [keep_attributes(opt.opt)])
+    snap = Snapshot(None if lazy else self.model, None if opt is None else opt.opt)
     try:
         if with_opt and 'opt' in state: self._load_opt(state['opt'])
         self.model.load_state_dict(state['model'], strict=strict)
     except BaseException:
-        for put in puts: put()
-        self.opt = opt
+        snap.restore(); self.opt = opt
         raise
     return self
 

@@ -14,7 +14,7 @@ from fastcore.basics import patch, store_attr
 
 from .anneal import annealing_exp, annealing_linear
 from .plot import LRCurve                      # with its `suggest` and `plot`
-from .snapshot import Snapshot, _listed, seed_loader
+from .snapshot import Fingerprint, Patience, Snapshot, _listed, seed_loader
 
 # %% ../nbs/05_sweep.ipynb #3bc1d31f
 MODES = dict(exp=annealing_exp, linear=annealing_linear)
@@ -101,14 +101,17 @@ class LRSweep:
         stop_div=True, # stop on divergence: True, False, or a factor on the best loss
         accumulate:int=1, # turns of the loop that make one optimizer update, and one point
         scaler=None, # `torch.amp.GradScaler`: a step that it skips is no point
-        schedulers=None, # learning-rate schedulers of `opt`, to be restored if the loop steps them
+        schedulers=None, # learning-rate schedulers of `opt` that the loop steps: they stand still during the sweep
         extend:bool=False, # go on beyond `end_lr` while the loss still falls there, for up to `num_it` further updates
         shift:int=1, # 0 if the loss that is recorded was measured after the step
-        seed:int=None # reseed the random generators at the start
+        seed:int=None, # reseed the random generators at the start
+        others=None, # whatever else the loop changes, an average of the weights or a metric: its attributes are restored too
+        where='device', # where the copy of the state is kept: 'device', 'cpu', or a directory
+        verify:bool=False # check at the end, by checksum, that all is as it was; raises `NotRestored` with the names of what is not
     ):
         check_settings(start_lr, end_lr, num_it, mode, stop_div, accumulate)
         _check_parts(_listed(opt), _listed(model))
-        store_attr('model,scaler,schedulers,start_lr,end_lr,num_it,mode,stop_div,accumulate,extend,shift,seed')
+        store_attr('model,scaler,schedulers,start_lr,end_lr,num_it,mode,stop_div,accumulate,extend,shift,seed,others,where,verify')
         self.opts, self.snapshot, self._points, self._pending, self.groups, self._ends, self.stop_reason = _listed(opt), None, [], [], [], (np.ones(1),)*2, None
 
 # %% ../nbs/05_sweep.ipynb #4c91cc02
@@ -123,12 +126,20 @@ def start(self:LRSweep):
                          "Unfreeze some, or pass them to the optimizer")
     lo, hi = _per_group('start_lr', self.start_lr, groups), _per_group('end_lr', self.end_lr, groups)
     self.groups, self._ends = groups, (lo, hi)
-    self.snapshot = Snapshot(self.model, self.opts, self.schedulers, self.scaler)
-    try: self._begin()
-    except BaseException: self.finish(); raise
-    return self
+    names = dict(model=self.model, opt=self.opts, schedulers=self.schedulers, scaler=self.scaler, others=self.others) if self.verify else {}
+    self._before = Fingerprint(**{k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in names.items()}) if self.verify else None
+    return self._launch(Snapshot(self.model, self.opts, self.schedulers, self.scaler, others=self.others, where=self.where))
 
 # %% ../nbs/05_sweep.ipynb #e6b7205a
+@patch
+def _launch(self:LRSweep, snapshot):
+    "From here on there is something to restore, and from here to the end of `finish` signals wait their turn."
+    self._patience = Patience(LRSweep._launch, LRSweep.finish, LRSweep.__exit__)
+    self._patience.install()
+    try: self.snapshot = snapshot; self._begin(); self._patience.deliver()
+    except BaseException: self.finish(failed=True); raise
+    return self
+
 @patch
 def _begin(self:LRSweep):
     "Counters at zero, and the first rate."
@@ -138,6 +149,7 @@ def _begin(self:LRSweep):
     pct, moves = np.arange(n)[:, None]/(self.num_it-1), lo > 0               # a group at rate zero stays there
     self._schedule = np.zeros((n, len(lo)))
     self._schedule[:, moves] = MODES[self.mode](lo[moves], hi[moves], pct)
+    for s in _listed(self.schedulers): s.step = lambda *args, **kwargs: None
     if self.seed is not None: random.seed(self.seed); np.random.seed(self.seed % 2**32); torch.manual_seed(self.seed)
     self._set_rate(0)
 
@@ -150,8 +162,15 @@ def _set_rate(self:LRSweep, i):
     if self.scaler is not None: self._scale = self.scaler.get_scale()
 
 @patch
+def check_rate(self:LRSweep, remedy="pass the scheduler that did it as LRSweep(schedulers=...), and it stands still during the sweep"):
+    "Raise `ValueError` if somebody else has changed the rate since: the curve would be wrong, and nobody could put that scheduler back."
+    for g, lr in zip(self.groups, self._rates):
+        if not torch.is_tensor(g['lr']) and g['lr'] != lr: raise ValueError(f"the rate was set to {g['lr']:g} where the range test had set {lr:g}: {remedy}")
+
+@patch
 def use_loader(self:LRSweep, loader):
     "Restore `loader` too at the end, and reseed what it draws from if the sweep has a seed."
+    if self._before is not None: self._before.add(**{f'loader{len(self._before.objects)}': loader})
     self.snapshot.add_loader(loader)
     if self.seed is not None: seed_loader(loader, self.seed)
 
@@ -168,6 +187,8 @@ def record(self:LRSweep,
     if self.snapshot is None: raise RuntimeError("LRSweep.record: the sweep is not running; call it inside `with LRSweep(...) as sweep:`")
     loss = loss.detach() if torch.is_tensor(loss) else torch.tensor(float(loss))
     if loss.numel() != 1: raise ValueError(f"LRSweep.record: loss must be one number a turn, got shape {tuple(loss.shape)}; reduce it with .mean()")
+    self._patience.deliver()
+    self.check_rate()
     self.recorded, self._turns = True, self._turns+1
     if self.done: return True
     self._window.append(loss)
@@ -237,20 +258,23 @@ def curve(self:LRSweep) -> LRCurve:
 
 # %% ../nbs/05_sweep.ipynb #84e51378
 @patch
-def finish(self:LRSweep):
-    "Put everything back. Does nothing the second time."
+def finish(self:LRSweep,
+    failed:bool=False # an exception is on its way: nothing is verified, so that it stays the one that is seen
+):
+    "Put everything back, and verify it if asked. Does nothing the second time."
     if self.snapshot is None: return
     try:
         if hasattr(self, 'done') and not self.done: self._read(); self.stop('interrupted')
     finally:
-        snapshot, self.snapshot = self.snapshot, None
-        snapshot.restore()
+        try: self.snapshot.restore()
+        finally: self.snapshot.close(); self.snapshot = None; self._patience.remove()
+    if self._before is not None and not failed: self._before.check()
 
 @patch
 def __enter__(self:LRSweep): return self.start()
 
 @patch
-def __exit__(self:LRSweep, *exc): self.finish()
+def __exit__(self:LRSweep, kind, *exc): self.finish(failed=kind is not None)
 
 # %% ../nbs/05_sweep.ipynb #7f631a6b
 @patch

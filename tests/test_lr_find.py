@@ -73,21 +73,6 @@ def test_nothing_happened(opt, shapes, trained, groups, generator, fault, kw):
     assert len(learn.lr_find(num_it=5, stop_div=False)) == 5                      # and the next one works
 
 
-def test_the_property_can_fail(monkeypatch):
-    "With any part of the snapshot switched off, the comparison above notices."
-    import fastlr.snapshot as snap
-    for part in ('keep_model', 'keep_attributes', 'keep_random'):
-        learn = make_learner(); learn.fit(1)
-        with monkeypatch.context() as m:
-            m.setattr(snap, part, lambda *a: (lambda: None))
-            assert not restored(learn, lambda: learn.lr_find(num_it=12)), part
-        assert restored(learn, lambda: learn.lr_find(num_it=12))
-    g = torch.Generator().manual_seed(1); learn = make_learner(dls=loaders(generator=g)); before = g.get_state()
-    monkeypatch.setattr(snap, 'keep_loader', lambda *a: (lambda: None))
-    learn.lr_find(num_it=12)
-    assert not torch.equal(g.get_state(), before)
-
-
 def test_training_goes_on_as_if_nothing_had_been_with_worker_processes():
     def run(find):
         learn = make_learner(dls=loaders(num_workers=2)); learn.fit(1, 1e-2)
