@@ -124,6 +124,7 @@ def start(self:LRSweep):
     if not any(p.requires_grad for g in groups for p in g['params']):
         raise ValueError("The optimizer holds no parameter that requires a gradient: there is nothing to train. "
                          "Unfreeze some, or pass them to the optimizer")
+    if not all('lr' in g for g in groups): raise ValueError("The optimizer has parameter groups without an 'lr': there is no rate to find")
     lo, hi = _per_group('start_lr', self.start_lr, groups), _per_group('end_lr', self.end_lr, groups)
     self.groups, self._ends = groups, (lo, hi)
     names = dict(model=self.model, opt=self.opts, schedulers=self.schedulers, scaler=self.scaler, others=self.others) if self.verify else {}
@@ -150,6 +151,7 @@ def _begin(self:LRSweep):
     self._schedule = np.zeros((n, len(lo)))
     self._schedule[:, moves] = MODES[self.mode](lo[moves], hi[moves], pct)
     for s in _listed(self.schedulers): s.step = lambda *args, **kwargs: None
+    for o in self.opts: self._watch(o)
     if self.seed is not None: random.seed(self.seed); np.random.seed(self.seed % 2**32); torch.manual_seed(self.seed)
     self._set_rate(0)
 
@@ -158,15 +160,28 @@ def _begin(self:LRSweep):
 def _set_rate(self:LRSweep, i):
     "Set the rates of update `i`."
     self._rates = self._schedule[i]
+    self._left = {}                                     # what the optimizer makes of its rates in a step
     for g, lr in zip(self.groups, self._rates): set_group_value(g, 'lr', lr)
     if self.scaler is not None: self._scale = self.scaler.get_scale()
 
+# %% ../nbs/05_sweep.ipynb #1e2adfc9
 @patch
 def check_rate(self:LRSweep, remedy="pass the scheduler that did it as LRSweep(schedulers=...), and it stands still during the sweep"):
-    "Raise `ValueError` if somebody else has changed the rate since: the curve would be wrong, and nobody could put that scheduler back."
-    for g, lr in zip(self.groups, self._rates):
-        if not torch.is_tensor(g['lr']) and g['lr'] != lr: raise ValueError(f"the rate was set to {g['lr']:g} where the range test had set {lr:g}: {remedy}")
+    "Raise `ValueError` if somebody else has changed the rate since it was set."
+    for i, (g, lr) in enumerate(zip(self.groups, self._rates)):
+        if not torch.is_tensor(g['lr']) and g['lr'] not in (lr, self._left.get(i)):
+            raise ValueError(f"the rate was set to {g['lr']:g} where the range test had set {lr:g}: {remedy}")
 
+@patch
+def _watch(self:LRSweep, opt):
+    "Check the rates before each step of `opt`, and note what it leaves after. The hooks go when the optimizer is restored."
+    tensors = all(torch.is_tensor(g['lr']) for g in opt.param_groups)           # not checked; and a compiled step would be compiled again
+    if tensors or not hasattr(opt, 'register_step_post_hook'): return
+    groups = [(i, g) for i, g in enumerate(self.groups) if any(g is own for own in opt.param_groups)]
+    opt.register_step_pre_hook(lambda *args: self.check_rate())
+    opt.register_step_post_hook(lambda *args: self._left.update({i: g['lr'] for i, g in groups}))
+
+# %% ../nbs/05_sweep.ipynb #21075fa1
 @patch
 def use_loader(self:LRSweep, loader):
     "Restore `loader` too at the end, and reseed what it draws from if the sweep has a seed."
@@ -177,7 +192,7 @@ def use_loader(self:LRSweep, loader):
 @patch
 def use_scaler(self:LRSweep, scaler): "Watch `scaler` from here on: a step that it skips is no point."; self.scaler, self._scale = scaler, scaler.get_scale()
 
-# %% ../nbs/05_sweep.ipynb #1e2adfc9
+# %% ../nbs/05_sweep.ipynb #65de36e1
 @patch
 def record(self:LRSweep,
     loss, # scalar tensor, or a number: the loss of this turn
@@ -195,7 +210,7 @@ def record(self:LRSweep,
     full = self._turns % self.accumulate == 0 if update is None else update
     return self.flush() if full else False
 
-# %% ../nbs/05_sweep.ipynb #21075fa1
+# %% ../nbs/05_sweep.ipynb #157b853d
 @patch
 def flush(self:LRSweep) -> bool: # whether the sweep is over
     "Make a point of the turns since the last one: the optimizer has just taken a step. `record` calls it when a window is full."
@@ -210,7 +225,7 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     if not self.done: self._set_rate(n)
     return self.done
 
-# %% ../nbs/05_sweep.ipynb #65de36e1
+# %% ../nbs/05_sweep.ipynb #daccf183
 @patch
 def stop(self:LRSweep, reason:str): "End the sweep for `reason`."; self.done, self.stop_reason = True, self.stop_reason or reason
 
@@ -233,7 +248,7 @@ def _was_skipped(self:LRSweep, loss):
     if skipped and (self._skips > 50 or not torch.isfinite(loss)): self._read(); self.stop('non-finite')
     return skipped
 
-# %% ../nbs/05_sweep.ipynb #157b853d
+# %% ../nbs/05_sweep.ipynb #84e51378
 @patch
 def _goes_on(self:LRSweep):
     "With `extend`: whether the loss is still at its best here, so that the sweep goes on beyond `end_lr`, for up to `num_it` more."
@@ -241,7 +256,7 @@ def _goes_on(self:LRSweep):
     self._last = len(self._points) + 1
     return self._diverged.smooth <= self._diverged.best
 
-# %% ../nbs/05_sweep.ipynb #daccf183
+# %% ../nbs/05_sweep.ipynb #7f631a6b
 @patch
 def __len__(self:LRSweep): return len(self._points) + len(self._pending)
 
@@ -256,7 +271,7 @@ def curve(self:LRSweep) -> LRCurve:
     top = lrs[:, self._ends[1].argmax()]
     return LRCurve(top, [l for _, l in self._points], lrs, self.stop_reason or 'interrupted', self.shift, settings=kw)
 
-# %% ../nbs/05_sweep.ipynb #84e51378
+# %% ../nbs/05_sweep.ipynb #4278427a
 @patch
 def finish(self:LRSweep,
     failed:bool=False # an exception is on its way: nothing is verified, so that it stays the one that is seen
@@ -276,7 +291,7 @@ def __enter__(self:LRSweep): return self.start()
 @patch
 def __exit__(self:LRSweep, kind, *exc): self.finish(failed=kind is not None)
 
-# %% ../nbs/05_sweep.ipynb #7f631a6b
+# %% ../nbs/05_sweep.ipynb #ddc5c5e5
 @patch
 def __call__(self:LRSweep,
     loader # iterable of batches; it is restarted when it runs out

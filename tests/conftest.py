@@ -3,6 +3,7 @@ import matplotlib
 matplotlib.use('Agg')
 
 import random
+from collections import deque
 
 import numpy as np
 import pytest, torch
@@ -48,7 +49,8 @@ def same(a, b):
     "Whether two nested states are equal to the last bit."
     if torch.is_tensor(a): return torch.is_tensor(b) and a.dtype == b.dtype and torch.equal(a, b)
     if isinstance(a, dict): return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, (list, tuple)): return isinstance(b, (list, tuple)) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
+    if isinstance(a, (list, tuple, deque)): return isinstance(b, (list, tuple, deque)) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
+    if type(a).__module__ not in ('builtins', 'numpy') and hasattr(a, '__dict__') and not callable(a): return type(a) is type(b) and same(vars(a), vars(b))
     return a == b
 
 
