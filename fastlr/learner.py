@@ -382,7 +382,8 @@ def _trial_batch(self:Learner): # (output, target), or None
     dl, snap = self.data.valid_dl, None
     if not isinstance(dl, DataLoader) or isinstance(dl.dataset, IterableDataset) or dl.batch_sampler is None or dl.num_workers: return None
     try:
-        snap = Snapshot(self.model, loaders=dl, others=self.callbacks)
+        snap = Snapshot(self.model, loaders=dl)
+        for cb in self.callbacks: snap.keep(vars(cb))
         batch = dl.collate_fn([dl.dataset[i] for i in next(iter(dl.batch_sampler))])
         with self._eval_handler() as handler:
             xb, yb = handler.on_batch_begin(*self.to_batch(batch), train=False)

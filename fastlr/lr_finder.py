@@ -8,6 +8,7 @@ __all__ = ['LRFinder', 'lr_find', 'MockTraining']
 # %% ../nbs/10_lr_finder.ipynb #ca006800
 import sys
 from itertools import islice
+from types import FunctionType, ModuleType
 
 import torch
 from fastcore.basics import patch
@@ -43,8 +44,7 @@ class LRFinder(LearnerCallback):
 def on_train_begin(self:LRFinder, **kwargs):
     "Keep the state of the training, set the first rate, and see that nothing is validated."
     learn = self.learn
-    models = [m for m in (learn.model, learn.loss_func) if isinstance(m, torch.nn.Module)]       # a loss may have buffers
-    self.sweep = LRSweep(learn.opt.opt, models, self.start_lr, self.end_lr, self.num_it, stop_div=self.stop_div,
+    self.sweep = LRSweep(learn.opt.opt, _parts_of(learn)[0], self.start_lr, self.end_lr, self.num_it, stop_div=self.stop_div,
                          shift=0 if self.val_batches else 1, **self.kwargs).start()
     self.sweep.use_loader(learn.data.train_dl)
     if self.val_batches: self.sweep.use_loader(learn.data.valid_dl)
@@ -168,21 +168,30 @@ def _sweeps(learn, runs, *args, **kwargs):
 # %% ../nbs/10_lr_finder.ipynb #487542ae
 def _sweep_once(learn, *args, verify=False, where='device', **kwargs):
     "One mock training of `learn` with an `LRFinder` made from the rest; its curve."
-    before = Fingerprint(learn, learn.recorder, **{k: v for k, v in vars(learn).items() if k != 'recorder'}) if verify else None
+    before = Fingerprint(leave_out=(learn, learn.recorder), **{k: v for k, v in vars(learn).items() if k != 'recorder'}) if verify else None
     with MockTraining(learn, where) as mock:
         if learn.opt is None: learn.create_opt(1.)
-        mock.finder = LRFinder(learn, *args, where=where, **kwargs)
+        mock.finder = LRFinder(learn, *args, snapshot=mock.snap, **kwargs)
         fit(sys.maxsize, learn, [mock.finder, *learn.callbacks_for(shaping=True)], silent=True)
     if verify: before.check()
     return mock.finder.sweep.curve
 
+# %% ../nbs/10_lr_finder.ipynb #ccd2042a
+def _parts_of(learn): # (modules, other objects)
+    "The model and the loss function, which may be a module with buffers, an object of one's own, or a function that encloses such."
+    loss = learn.loss_func
+    around = [c.cell_contents for c in loss.__closure__ or ()] if isinstance(loss, FunctionType) else [getattr(loss, '__self__', loss)]
+    modules = [learn.model] + [x for x in around if isinstance(x, torch.nn.Module)]
+    return modules, [x for x in around if hasattr(x, '__dict__') and not isinstance(x, (torch.nn.Module, type, FunctionType, ModuleType))]
+
 # %% ../nbs/10_lr_finder.ipynb #18bb2c78
 class MockTraining:
-    "Puts back what the sweep doesn't know of: the attributes of the learner and of its callbacks."
+    "Keeps everything before anybody's code runs, callbacks' constructors included, and puts it back when all of it has run."
     def __init__(self, learn, where):
-        self.learn, self.finder, self.snap, self.attrs, self.scaler = learn, None, Snapshot(where=where), dict(vars(learn)), getattr(learn.opt, 'scaler', None)
-        self.snap.held.update({id(m): m for m in learn.model.modules()})           # the model is the sweep's to keep
-        for cb in learn.callbacks: self.snap.keep_object(cb)
+        self.learn, self.finder, self.attrs, self.scaler = learn, None, dict(vars(learn)), getattr(learn.opt, 'scaler', None)
+        modules, others = _parts_of(learn)
+        self.snap = Snapshot(modules, None if learn.opt is None else learn.opt.opt, where=where)
+        for x in (*learn.callbacks, *others): self.snap.keep(x); self.snap.keep(vars(x))
         self.patience = Patience(MockTraining.__enter__, MockTraining.__exit__)
 
     def __enter__(self):

@@ -14,7 +14,7 @@ from fastcore.basics import patch, store_attr
 
 from .anneal import annealing_exp, annealing_linear
 from .plot import LRCurve                      # with its `suggest` and `plot`
-from .snapshot import Fingerprint, Patience, Snapshot, _listed, seed_loader
+from .snapshot import Fingerprint, Patience, Snapshot, _listed, check_parts, seed_loader
 
 # %% ../nbs/05_sweep.ipynb #3bc1d31f
 MODES = dict(exp=annealing_exp, linear=annealing_linear)
@@ -80,20 +80,12 @@ class Divergence:
         self.high = self.high+1 if runaway else 0                   # how many in a row
         return self.high >= 5
 
-# %% ../nbs/05_sweep.ipynb #ce0578a6
-def _check_parts(opts, models):
-    "Raise `TypeError` if optimizer and model came in the wrong order, or something else came."
-    for o in opts:
-        if not hasattr(o, 'param_groups'): raise TypeError(f"LRSweep: opt must be a torch optimizer, or a list of them, got {type(o).__name__}; the model comes second")
-    for m in models:
-        if not isinstance(m, torch.nn.Module): raise TypeError(f"LRSweep: model must be an nn.Module, or a list of them, got {type(m).__name__}")
-
 # %% ../nbs/05_sweep.ipynb #e50ff128
 class LRSweep:
-    "A learning-rate range test around a training loop of your own. On leaving the `with` block, everything is as it was."
+    "A learning-rate range test around a training loop of your own. On leaving the `with` block, all that was named here is as it was."
     def __init__(self,
         opt, # torch optimizer, or a list of several that are swept together
-        model=None, # `nn.Module` or several, to be restored afterwards; a loss that is a module with buffers belongs here too
+        model, # `nn.Module`, or a list of several: all that the loop calls in training mode, an averaged model and a loss with buffers too
         start_lr=1e-7, # first rate, of the fastest parameter group; or a list, one a group
         end_lr=10., # last rate, likewise
         num_it:int=100, # optimizer updates, at least 2
@@ -107,12 +99,13 @@ class LRSweep:
         seed:int=None, # reseed the random generators at the start
         others=None, # whatever else the loop changes, an average of the weights or a metric: its attributes are restored too
         where='device', # where the copy of the state is kept: 'device', 'cpu', or a directory
-        verify:bool=False # check at the end, by checksum, that all is as it was; raises `NotRestored` with the names of what is not
+        snapshot:Snapshot=None, # one that was taken earlier, of the same things, by somebody who will close it
+        verify:bool=False # check at the end, by checksum, that all that was named here is as it was; raises `NotRestored` with the names of what is not
     ):
         check_settings(start_lr, end_lr, num_it, mode, stop_div, accumulate)
-        _check_parts(_listed(opt), _listed(model))
+        check_parts(_listed(model), _listed(opt), _listed(schedulers), scaler, _listed(others))
         store_attr('model,scaler,schedulers,start_lr,end_lr,num_it,mode,stop_div,accumulate,extend,shift,seed,others,where,verify')
-        self.opts, self.snapshot, self._points, self._pending, self.groups, self._ends, self.stop_reason = _listed(opt), None, [], [], [], (np.ones(1),)*2, None
+        self.opts, self.snapshot, self._given, self._points, self._pending, self.groups, self._ends, self.stop_reason, self.done = _listed(opt), None, snapshot, [], [], [], (np.ones(1),)*2, None, False
 
 # %% ../nbs/05_sweep.ipynb #4c91cc02
 def _read_every(loss): return 1 if loss.device.type == 'cpu' else 10
@@ -120,6 +113,7 @@ def _read_every(loss): return 1 if loss.device.type == 'cpu' else 10
 @patch
 def start(self:LRSweep):
     "Keep everything that a step can change, and set the first rate. Raises `ValueError` if there is nothing to train."
+    if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
     groups = [g for o in self.opts for g in o.param_groups]
     if not any(p.requires_grad for g in groups for p in g['params']):
         raise ValueError("The optimizer holds no parameter that requires a gradient: there is nothing to train. "
@@ -129,7 +123,7 @@ def start(self:LRSweep):
     self.groups, self._ends = groups, (lo, hi)
     names = dict(model=self.model, opt=self.opts, schedulers=self.schedulers, scaler=self.scaler, others=self.others) if self.verify else {}
     self._before = Fingerprint(**{k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in names.items()}) if self.verify else None
-    return self._launch(Snapshot(self.model, self.opts, self.schedulers, self.scaler, others=self.others, where=self.where))
+    return self._launch(self._given or Snapshot(self.model, self.opts, schedulers=self.schedulers, scaler=self.scaler, others=self.others, where=self.where))
 
 # %% ../nbs/05_sweep.ipynb #e6b7205a
 @patch
@@ -166,7 +160,7 @@ def _set_rate(self:LRSweep, i):
 
 # %% ../nbs/05_sweep.ipynb #1e2adfc9
 @patch
-def check_rate(self:LRSweep, remedy="pass the scheduler that did it as LRSweep(schedulers=...), and it stands still during the sweep"):
+def check_rate(self:LRSweep, remedy="leave out the code that does it, or pass the scheduler as LRSweep(schedulers=...), so that its `step` does nothing during the sweep"):
     "Raise `ValueError` if somebody else has changed the rate since it was set."
     for i, (g, lr) in enumerate(zip(self.groups, self._rates)):
         if not torch.is_tensor(g['lr']) and g['lr'] not in (lr, self._left.get(i)):
@@ -183,9 +177,14 @@ def _watch(self:LRSweep, opt):
 
 # %% ../nbs/05_sweep.ipynb #21075fa1
 @patch
+def _loader_name(self:LRSweep):
+    n = sum(name.startswith('loader') for name in self._before.objects)
+    return f'loader{n+1}' if n else 'loader'
+
+@patch
 def use_loader(self:LRSweep, loader):
     "Restore `loader` too at the end, and reseed what it draws from if the sweep has a seed."
-    if self._before is not None: self._before.add(**{f'loader{len(self._before.objects)}': loader})
+    if self._before is not None and id(loader) not in map(id, self._before.objects.values()): self._before.add(**{self._loader_name(): loader})
     self.snapshot.add_loader(loader)
     if self.seed is not None: seed_loader(loader, self.seed)
 
@@ -196,11 +195,14 @@ def use_scaler(self:LRSweep, scaler): "Watch `scaler` from here on: a step that 
 @patch
 def record(self:LRSweep,
     loss, # scalar tensor, or a number: the loss of this turn
-    update:bool=None # whether the optimizer took a step; default: in every `accumulate`-th turn
+    update:bool=None # whether the optimizer took a step (call `record` after it); default: in every `accumulate`-th turn
 ) -> bool: # whether the sweep is over
     "Note the loss of this turn, and set the next rate after an update. Turns without an update count towards the next point."
     if self.snapshot is None: raise RuntimeError("LRSweep.record: the sweep is not running; call it inside `with LRSweep(...) as sweep:`")
-    loss = loss.detach() if torch.is_tensor(loss) else torch.tensor(float(loss))
+    if not torch.is_tensor(loss):
+        try: loss = torch.tensor(float(loss))
+        except (TypeError, ValueError): raise TypeError(f"LRSweep.record: loss must be a tensor or a number, got {loss!r}") from None
+    loss = loss.detach()
     if loss.numel() != 1: raise ValueError(f"LRSweep.record: loss must be one number a turn, got shape {tuple(loss.shape)}; reduce it with .mean()")
     self._patience.deliver()
     self.check_rate()
@@ -263,6 +265,7 @@ def __len__(self:LRSweep): return len(self._points) + len(self._pending)
 @patch(as_prop=True)
 def curve(self:LRSweep) -> LRCurve:
     "The curve so far."
+    if not self.groups: raise RuntimeError("LRSweep.curve: the sweep has not begun; run it with `with LRSweep(...) as sweep:`")
     if self.snapshot is not None and not self.done: self._read()
     lrs = np.array([r for r, _ in self._points]).reshape(len(self._points), len(self.groups))
     kw = dict(start_lr=self.start_lr, end_lr=self.end_lr, num_it=self.num_it, mode=self.mode, stop_div=self.stop_div,
@@ -282,11 +285,13 @@ def finish(self:LRSweep,
         if hasattr(self, 'done') and not self.done: self._read(); self.stop('interrupted')
     finally:
         try: self.snapshot.restore()
-        finally: self.snapshot.close(); self.snapshot = None; self._patience.remove()
+        finally:
+            if self._given is None: self.snapshot.close()
+            self.snapshot = None; self._patience.remove()
     if self._before is not None and not failed: self._before.check()
 
 @patch
-def __enter__(self:LRSweep): return self.start()
+def __enter__(self:LRSweep): return self if self.snapshot is not None else self.start()
 
 @patch
 def __exit__(self:LRSweep, kind, *exc): self.finish(failed=kind is not None)
@@ -298,6 +303,7 @@ def __call__(self:LRSweep,
 ):
     "Batches until the sweep is over. Raises `ValueError` for an empty loader, `RuntimeError` for a turn without `record`."
     if self.snapshot is None: raise RuntimeError("LRSweep: iterate inside `with LRSweep(...) as sweep:`, so that the state is restored")
+    if not hasattr(loader, '__iter__') and not hasattr(loader, '__getitem__'): raise TypeError(f"LRSweep: the loader must be an iterable of batches, got {loader!r}")
     self.use_loader(loader)
     while not self.done:
         empty = True

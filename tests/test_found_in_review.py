@@ -191,7 +191,7 @@ BAD = [(lambda: Learner(loaders(), net(), loss_func=nn.CrossEntropyLoss), 'loss_
        (lambda: make_learner().fit(1, slice(1e-3, None)), 'lr must'), (lambda: make_learner().split('body'), 'split_on'), (lambda: make_learner().freeze_to(9), 'freeze_to'),
        (lambda: make_learner().get_preds([]), 'no batch'), (lambda: make_learner().fit_one_cycle(1, final_div=-5), 'final_div'), (lambda: make_learner().fit_one_cycle(1, start_epoch=5), 'start_epoch'),
        (lambda: make_learner().save(None), 'file'), (lambda: LRSweep(net(), torch.optim.SGD(net().parameters(), lr=1)), 'opt must be'),
-       (lambda: LRSweep(torch.optim.SGD(net().parameters(), lr=1)).record(1.), 'not running'), (lambda: LRCurve.median([]), 'at least one')]
+       (lambda: LRSweep(torch.optim.SGD(net().parameters(), lr=1), net()).record(1.), 'not running'), (lambda: LRCurve.median([]), 'at least one')]
 @pytest.mark.parametrize('do, words', BAD, ids=range(len(BAD)))
 def test_more_bad_input_is_named(do, words):
     with pytest.raises((ValueError, TypeError, RuntimeError), match=words): do()

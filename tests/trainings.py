@@ -2,7 +2,7 @@
 
 `Training.train` takes steps as a user would write them; `Training.find` runs a range test over the very same step. A fault is
 armed with `trip.arm(place, step, error)`: the places call `trip(place)` at every turn, which does nothing until then."""
-import copy, random
+import copy, itertools, random, tempfile
 from functools import partial
 
 import numpy as np
@@ -116,26 +116,41 @@ class Stream(IterableDataset):
         while True: yield self.rows[i % 96]; i += 7
 
 class OwnDraws(torch.utils.data.Sampler):
-    "Draws from NumPy's and Python's own generators, shuffles a list in place, and counts."
-    def __init__(self): self.rng, self.py, self.order, self.epoch = np.random.default_rng(0), random.Random(0), list(range(96)), 0
-    def __iter__(self): self.epoch += 1; self.py.shuffle(self.order); return iter([self.order[i] for i in self.rng.permutation(96)])
+    "Draws from NumPy's and Python's own generators, shuffles a list and an array in place, and counts."
+    def __init__(self): self.rng, self.py, self.order, self.array, self.epoch = np.random.default_rng(0), random.Random(0), list(range(96)), np.arange(96), 0
+    def __iter__(self):
+        self.epoch += 1; self.py.shuffle(self.order); self.array[:] = np.roll(self.array, 7)
+        return iter([self.order[self.array[i]] for i in self.rng.permutation(96)])
     def __len__(self): return 96
 
 class Stateful:
-    "No DataLoader; its position is where it says."
-    def __init__(self): self._hidden = iter(range(10**6)); self.pos = (0,)
+    "No DataLoader; its position is in an iterator, and it knows how to say so."
+    def __init__(self): self.hidden = itertools.count()
     def __iter__(self):
         x, y = problem()[:]
-        for _ in range(5): i = self.pos[0]*11 % 80; self.pos = (self.pos[0]+1,); yield x[i:i+16], y[i:i+16]
-    def state_dict(self): return {'pos': self.pos}
-    def load_state_dict(self, state): self.pos = state['pos']
+        for _ in range(5): i = next(self.hidden)*11 % 80; yield x[i:i+16], y[i:i+16]
+    def state_dict(self): return {'next': next(copy.copy(self.hidden))}
+    def load_state_dict(self, state): self.hidden = itertools.count(state['next'])
+
+class InFile(IterableDataset):
+    "Reads on in a file, from where it was."
+    def __init__(self):
+        self.file = tempfile.TemporaryFile(); x, y = problem()[:]
+        self.file.write(torch.cat([x, y[:, None].float()], 1).numpy().tobytes()*20); self.file.seek(0)
+    def __iter__(self):
+        for _ in range(85): row = torch.frombuffer(bytearray(self.file.read(28)), dtype=torch.float32); yield row[:6], row[6].long()
+
+class Wraps:
+    "Another loader inside, which draws."
+    def __init__(self): self.inner = [DataLoader(Rows(), 16, shuffle=True, generator=gen(4))]
+    def __iter__(self): return iter(self.inner[0])
 
 gen = lambda seed=1: torch.Generator().manual_seed(seed)
 LOADERS = dict(shuffled=lambda: DataLoader(Rows(), 16, shuffle=True), own_generator=lambda: DataLoader(Rows(), 16, shuffle=True, generator=gen()),
                augmented=lambda: DataLoader(Noisy(), 16, shuffle=True), own_draws=lambda: DataLoader(Rows(), 16, sampler=OwnDraws()),
                weighted=lambda: DataLoader(Rows(), 16, sampler=WeightedRandomSampler(torch.rand(96, generator=gen(5)), 64, generator=gen(2))),
                batch_sampler=lambda: DataLoader(Rows(), batch_sampler=torch.utils.data.BatchSampler(RandomSampler(range(96), generator=gen(3)), 16, True)),
-               stream=lambda: DataLoader(Stream(), 16), stateful=Stateful, batches=lambda: [b for b in DataLoader(Rows(), 16)])
+               stream=lambda: DataLoader(Stream(), 16), stateful=Stateful, file=lambda: DataLoader(InFile(), 16), wraps=Wraps, batches=lambda: [b for b in DataLoader(Rows(), 16)])
 WORKERS = dict(workers=lambda: DataLoader(Noisy(), 16, shuffle=True, num_workers=2),
                persistent=lambda: DataLoader(Noisy(), 16, shuffle=True, num_workers=1, persistent_workers=True),
                stream_workers=lambda: DataLoader(Stream(), 16, num_workers=1))
