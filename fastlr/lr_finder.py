@@ -17,7 +17,7 @@ from .callback import LearnerCallback
 from .learner import Learner, _watched, fit, validate
 from .plot import LRCurve
 from .recorder import Recorder                 # importing it gives every learner one
-from .snapshot import Fingerprint, Patience, Snapshot
+from .snapshot import Fingerprint, SignalGuard, Snapshot
 from .sweep import LRSweep, check_settings
 
 # %% ../nbs/10_lr_finder.ipynb #a930b376
@@ -192,12 +192,12 @@ class MockTraining:
         modules, others = _parts_of(learn)
         self.snap = Snapshot(modules, None if learn.opt is None else learn.opt.opt, where=where)
         for x in (*learn.callbacks, *others): self.snap.keep(x); self.snap.keep(vars(x))
-        self.patience = Patience(MockTraining.__enter__, MockTraining.__exit__)
+        self.guard = SignalGuard(MockTraining.__enter__, MockTraining.__exit__)
 
     def __enter__(self):
-        self.patience.install()
-        try: self.patience.deliver()
-        except BaseException: self.patience.remove(); raise
+        self.guard.install()
+        try: self.guard.deliver()
+        except BaseException: self.guard.remove(); raise
         return self
 
     def __exit__(self, *exc):
@@ -207,7 +207,7 @@ class MockTraining:
             vars(self.learn).clear(); vars(self.learn).update(self.attrs)
             if self.learn.opt is not None: self.learn.opt.scaler = self.scaler
             try: self.snap.restore()
-            finally: self.snap.close(); self.patience.remove()
+            finally: self.snap.close(); self.guard.remove()
 
 # %% ../nbs/10_lr_finder.ipynb #a72a25bc
 Learner.lr_find = lr_find

@@ -14,7 +14,7 @@ from fastcore.basics import patch, store_attr
 
 from .anneal import annealing_exp, annealing_linear
 from .plot import LRCurve                      # with its `suggest` and `plot`
-from .snapshot import Fingerprint, Patience, Snapshot, _listed, check_parts, seed_loader
+from .snapshot import Fingerprint, SignalGuard, Snapshot, _listed, check_parts, seed_loader
 
 # %% ../nbs/05_sweep.ipynb #3bc1d31f
 MODES = dict(exp=annealing_exp, linear=annealing_linear)
@@ -129,9 +129,9 @@ def start(self:LRSweep):
 @patch
 def _launch(self:LRSweep, snapshot):
     "From here on there is something to restore, and from here to the end of `finish` signals wait their turn."
-    self._patience = Patience(LRSweep._launch, LRSweep.finish, LRSweep.__exit__)
-    self._patience.install()
-    try: self.snapshot = snapshot; self._begin(); self._patience.deliver()
+    self._guard = SignalGuard(LRSweep._launch, LRSweep.finish, LRSweep.__exit__)
+    self._guard.install()
+    try: self.snapshot = snapshot; self._begin(); self._guard.deliver()
     except BaseException: self.finish(failed=True); raise
     return self
 
@@ -204,7 +204,7 @@ def record(self:LRSweep,
         except (TypeError, ValueError): raise TypeError(f"LRSweep.record: loss must be a tensor or a number, got {loss!r}") from None
     loss = loss.detach()
     if loss.numel() != 1: raise ValueError(f"LRSweep.record: loss must be one number a turn, got shape {tuple(loss.shape)}; reduce it with .mean()")
-    self._patience.deliver()
+    self._guard.deliver()
     self.check_rate()
     self.recorded, self._turns = True, self._turns+1
     if self.done: return True
@@ -287,7 +287,7 @@ def finish(self:LRSweep,
         try: self.snapshot.restore()
         finally:
             if self._given is None: self.snapshot.close()
-            self.snapshot = None; self._patience.remove()
+            self.snapshot = None; self._guard.remove()
     if self._before is not None and not failed: self._before.check()
 
 @patch

@@ -550,6 +550,23 @@ def test_what_loaders_hold(make, trained):
     assert as_if_nothing_had_happened(partial(Training, loader=make), find, before=trained, after=9)
 
 
+@pytest.mark.parametrize('kw', [{}, dict(num_workers=1), dict(num_workers=1, persistent_workers=True)], ids=['plain', 'workers', 'persistent'])
+@pytest.mark.parametrize('moment', ['fresh', 'asked for its state', 'resumed', 'trained'])
+@pytest.mark.filterwarnings('ignore::UserWarning')
+def test_torchdatas_stateful_loader(kw, moment):
+    from torchdata.stateful_dataloader import StatefulDataLoader
+    def make(): return StatefulDataLoader(Rows(), 16, shuffle=True, **kw)
+    def prepared():
+        t = Training(loader=make)
+        if moment == 'trained': t.train(3)
+        if moment == 'asked for its state': t.loader.state_dict()
+        if moment == 'resumed':
+            other = make(); it = iter(other); next(it); next(it)
+            t.loader.load_state_dict(other.state_dict())
+        return t
+    assert as_if_nothing_had_happened(prepared, partial(Training.find, num_it=13, verify=not kw), after=9)
+
+
 def test_parts_that_two_loaders_share():
     class Reads(Rows):
         n = 0
@@ -583,6 +600,15 @@ class Frozen(OrderedDict):
 class Shouts(list):
     def clear(self): raise RuntimeError('no')
     def extend(self, xs): raise RuntimeError('no')
+
+
+def test_workers_that_died_meanwhile_are_started_anew():
+    "Ctrl-C in a terminal reaches them, too."
+    t = Training(loader='persistent').train(8); first = t.state(); workers = t.loader._iterator._workers
+    with LRSweep(t.opt, t.model) as sweep:
+        for w in workers: os.kill(w.pid, signal.SIGKILL); w.join()
+    assert same(first, t.state()) and t.loader._iterator is None
+    t.train(8)
 
 
 def test_torchs_own_scheduler_with_a_counter_in_it():
