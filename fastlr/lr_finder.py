@@ -192,6 +192,7 @@ class MockTraining:
         modules, others = _parts_of(learn)
         self.snap = Snapshot(modules, None if learn.opt is None else learn.opt.opt, where=where)
         for x in (*learn.callbacks, *others): self.snap.keep(x); self.snap.keep(vars(x))
+        for dl in (learn.data.train_dl, learn.data.valid_dl): self.snap.add_loader(dl)
         self.guard = SignalGuard(MockTraining.__enter__, MockTraining.__exit__)
 
     def __enter__(self):

@@ -52,10 +52,10 @@ class Snapshot:
     ):
         models, opts, schedulers, others = map(_listed, (model, optimizers, schedulers, others))
         check_parts(models, opts, schedulers, scaler, others)
-        self.held, self.puts, self.last, self.mode, self.where, self.file = {}, [], [], 'near', where, _open_file(where)
+        self.held, self.puts, self.last, self.mode, self.depth, self.where, self.file = {}, [], [], 'near', 0, where, _open_file(where)
         try:
+            for o in (*opts, *schedulers, *_listed(scaler), *others): self.keep_object(o)      # these first: they are gone into deeper
             for m in models: self.keep(m)
-            for o in (*opts, *schedulers, *_listed(scaler), *others): self.keep_object(o)
             self.keep_random(); self._keep_switches()
         except BaseException: self.close(); raise                       # nothing has been changed yet
         for loader in _listed(loaders): self.add_loader(loader)
@@ -198,7 +198,7 @@ GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, rando
 STATEFUL = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.amp.GradScaler)      # their state is in their attributes
 MACHINERY = ('multiprocessing', 'threading', 'queue', 'concurrent', 'asyncio', 'logging', 'socket', 'subprocess', 'weakref', 'ctypes')
 
-def _closed(x): return isinstance(x, CLOSED) or type(x).__module__.startswith(('torch._dynamo', 'torch._inductor', 'torch._C')) or type(x).__module__.split('.')[0] in MACHINERY
+def _closed(x): return isinstance(x, CLOSED) or type(x).__module__.startswith(('torch._dynamo', 'torch._inductor', 'torch._C', 'fastlr.snapshot', 'fastlr.sweep')) or type(x).__module__.split('.')[0] in MACHINERY
 
 def _has_state_dict(x): return hasattr(type(x), 'state_dict') and hasattr(type(x), 'load_state_dict')
 
@@ -208,8 +208,14 @@ def keep(self:Snapshot,
     x # a tensor, array, generator, module, optimizer; a container of such; an object with a state dict. What is none of these is left alone
 ):
     "Remember `x` as it is now, and all that is in it. Raises `ValueError` for a parameter that has no shape yet."
-    if isinstance(x, PLAIN) or id(x) in self.held or self.mode == 'draws' and _is_data(x): return
+    if isinstance(x, PLAIN) or id(x) in self.held or self.mode == 'draws' and _is_data(x) or self.depth > 100: return
     self.held[id(x)] = x                                # held, so that its id isn't given to another object
+    self.depth += 1
+    self._keep_by_kind(x)
+    self.depth -= 1
+
+@patch
+def _keep_by_kind(self:Snapshot, x):
     if isinstance(x, torch.Tensor): self._keep_tensor(x)
     elif isinstance(x, np.ndarray): self._keep_array(x)
     elif isinstance(x, GENERATORS): self._keep_generator(x)
@@ -230,11 +236,13 @@ def _keep_each(self:Snapshot, xs):
 
 @patch
 def _keep_dict(self:Snapshot, d):
-    self.puts.append(partial(_put_dict, d, list(d.items())))
+    files = [v for v in d.values() if isinstance(v, io.IOBase) and not v.closed]
+    self.puts.append(partial(_put_dict, d, list(d.items()), files))
     self._keep_each(list(d.values()))
 
-def _put_dict(d, items):
+def _put_dict(d, items, files=()):
     "Of a subclass, the methods that it may have changed are passed by: a `Counter` would add."
+    if any(f.closed for f in files): return               # nobody can open them again; what belongs to them is left as it is
     kind = OrderedDict if isinstance(d, OrderedDict) else dict
     if list(map(id, d)) != [id(k) for k, _ in items]: kind.clear(d)      # entries that came, went or moved; else the dict is never without them
     for k, v in items: kind.__setitem__(d, k, v)
@@ -302,9 +310,10 @@ HOOKS = '_backward_hooks', '_post_accumulate_grad_hooks'
 # %% ../nbs/04_snapshot.ipynb #5398ca29
 @patch
 def _keep_array(self:Snapshot, a):
+    if not a.flags.writeable or isinstance(a, np.memmap): return                 # a memmap is a file: data
     saved = a.copy()
     def put(): a[...] = saved
-    if a.flags.writeable: self.puts.append(put)
+    self.puts.append(put)
 
 @patch
 def _keep_generator(self:Snapshot, g):
@@ -328,10 +337,17 @@ def _keep_inside(self:Snapshot, x, mode):
     before, self.mode = self.mode, mode
     if isinstance(x, io.IOBase): self._keep_position(x)
     elif isinstance(x, DataLoader): self._keep_data_loader(x)
+    elif mode == 'draws' and _has_state_dict(x): self._keep_resumable(x)
     elif hasattr(x, '__dict__'): self.keep(vars(x))
     self._keep_slots(x)
-    if mode == 'draws' and _has_state_dict(x) and not isinstance(x, DataLoader): self._keep_state_dict(x)     # the state of a stateful `DataLoader` is in its iterator, set aside
     self.mode = before
+
+@patch
+def _keep_resumable(self:Snapshot, x):
+    "Its state dict, and then its attributes, which say better whether it is about to resume; but for iterators, which can't be wound back."
+    self._keep_state_dict(x)
+    kept = {k: v for k, v in getattr(x, '__dict__', {}).items() if not hasattr(type(v), '__next__')}
+    if kept: self.puts.append(partial(vars(x).update, kept)); self._keep_each(kept.values())
 
 # %% ../nbs/04_snapshot.ipynb #517c1873
 @patch
@@ -351,8 +367,11 @@ def _keep_state_dict(self:Snapshot, x):
 
 @patch
 def _keep_position(self:Snapshot, file):
-    try: self.puts.append(partial(file.seek, file.tell()))
-    except (OSError, ValueError): return                # not one that can be wound back
+    "Of a file that is read. One that is written to, a log or the screen, keeps what was written."
+    if file.closed or file.writable() or not file.seekable(): return
+    try: position = file.tell()
+    except OSError: return                              # in the middle of a line
+    self.puts.append(lambda: None if file.closed else file.seek(position))
 
 # %% ../nbs/04_snapshot.ipynb #bfebbdd3
 @patch
@@ -385,8 +404,8 @@ def _is_data(x):
     "Whether `x`, somewhere in a loader, is data rather than what decides the next draws: anything but orders of indices and small containers."
     if isinstance(x, (torch.Tensor, np.ndarray)):
         whole = not (x.is_floating_point() or x.is_complex()) if isinstance(x, torch.Tensor) else x.dtype.kind in 'iub'
-        return x.ndim > 1 or not whole
-    if isinstance(x, (dict, list, tuple, set, deque)): return len(x) > 1000 and not all(isinstance(i, int) for i in x)
+        return x.ndim > 1 or not whole or isinstance(x, np.memmap) or len(x.reshape(-1)) > 10**7
+    if isinstance(x, (dict, list, tuple, set, deque)): return len(x) > 1000 and (isinstance(x, dict) or not all(isinstance(i, int) for i in x))
     return isinstance(x, nn.Module)
 
 @patch
@@ -405,6 +424,7 @@ def add_loader(self:Snapshot,
 def _keep_data_loader(self:Snapshot, loader):
     "The attributes of a `DataLoader` but for its workers; and those set aside."
     kept = {k: v for k, v in vars(loader).items() if k != '_iterator'}
+    self.puts.append(lambda: [vars(loader).pop(k) for k in set(vars(loader)) - set(kept) - {'_iterator'}] and None)      # what came since
     self.puts.append(partial(vars(loader).update, kept))
     self._keep_each(kept.values())
     self._keep_workers(loader)
@@ -459,8 +479,8 @@ def check(self:Fingerprint):
     "Raise `NotRestored`, with the names of what differs from before."
     names = self.changed()
     if not names: return
-    error = NotRestored(f"not as before: {', '.join(names[:8])}{', and more' if len(names) > 8 else ''}. Objects of your own classes are put back if they have "
-                        "`state_dict` and `load_state_dict`; an iterator can't be rewound, pass what it iterates over. All else that was looked at is as before")
+    error = NotRestored(f"not as before: {', '.join(names[:8])}{', and more' if len(names) > 8 else ''}. If it is the state of a class of your own, give it "
+                        "`state_dict` and `load_state_dict`; if it is an iterator, pass what it iterates over. All else that was looked at is as before")
     error.names = names
     raise error
 

@@ -284,10 +284,11 @@ def finish(self:LRSweep,
     try:
         if hasattr(self, 'done') and not self.done: self._read(); self.stop('interrupted')
     finally:
-        try: self.snapshot.restore()
+        snapshot, self.snapshot = self.snapshot, None
+        try: snapshot.restore()
         finally:
-            if self._given is None: self.snapshot.close()
-            self.snapshot = None; self._guard.remove()
+            if self._given is None: snapshot.close()
+            self._guard.remove()
     if self._before is not None and not failed: self._before.check()
 
 @patch

@@ -11,7 +11,7 @@ import pytest, torch
 from hypothesis import given, settings, strategies as st
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from conftest import make_learner, net, same, state_of
 from fastlr import Callback, Fingerprint, LRSweep, NotRestored, Snapshot
@@ -469,7 +469,7 @@ def test_a_fingerprint_changes_nothing_and_bears_odd_things():
 
 def test_an_iterator_as_loader_is_named():
     t = Training(); batches = (b for b in list(t.loader))
-    with pytest.raises(NotRestored, match="can't be rewound"): Training.find(type('T', (), dict(opt=t.opt, model=t.model, loader=batches, step=t.step))(), verify=True)
+    with pytest.raises(NotRestored, match='pass what it iterates over'): Training.find(type('T', (), dict(opt=t.opt, model=t.model, loader=batches, step=t.step))(), verify=True)
 
 
 def test_temporary_files_threads_and_processes_are_gone(tmp_path):
@@ -794,3 +794,98 @@ def test_more_that_is_said_in_time(bad, words):
         with pytest.raises((TypeError, RuntimeError), match=words): bad(t)
     snap = Snapshot(t.model); snap.close(); snap.close()
     with pytest.raises(RuntimeError, match='closed'): snap.restore()
+
+
+# what a loader holds that must be left alone
+
+def kept_of(dataset, **kw):
+    "How many things a snapshot of a loader over `dataset` puts back."
+    return len(Snapshot(loaders=DataLoader(dataset, 16, **kw)).puts)
+
+
+@pytest.mark.parametrize('data', [lambda: [(torch.zeros(1), 1)]*5000, lambda: {i: dict(a=[1]) for i in range(5000)}, lambda: {str(i): [1] for i in range(5000)}, lambda: [dict(a=[i]) for i in range(5000)],
+                                  lambda: np.zeros((5000, 2)), lambda: torch.zeros(5000, 3), lambda: net(), lambda: ['text']*5000], ids=['tuples', 'ids', 'names', 'dicts', 'array', 'tensor', 'module', 'texts'])
+def test_data_is_not_walked_through(data):
+    class Holds(Rows):
+        def __init__(self, data): super().__init__(); self.data = data
+    assert kept_of(Holds(data())) <= kept_of(Holds(None)) + 1
+
+
+def test_mapped_files_are_not_copied(tmp_path):
+    np.zeros(100, dtype=np.uint16).tofile(tmp_path/'tokens')
+    class Tokens(Rows):
+        def __init__(self, mode): super().__init__(); self.tokens = np.memmap(tmp_path/'tokens', dtype=np.uint16, mode=mode)
+    for mode in ('r', 'r+'):
+        data = Tokens(mode); snap = Snapshot(loaders=DataLoader(data, 16))
+        if mode == 'r+': data.tokens[0] = 7
+        snap.restore()
+    assert data.tokens[0] == 7 and kept_of(data) <= kept_of(Rows()) + 1
+
+
+def test_what_is_written_stays_written(tmp_path):
+    class Logs(Rows):
+        def __init__(self): super().__init__(); self.log = open(tmp_path/'log', 'w')
+        def __getitem__(self, i): self.log.write('x'); return super().__getitem__(i)
+    t = Training(loader=lambda: DataLoader(Logs(), 16)); t.train(2); t.find(); t.loader.dataset.log.close()
+    n = len((tmp_path/'log').read_text()); assert n >= (2+12)*16
+
+
+def test_files_that_are_opened_and_closed_on_the_way(tmp_path):
+    for i in range(4): (tmp_path/str(i)).write_bytes(torch.randn(24, 7).numpy().tobytes())
+    class Shards(torch.utils.data.Dataset):
+        def __init__(self): self.i, self.f = 0, open(tmp_path/'0', 'rb')
+        def __len__(self): return 96
+        def __getitem__(self, i):
+            if i // 24 != self.i: self.f.close(); self.i = i // 24; self.f = open(tmp_path/str(self.i), 'rb')
+            self.f.seek(28*(i % 24)); row = torch.frombuffer(bytearray(self.f.read(28)), dtype=torch.float32)
+            return row[:6], (row[6] > 0).long()
+    assert as_if_nothing_had_happened(partial(Training, loader=lambda: DataLoader(Shards(), 16, shuffle=True)), Training.find, before=2, after=9)
+
+
+def test_a_resumable_dataset_does_not_resume():
+    "Its state dict says where it is, and loading it makes the next `iter` go on from there: at the end, with nothing."
+    class Resumable(IterableDataset):
+        def __init__(self): self.rows, self.at, self.start = Rows(), {'i': 0}, None
+        def __iter__(self):
+            begin, self.start = (self.start or 0), None
+            for i in range(begin, 96): self.at['i'] = i+1; yield self.rows[i]
+        def state_dict(self): return dict(self.at)
+        def load_state_dict(self, state): self.start = state['i']
+    for before in (0, 6, 9): assert as_if_nothing_had_happened(partial(Training, loader=lambda: DataLoader(Resumable(), 16)), partial(Training.find, verify=True), before=before, after=9)
+
+
+def test_long_chains_and_a_loop_that_holds_its_sweep():
+    class Node:
+        def __init__(self, next): self.next = next
+    class Chained(Rows):
+        def __init__(self):
+            super().__init__(); self.first = None
+            for _ in range(2000): self.first = Node(self.first)
+    assert as_if_nothing_had_happened(partial(Training, loader=lambda: DataLoader(Chained(), 16)), Training.find)
+    class Trainer:
+        def __init__(self): self.t = Training(); self.n = 0
+        def __iter__(self): return iter(self.t.loader)
+        def run(self):
+            self.sweep = LRSweep(self.t.opt, self.t.model, num_it=6, stop_div=False, others=self)
+            with self.sweep as sweep:
+                for xb, yb in sweep(self): self.n += 1; sweep.record(self.t.step(xb, yb))
+            return sweep.curve
+    trainer = Trainer(); assert len(trainer.run()) == 6 and trainer.n == 0
+
+
+def test_queues_and_loggers_in_a_loader_are_left_alone():
+    import logging, queue
+    class Holds(Rows):
+        def __init__(self): super().__init__(); self.queue, self.logger = queue.Queue(), logging.getLogger('fastlr-test')
+        def __getitem__(self, i): self.queue.put(i); return super().__getitem__(i)
+    t = Training(loader=lambda: DataLoader(Holds(), 16)); t.find(num_it=4)
+    assert t.loader.dataset.queue.qsize() == 64 and t.loader.dataset.queue.unfinished_tasks == 64
+
+
+def test_loaders_are_kept_before_callbacks_are_made():
+    class Sets(Callback):
+        shapes_training = True
+        def __init__(self, learn): learn.data.train_dl.sampler.epoch = 5
+    learn = make_learner(); learn.data.train_dl.sampler.epoch = 1; learn.callback_fns.append(Sets)
+    learn.lr_find(num_it=3, verify=True)
+    assert learn.data.train_dl.sampler.epoch == 1

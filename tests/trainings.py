@@ -2,7 +2,7 @@
 
 `Training.train` takes steps as a user would write them; `Training.find` runs a range test over the very same step. A fault is
 armed with `trip.arm(place, step, error)`: the places call `trip(place)` at every turn, which does nothing until then."""
-import copy, itertools, random, tempfile
+import copy, itertools, os, random, tempfile
 from functools import partial
 
 import numpy as np
@@ -135,8 +135,9 @@ class Stateful:
 class InFile(IterableDataset):
     "Reads on in a file, from where it was."
     def __init__(self):
-        self.file = tempfile.TemporaryFile(); x, y = problem()[:]
-        self.file.write(torch.cat([x, y[:, None].float()], 1).numpy().tobytes()*20); self.file.seek(0)
+        x, y = problem()[:]; path = tempfile.mktemp()
+        with open(path, 'wb') as f: f.write(torch.cat([x, y[:, None].float()], 1).numpy().tobytes()*20)
+        self.file = open(path, 'rb'); os.unlink(path)
     def __iter__(self):
         for _ in range(85): row = torch.frombuffer(bytearray(self.file.read(28)), dtype=torch.float32); yield row[:6], row[6].long()
 
