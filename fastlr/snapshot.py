@@ -342,14 +342,25 @@ def _keep_inside(self:Snapshot, x, mode):
     self._keep_slots(x)
     self.mode = before
 
+# %% ../nbs/04_snapshot.ipynb #517c1873
 @patch
 def _keep_resumable(self:Snapshot, x):
     "Its state dict, and then its attributes, which say better whether it is about to resume; but for iterators, which can't be wound back."
     self._keep_state_dict(x)
-    kept = {k: v for k, v in getattr(x, '__dict__', {}).items() if not hasattr(type(v), '__next__')}
-    if kept: self.puts.append(partial(vars(x).update, kept)); self._keep_each(kept.values())
+    if hasattr(x, '__dict__'): self._keep_vars(vars(x), leave=lambda k, v: hasattr(type(v), '__next__'))
 
-# %% ../nbs/04_snapshot.ipynb #517c1873
+@patch
+def _keep_vars(self:Snapshot, attrs, leave):
+    "The attributes of an object, but for those that `leave(name, value)` is true of."
+    kept = {k: v for k, v in attrs.items() if not leave(k, v)}
+    self.puts.append(partial(_put_vars, attrs, kept, leave))
+    self._keep_each(kept.values())
+
+def _put_vars(attrs, kept, leave):
+    for k in [k for k, v in attrs.items() if k not in kept and not leave(k, v)]: del attrs[k]      # what came since
+    attrs.update(kept)
+
+# %% ../nbs/04_snapshot.ipynb #8cdd46ab
 @patch
 def _keep_slots(self:Snapshot, x):
     slots = _slots(x)
@@ -357,7 +368,7 @@ def _keep_slots(self:Snapshot, x):
 
 def _slots(x): return {k: getattr(x, k) for c in type(x).__mro__ for k in _listed(vars(c).get('__slots__')) if hasattr(x, k) and not k.startswith('__')}
 
-# %% ../nbs/04_snapshot.ipynb #8cdd46ab
+# %% ../nbs/04_snapshot.ipynb #bfebbdd3
 @patch
 def _keep_state_dict(self:Snapshot, x):
     try: saved = copy.deepcopy(x.state_dict())
@@ -373,7 +384,7 @@ def _keep_position(self:Snapshot, file):
     except OSError: return                              # in the middle of a line
     self.puts.append(lambda: None if file.closed else file.seek(position))
 
-# %% ../nbs/04_snapshot.ipynb #bfebbdd3
+# %% ../nbs/04_snapshot.ipynb #e5b5057d
 @patch
 def _keep_module(self:Snapshot, model):
     "Parameters, buffers, gradients, modes, and all other attributes of `model` and the modules in it."
@@ -419,14 +430,11 @@ def add_loader(self:Snapshot,
         if not isinstance(loader, (list, tuple)): self._keep_inside(loader, 'draws')
     except BaseException: self.restore(); raise
 
-# %% ../nbs/04_snapshot.ipynb #e5b5057d
+# %% ../nbs/04_snapshot.ipynb #22345b39
 @patch
 def _keep_data_loader(self:Snapshot, loader):
     "The attributes of a `DataLoader` but for its workers; and those set aside."
-    kept = {k: v for k, v in vars(loader).items() if k != '_iterator'}
-    self.puts.append(lambda: [vars(loader).pop(k) for k in set(vars(loader)) - set(kept) - {'_iterator'}] and None)      # what came since
-    self.puts.append(partial(vars(loader).update, kept))
-    self._keep_each(kept.values())
+    self._keep_vars(vars(loader), leave=lambda k, v: k == '_iterator')
     self._keep_workers(loader)
 
 @patch
@@ -465,7 +473,7 @@ class Fingerprint:
         new = {k: v for k, v in objects.items() if k not in self.objects}
         self.objects.update(new); self.sums.update(_sums(new, self.seen))
 
-# %% ../nbs/04_snapshot.ipynb #22345b39
+# %% ../nbs/04_snapshot.ipynb #6971af21
 @patch
 def changed(self:Fingerprint) -> list: # names
     "What differs from before. Of a thing and its parts, the parts are named; of an object met twice, the first place."

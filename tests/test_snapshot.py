@@ -889,3 +889,10 @@ def test_loaders_are_kept_before_callbacks_are_made():
     learn = make_learner(); learn.data.train_dl.sampler.epoch = 1; learn.callback_fns.append(Sets)
     learn.lr_find(num_it=3, verify=True)
     assert learn.data.train_dl.sampler.epoch == 1
+
+
+def test_what_a_loader_makes_on_the_way_is_gone():
+    class Lazy(DataLoader):
+        def __iter__(self): self.__dict__.setdefault('seen', []).append(1); return super().__iter__()
+    t = Training(loader=lambda: Lazy(Rows(), 16)); t.find(verify=True)
+    assert not hasattr(t.loader, 'seen')
