@@ -16,5 +16,5 @@ curve.save(out/'curve.json')
 print(f"The curve is drawn in {(out/'lr-loss.png').resolve()}")
 
 suggestion = curve.suggest()
-print(f"\nFive epochs of one-cycle training at {suggestion.lr:.2E} ({suggestion.reason}):")
-learn.fit_one_cycle(5, suggestion.lr)
+print(f"\nFive epochs of one-cycle training up to {suggestion.one_cycle:.2E} (a constant rate: {suggestion.lr:.2E}, {suggestion.reason}):")
+learn.fit_one_cycle(5, suggestion)

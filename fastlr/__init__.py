@@ -10,9 +10,9 @@ import importlib
 # The public names, and the module each comes from, in import order.
 _modules = dict(
     anneal=['annealing_no', 'annealing_linear', 'annealing_exp', 'annealing_cos', 'annealing_poly', 'Scheduler'],
-    curve=['LRCurve', 'whittaker'],
-    suggest=['Suggestion', 'NoSuggestion', 'steep', 'minimum', 'capped_knee'],
-    plot=[],
+    curve=['LRCurve', 'whittaker', 'smoothed'],
+    suggest=['Suggestion', 'NoSuggestion', 'Bounds', 'fall_centre', 'steep', 'minimum', 'valley', 'slide', 'cyclical_bounds'],
+    plot=['plot_curves', 'LivePlot'],
     snapshot=['Snapshot', 'Fingerprint', 'NotRestored'],
     sweep=['LRSweep', 'Divergence'],
     callback=['Callback', 'LearnerCallback', 'CallbackHandler', 'AverageMetric', 'SmoothenValue', 'add_metrics', 'shapes_training', 'EVENTS', 'STATE'],

@@ -25,6 +25,7 @@ from .callback import AverageMetric, Callback, CallbackHandler, _add_note, check
 from .curve import write_whole
 from .data import as_databunch, known_len, split_batch, to_device
 from .snapshot import Snapshot, _listed
+from .suggest import Suggestion
 from .sweep import set_group_value
 
 # %% ../nbs/08_learner.ipynb #bbd6ffc2
@@ -307,7 +308,8 @@ def to_batch(self:Learner, batch): # (input, target)
 # %% ../nbs/08_learner.ipynb #a279d999
 @patch
 def lr_range(self:Learner, lr, name:str='lr'): # a float, or a list with one a layer group
-    "What a learning rate, possibly a `slice`, means for the layer groups. Raises, naming it, if it is none."
+    "What a learning rate, possibly a `slice` or a `Suggestion`, means for the layer groups. Raises, naming it, if it is none."
+    if isinstance(lr, Suggestion): lr = list(lr.lrs) if len(lr.lrs) > 1 else lr.lr
     if not isinstance(lr, slice): return _rates(lr, name)
     n, stop = len(self.layer_groups), _rates(lr.stop, name)
     if lr.start is None: return [stop/10]*(n-1) + [stop]

@@ -7,12 +7,14 @@ __all__ = ['one_cycle_at', 'OneCycleScheduler']
 
 # %% ../nbs/11_one_cycle.ipynb #d9adfce3
 import numpy as np
+import torch
 from fastcore.basics import listify, patch
 
 from .anneal import annealing_cos
 from .callback import LearnerCallback
 from .data import known_len
 from .learner import Learner
+from .suggest import Suggestion
 
 # %% ../nbs/11_one_cycle.ipynb #8bec6833
 def one_cycle_at(
@@ -62,6 +64,8 @@ def on_train_begin(self:OneCycleScheduler, n_epochs, **kwargs):
     if self.start_epoch is not None and self.start_epoch >= n_epochs: raise ValueError(f"start_epoch must lie below the {n_epochs} epochs of the fit, got {self.start_epoch}")
     self.per_epoch, self.n = per_epoch, per_epoch * (self.tot_epochs or n_epochs)
     self.old_moms = self.learn.opt.get_stat('mom')
+    for p, state in self.learn.opt.opt.state.items():        # RMSprop makes this with its first step, if it has momentum by then
+        if 'square_avg' in state and self.old_moms[0] == 0: state.setdefault('momentum_buffer', torch.zeros_like(p))
     self._set(0)
     if self.start_epoch is not None: return {'epoch': self.start_epoch}
 
@@ -74,7 +78,7 @@ def on_batch_end(self:OneCycleScheduler, train, **kwargs):
 
 @patch
 def on_train_end(self:OneCycleScheduler, **kwargs):
-    if 'old_moms' in self.__dict__ and self.old_moms[0]: self.learn.opt.mom = self.old_moms
+    if 'old_moms' in self.__dict__ and self.old_moms[0] is not None: self.learn.opt.mom = self.old_moms
 
 # %% ../nbs/11_one_cycle.ipynb #b48b56c9
 @patch
@@ -83,12 +87,13 @@ def _set(self:OneCycleScheduler, i):
     self.i, opt, hi = i, self.learn.opt, self.lr_max
     at = min(i, self.n-1)
     opt.lr = one_cycle_at(at, self.n, hi/self.div_factor, hi, hi/self.final_div, self.pct_start)
-    if self.old_moms[0]: opt.mom = one_cycle_at(at, self.n, self.moms[0], self.moms[1], self.moms[0], self.pct_start)
+    if self.old_moms[0] is not None: opt.mom = one_cycle_at(at, self.n, self.moms[0], self.moms[1], self.moms[0], self.pct_start)
 
 @patch
 def fit_one_cycle(self:Learner, cyc_len:int, max_lr=3e-3, moms=(0.95, 0.85), div_factor:float=25., pct_start:float=0.3,
                   final_div:float=None, wd:float=None, callbacks=None, tot_epochs:int=None, start_epoch:int=None):
-    "Train `cyc_len` epochs with the one-cycle schedule at peak rate `max_lr` (number, list or slice): see `OneCycleScheduler`."
+    "Train `cyc_len` epochs with the one-cycle schedule at peak rate `max_lr` (number, list, slice or `Suggestion`): see `OneCycleScheduler`."
+    if isinstance(max_lr, Suggestion): max_lr = list(max_lr.one_cycle_lrs) if len(max_lr.lrs) > 1 else max_lr.one_cycle
     max_lr = self.lr_range(max_lr, 'max_lr')
     cb = OneCycleScheduler(self, max_lr, moms, div_factor, pct_start, final_div, tot_epochs, start_epoch)
     self.fit(cyc_len, max_lr, wd, [*listify(callbacks), cb])

@@ -98,7 +98,7 @@ def suggestion_text(curve) -> str:
     try: auto = curve.suggest()
     except NoSuggestion as e: return f"No suggestion: {e}"
     lines = [f"Min numerical gradient: {curve.suggest('steep').lr:.2E}", f"Min loss divided by 10: {curve.suggest('minimum').lr:.2E}",
-             f"Suggested lr: {auto.lr:.2E}"]
+             f"Suggested lr: {auto.lr:.2E}", f"Suggested maximum for one-cycle: {auto.one_cycle:.2E}"]
     if len(auto.lrs) > 1: lines.append(f"... for each layer group: {', '.join(f'{v:.2E}' for v in auto.lrs)}")
     return '\n'.join(lines + [f"Note: {f}" for f in curve.findings])
 

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from fastcore.basics import patch, store_attr
 
-from .anneal import annealing_exp, annealing_linear
+from .anneal import annealing_exp, annealing_linear, annealing_no
 from .plot import LRCurve                      # with its `suggest` and `plot`
 from .snapshot import Fingerprint, SignalGuard, Snapshot, _listed, check_parts, seed_loader
 
-# %% ../nbs/05_sweep.ipynb #3bc1d31f
-MODES = dict(exp=annealing_exp, linear=annealing_linear)
+# %% ../nbs/05_sweep.ipynb #765b81db
+MODES = dict(exp=annealing_exp, linear=annealing_linear, hold=annealing_no)
 
 def set_group_value(
     group:dict, # a parameter group of an optimizer
@@ -49,7 +49,7 @@ def check_settings(start_lr, end_lr, num_it, mode='exp', stop_div=True, accumula
         if not (np.isfinite(a) & (a > 0)).all(): raise ValueError(f"{name} must be finite and above zero, got {v!r}")
     if np.ndim(start_lr) and np.ndim(end_lr) and len(start_lr) != len(end_lr):
         raise ValueError(f"start_lr and end_lr must have one rate a group each, got {len(start_lr)} and {len(end_lr)}")
-    if not np.all(np.asarray(start_lr) < np.asarray(end_lr)):
+    if mode != 'hold' and not np.all(np.asarray(start_lr) < np.asarray(end_lr)):
         raise ValueError(f"start_lr must be below end_lr, got start_lr={start_lr!r} and end_lr={end_lr!r}")
     if mode not in MODES: raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
     if not isinstance(stop_div, bool) and not (isinstance(stop_div, (int, float)) and stop_div > 1):
@@ -89,7 +89,7 @@ class LRSweep:
         start_lr=1e-7, # first rate, of the fastest parameter group; or a list, one a group
         end_lr=10., # last rate, likewise
         num_it:int=100, # optimizer updates, at least 2
-        mode:str='exp', # 'exp' or 'linear'
+        mode:str='exp', # 'exp', 'linear', or 'hold': `start_lr` throughout, which makes no curve but the `losses` of a probe
         stop_div=True, # stop on divergence: True, False, or a factor on the best loss
         accumulate:int=1, # turns of the loop that make one optimizer update, and one point
         scaler=None, # `torch.amp.GradScaler`: a step that it skips is no point
@@ -121,6 +121,7 @@ def start(self:LRSweep):
     if not all('lr' in g for g in groups): raise ValueError("The optimizer has parameter groups without an 'lr': there is no rate to find")
     lo, hi = _per_group('start_lr', self.start_lr, groups), _per_group('end_lr', self.end_lr, groups)
     self.groups, self._ends = groups, (lo, hi)
+    self._momentum = groups[int(hi.argmax())].get('momentum')        # of SGD and RMSprop, which the default rule asks for; Adam has betas
     names = dict(model=self.model, opt=self.opts, schedulers=self.schedulers, scaler=self.scaler, others=self.others) if self.verify else {}
     self._before = Fingerprint(**{k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in names.items()}) if self.verify else None
     return self._launch(self._given or Snapshot(self.model, self.opts, schedulers=self.schedulers, scaler=self.scaler, others=self.others, where=self.where))
@@ -263,13 +264,20 @@ def _goes_on(self:LRSweep):
 def __len__(self:LRSweep): return len(self._points) + len(self._pending)
 
 @patch(as_prop=True)
+def losses(self:LRSweep) -> list[float]:
+    "The loss of each update so far."
+    if self.snapshot is not None and not self.done: self._read()
+    return [l for _, l in self._points]
+
+@patch(as_prop=True)
 def curve(self:LRSweep) -> LRCurve:
     "The curve so far."
+    if self.mode == 'hold': raise RuntimeError("LRSweep.curve: with mode='hold' there is one rate and no curve; read .losses")
     if not self.groups: raise RuntimeError("LRSweep.curve: the sweep has not begun; run it with `with LRSweep(...) as sweep:`")
     if self.snapshot is not None and not self.done: self._read()
     lrs = np.array([r for r, _ in self._points]).reshape(len(self._points), len(self.groups))
     kw = dict(start_lr=self.start_lr, end_lr=self.end_lr, num_it=self.num_it, mode=self.mode, stop_div=self.stop_div,
-              accumulate=self.accumulate, seed=self.seed, extended=len(self._points) > self.num_it)
+              accumulate=self.accumulate, seed=self.seed, extended=len(self._points) > self.num_it, momentum=self._momentum)
     kw = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in kw.items()}
     top = lrs[:, self._ends[1].argmax()]
     return LRCurve(top, [l for _, l in self._points], lrs, self.stop_reason or 'interrupted', self.shift, settings=kw)

@@ -1,5 +1,6 @@
 "Curves, suggestions and pictures: invariances, exact round trips, honest refusals."
 import json
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from fastlr import LRCurve, NoSuggestion, whittaker
 
-RULES = ('auto', 'steep', 'minimum')
+RULES = ('auto', 'steep', 'minimum', 'valley', 'slide')
 
 
 def curve(n=100, seed=0, noise=0.02, a=1., b=0., lo=-7, **kw):
@@ -26,7 +27,8 @@ def test_save_and_load_are_exact(tmp_path_factory, data, n, k, groups, suffix):
     lrs = sorted(data.draw(st.lists(st.floats(1e-12, 1e3), min_size=n, max_size=n, unique=True)))
     draw = lambda m: data.draw(st.lists(floats, min_size=m, max_size=m))
     c = LRCurve(lrs, draw(n), np.reshape(draw(n*groups), (n, groups)) if n else None, data.draw(st.sampled_from(['end', 'data', 'diverged'])),
-                data.draw(st.sampled_from([0, 1])), tuple(draw(max(1, n-i)) for i in range(k)) if n else (), dict(num_it=n, mode='exp'))
+                data.draw(st.sampled_from([0, 1])), tuple(draw(max(1, n-i)) for i in range(k)) if n else (), dict(num_it=n, mode='exp'),
+                [(data.draw(st.floats(1e-9, 10.)), draw(n)) for _ in range(k)])
     path = c.save(tmp_path_factory.mktemp('c')/f'curve.{suffix}')
     assert LRCurve.load(path).to_dict() == c.to_dict()
 
@@ -35,6 +37,14 @@ def test_a_dict_from_an_older_version_loads():
     c = LRCurve.from_dict(json.loads('{"lrs": [0.1, 0.2], "losses": [1, 2]}'))
     assert c.stop_reason == 'end' and c.shift == 1 and c.group_lrs.tolist() == [[0.1], [0.2]]
     with pytest.raises(ValueError, match='lrs and losses'): LRCurve.from_dict({'lr': [1]})
+
+
+@pytest.mark.parametrize('suffix', ['json', 'csv'])
+def test_a_file_of_version_0_1_0_loads(suffix):
+    "Written by 0.1.0 before curves knew of probes and of the momentum."
+    c = LRCurve.load(Path(__file__).parent/'data'/f'curve-0.1.0.{suffix}')
+    assert len(c) == 40 and len(c.runs) == 3 and c.group_lrs.shape == (40, 2) and c.stop_reason == 'diverged' and c.probes == ()
+    assert c.settings == dict(num_it=40, mode='exp') and 1e-3 < c.suggest().lr < 1e-2 and c.findings == []
 
 
 def test_save_leaves_nothing_half(tmp_path, monkeypatch):
@@ -63,17 +73,34 @@ def test_constant_losses_smooth_to_themselves_exactly(value, n):
 
 
 @settings(max_examples=30, deadline=None)
-@given(a=st.floats(1e-3, 1e3), b=st.floats(-1e3, 1e3), seed=st.integers(0, 9), rule=st.sampled_from(RULES))
+@given(a=st.floats(1e-3, 1e3), b=st.floats(-1e3, 1e3), seed=st.integers(0, 9), rule=st.sampled_from([r for r in RULES if r != 'slide']))      # whose threshold is absolute
 def test_scale_and_offset_of_the_loss_do_not_matter(a, b, seed, rule):
     plain, other = curve(seed=seed), curve(seed=seed, a=a, b=b)
     assert np.log10(other.suggest(rule).lr / plain.suggest(rule).lr) == pytest.approx(0, abs=0.01)
+    assert np.log10(other.suggest(rule).one_cycle / plain.suggest(rule).one_cycle) == pytest.approx(0, abs=0.01)
     assert len(plain.findings) == len(other.findings)
 
 
-@pytest.mark.parametrize('rule, most', [('auto', 0.2), ('steep', 0.3)])
-def test_steps_start_rate_and_seed_hardly_matter(rule, most):
-    answers = [curve(n, seed, lo=lo).suggest(rule).lr for n in (50, 100, 400) for seed in range(5) for lo in (-7, -5)]
-    assert np.ptp(np.log10(answers)) <= most
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 99), noise=st.sampled_from([0., 0.02, 0.05]), rule=st.sampled_from(['auto', 'steep']))
+def test_steps_start_rate_and_seed_hardly_matter(seed, noise, rule):
+    "Decades by which the answer moves: against 100 steps from 1e-7 with another seed, all else equal."
+    log = lambda n=100, seed=seed, lo=-7: np.log10(curve(n, seed, noise, lo=lo).suggest(rule).lr)
+    usual = np.median([log(seed=seed+i) for i in range(5)])
+    assert all(abs(log(n) - usual) <= 0.3 for n in (50, 100, 400))
+    most = 0.2 if rule == "auto" else 0.4                                 # one place of the curve wanders more than a mean does
+    assert abs(log(lo=-5) - usual) <= most and all(abs(log(seed=seed+i) - usual) <= most for i in range(5))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 99), n=st.integers(1, 30), rule=st.sampled_from(RULES))
+def test_what_comes_after_the_breakdown_hardly_matters(seed, n, rule):
+    "Sweeps end sooner or later after the loss has left; a NaN is never in the curve, and what precedes it can be any number."
+    c = curve(seed=seed)
+    lrs = np.r_[c.lrs, c.lrs[-1]*np.cumprod(np.full(n, 1.2))]
+    longer = LRCurve(lrs, np.r_[c.losses, 10.**np.linspace(2, 30, n)], stop_reason='non-finite')
+    if rule != 'slide':                                                  # which begins at the right end, and is fastai's
+        assert abs(np.log10(longer.suggest(rule).lr / c.suggest(rule).lr)) <= (0.1 if rule == 'auto' else 0.25)
 
 
 def test_slope_is_taken_against_the_logarithm():
@@ -87,7 +114,7 @@ def test_suggestions_are_plain_floats_with_a_reason():
     c = curve(group_lrs=np.outer(10**np.linspace(-7, 1, 100), [0.1, 1.]))
     for rule in RULES:
         s = c.suggest(rule)
-        assert type(s.lr) is float and float(s) == s.lr and s.rule == rule and s.reason and np.allclose(s.lrs, [s.lr/10, s.lr])
+        assert type(s.lr) is float and type(s.one_cycle) is float and float(s) == s.lr and s.rule == rule and s.reason and np.allclose(s.lrs, [s.lr/10, s.lr])
         assert abs(np.log10(c.lrs[s.index]/s.lr)) < 0.1
 
 
@@ -95,8 +122,8 @@ LOGS = 10**np.linspace(-7, 1, 60)
 @pytest.mark.parametrize('c', [LRCurve([], []), LRCurve([0.1, 0.2], [1, 0.5]), LRCurve(LOGS, [1.]*60), LRCurve(LOGS, np.linspace(1, 5, 60)),
                                LRCurve(LOGS, np.random.default_rng(0).normal(0, 1, 60))], ids=['empty', 'two', 'equal', 'rising', 'noise'])
 def test_no_suggestion_says_why_and_what_to_do(c):
-    for rule in RULES:
-        with pytest.raises(NoSuggestion, match='num_it'): c.suggest(rule)
+    for ask in (*(lambda r=r: c.suggest(r) for r in RULES), c.bounds, c.probe_rates):
+        with pytest.raises(NoSuggestion, match='num_it'): ask()
     assert c.suggestions() == {} and len(c.findings) == 1 and c._repr_html_()
 
 

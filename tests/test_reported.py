@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from conftest import make_learner, net, problem, same, state_of
-from fastlr import Callback, Divergence, LRFinder, LRSweep, accuracy
+from fastlr import Callback, Divergence, LRCurve, LRFinder, LRSweep, NoSuggestion, accuracy
 from trainings import LOADERS, Rows, Training, trip
 
 
@@ -284,3 +284,116 @@ def test_lbfgs():
     learn.model.register_forward_hook(lambda *a: seen.append(1))
     with pytest.raises(TypeError, match='closure'): learn.lr_find()
     assert same(before, state_of(learn)) and learn.opt is None and not seen
+
+
+LRS = 10**np.linspace(-7, 1, 100)
+
+def a_curve(centre=1e-2, noise=0.01, seed=0, edge=1., lrs=LRS, **kw):
+    "Losses that fall by 2 around the rate `centre` and break away beyond `edge`."
+    losses = 2.5 - 2/(1 + (centre/lrs)**1.5) + 20*np.maximum(lrs-edge, 0) + np.random.default_rng(seed).normal(0, noise, len(lrs))
+    return LRCurve(lrs, losses, shift=0, **{'stop_reason': 'diverged', **kw})
+
+def decades(a, b): return abs(np.log10(a/b))
+
+
+@pytest.mark.parametrize('rule', ['steep', 'auto'])
+def test_the_slope_is_against_the_logarithm_of_the_rate(rule):
+    "Lightning #21141 and #14248: absurdly low, where the gradient is taken against the rate itself."
+    def check(find): assert decades(find(a_curve()), 1e-2) < 0.6
+    check(lambda c: c.suggest(rule).lr)
+    fails_for(check, lambda c: c.lrs[np.gradient(c.losses, c.lrs).argmin()])
+
+
+@pytest.mark.parametrize('rule', ['steep', 'auto'])
+def test_noise_and_spikes_are_not_chased(rule):
+    "pytorch-lr-finder #106 and #86, Lightning #1767: the steepest gradient of the noise, or of the way down from an early spike."
+    def check(find):
+        for seed in range(5):
+            c = a_curve(noise=0.08, seed=seed)
+            spiky = c.losses.copy(); spiky[[3, 20, 33]] += 5
+            assert decades(find(LRCurve(c.lrs, spiky, shift=0)), find(a_curve(noise=0))) < 0.5
+    check(lambda c: c.suggest(rule).lr)
+    fails_for(check, lambda c: c.lrs[np.gradient(c.losses, np.log(c.lrs)).argmin()])
+
+
+def test_the_number_of_steps_hardly_moves_the_answer():
+    "pytorch-lr-finder #68: 1.2e-3 with 100 steps, 3.3e-5 with 1000. Here on real sweeps: the median over three optimizers and three seeds."
+    from sklearn.datasets import load_digits
+    d = load_digits()
+    data = torch.utils.data.TensorDataset(torch.tensor(d.data/16, dtype=torch.float32), torch.tensor(d.target))
+    def sweep(num_it, seed, make_opt):
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+        opt = make_opt(model.parameters(), lr=1.)
+        with LRSweep(opt, model, num_it=num_it) as s:
+            for xb, yb in s(DataLoader(data, 64, shuffle=True)):
+                loss = nn.functional.cross_entropy(model(xb), yb); loss.backward(); opt.step(); opt.zero_grad(); s.record(loss)
+        return s.curve
+    kinds = torch.optim.Adam, torch.optim.SGD, partial(torch.optim.SGD, momentum=0.9)
+    curves = {n: [sweep(n, seed, kind) for kind in kinds for seed in range(3)] for n in (50, 100, 400)}
+    def check(find):
+        moved = {n: np.median([decades(find(c), find(usual)) for c, usual in zip(curves[n], curves[100])]) for n in (50, 400)}
+        assert max(moved.values()) <= 0.3, moved
+    check(lambda c: c.suggest().lr)
+    check(lambda c: c.suggest().one_cycle)
+    def plain(c): z = c.smooth(); return c.lrs[np.argmax(z < z[0] - 0.75*(z[0]-z.min()))]              # the same level, and no account of the steps
+    fails_for(check, plain)
+
+
+@pytest.mark.parametrize('c', [LRCurve([], []), LRCurve([0.1], [1.]), LRCurve(LRS[:3], [3., 2., 1.]), LRCurve(LRS, np.ones(100)), LRCurve(LRS, np.random.default_rng(0).normal(0, 1, 100)),
+                               a_curve(lrs=LRS[:12])], ids=['none', 'one', 'three', 'constant', 'noise', 'flat'])
+def test_no_suggestion_is_an_error_in_words(c):
+    "Lightning #10557 and #4846, fastai #3658: None, which then is set as the rate; or an IndexError."
+    def check(suggest):
+        with pytest.raises(NoSuggestion) as e: suggest(c)
+        assert any(remedy in str(e.value) for remedy in ('num_it', 'start_lr', 'end_lr')) and any(ch.isdigit() for ch in str(e.value))
+    check(LRCurve.suggest)
+    fails_for(check, lambda c: None if len(c) < 5 else c.lrs[np.gradient(c.losses).argmin()])
+
+
+def test_bounds_for_a_cyclical_schedule():
+    "Lightning #10089: a finder gives one number, and a cyclical schedule needs two. A tenth and 95 % of the fall, in closed form."
+    def check(bounds):
+        base, top = bounds(a_curve())
+        assert decades(base, 1e-2*(1/9)**(1/1.5)) < 0.2 and decades(top, 1e-2*19**(1/1.5)) < 0.3
+    def ours(c): b = c.bounds(); return b.base_lr, b.max_lr
+    check(ours)
+    fails_for(check, lambda c: (c.suggest('steep').lr/10, c.suggest('steep').lr))
+
+
+def test_a_plot_never_blocks_never_is_blank_and_can_be_saved(tmp_path, monkeypatch):
+    "pytorch-lr-finder #52, #53 and #74, ignite #1926, Lightning #15416."
+    import matplotlib.pyplot as plt
+    monkeypatch.setattr(plt, 'show', lambda *a, **k: pytest.fail('the script hangs here'))
+    def check(plot):
+        fig, ax = plt.subplots()
+        assert plot(a_curve(), ax=ax, skip_start=10, skip_end=5) is ax
+        fig.savefig(tmp_path/'plot.png')
+        assert sum(len(l.get_xdata()) for l in ax.get_lines()) > 100
+        with pytest.raises(ValueError, match='skip_start=90'): plot(a_curve(), ax=ax, skip_start=90, skip_end=20)
+    def as_reported(c, ax, skip_start, skip_end):
+        ax.plot(c.lrs[skip_start:-skip_end], c.losses[skip_start:-skip_end]); plt.show()
+        return ax
+    check(LRCurve.plot)
+    fails_for(check, as_reported)
+    monkeypatch.setattr(plt, 'show', lambda *a, **k: None)
+    fails_for(check, as_reported)                                            # and blank when everything is skipped
+    plt.close('all')
+
+
+ODD = {'never diverged': (a_curve(edge=100, stop_reason='end'), 'never diverged', 'end_lr'), 'still falling': (a_curve(centre=1., edge=100, stop_reason='end'), 'still falling', 'extend'),
+       'starts too high': (a_curve(centre=1e-2, lrs=10**np.linspace(-2.2, 0.5, 100)), 'from the first rates on', 'start_lr'),
+       'trained': (LRCurve(LRS, 0.1 + np.random.default_rng(0).normal(0, 0.02, 100) + 1e3*np.maximum(LRS-0.1, 0), shift=0), 'trained already', 'num_it'),
+       'flat': (LRCurve(LRS, 0.1 + np.random.default_rng(0).normal(0, 0.02, 100)), 'does not fall', 'end_lr'),
+       'noisy': (a_curve(noise=0.8, seed=1), 'Noisy', 'runs'), 'few points': (a_curve(lrs=10**np.linspace(-5, 1, 20)), 'Only 20 points', 'num_it'),
+       'diverged at once': (LRCurve(LRS[:4], [2., 3., 9., 40.], stop_reason='diverged'), 'diverged at once', 'start_lr'),
+       'interrupted': (a_curve(lrs=LRS[:90], stop_reason='interrupted'), 'interrupted', 'not tried'), 'data': (a_curve(stop_reason='data'), 'data ran out', 'restarted')}
+@pytest.mark.parametrize('kind', ODD)
+def test_what_is_odd_is_said_in_words(kind):
+    "pytorch-lr-finder #103, #10 and #44 ask: is this curve normal? The peculiarity, and the remedy."
+    c, words, remedy = ODD[kind]
+    def check(findings):
+        assert findings(a_curve()) == []
+        assert any(words in f and remedy in f for f in findings(c)), findings(c)
+    check(lambda c: c.findings)
+    fails_for(check, lambda c: [])
