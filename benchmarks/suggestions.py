@@ -21,7 +21,7 @@ import torch
 from fastlr import LRSweep, NoSuggestion
 from fastlr.curve import noise_level, smoothed, start_level
 from fastlr.suggest import RULES, _centre, _edge, _look
-from tasks import FITTED, HELD_OUT, TASKS
+from tasks import HELD_OUT, TASKS
 
 HERE = Path(__file__).parent
 RATES = [10**(-5 + k/4) for k in range(26)]
@@ -180,8 +180,8 @@ def main():
         (HERE/'suggestions.json').write_text(json.dumps(ours, default=float))
     print(f"{len(oracle)} tasks, {len(SWEEP_SEEDS)} sweeps each; other libraries: " + ', '.join(f"{k} {v}" for k, v in peers['versions'].items()) + '\n')
     table(suggested, oracle)
-    for name, part in (('the tasks that its constants were fitted on', FITTED), ('the held-out ones', HELD_OUT)):
-        if part.keys() & oracle.keys(): print(f"\nfastlr auto on {name}:"); table({'fastlr auto': suggested['fastlr auto']}, {t: oracle[t] for t in oracle if t in part})
+    held_out = {t: oracle[t] for t in oracle if t in HELD_OUT}
+    if held_out: print("\nof these, the held-out tasks, which came in when the constants of fastlr auto had been fixed:"); table(suggested, held_out)
     by_task(suggested, oracle)
     if args.leave_one_out: constants(curves, oracle)
     print(f"\n{time.time()-began:.0f} s")
