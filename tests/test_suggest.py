@@ -1,0 +1,161 @@
+"The rules against fastai's numbers, probes through the learner, and suggestions handed to trainings."
+import copy
+
+import numpy as np
+import pytest, torch
+from torch import nn
+from torch.optim import SGD, RMSprop
+
+from conftest import make_learner, same, state_of
+from fastlr import Callback, LRCurve, LRFinder, LRSweep, NoSuggestion, fall_centre, lr_finder, minimum, slide, valley
+
+# minimum, valley and slide of fastai 2.8.7 on the curves that `fastais_curve` makes of these seeds
+FASTAIS = [(0.030039050936070944, 0.0679392794640536, 1.0517390554024232e-07), (0.04117206374019371, 0.20296896046688637, 0.48367510209666026),
+           (0.7162534808418893, 0.001128267121959879, 1.347954633780325), (0.008938850189835932, 0.0037360498724201053, 0.009762067917662133),
+           (6.564901143378923e-05, 0.014405229655328273, 1.1851802699937588), (0.06039417346576317, 0.5673463966088084, 0.38549268754941685),
+           (0.7948901721441872, 0.0016238926078160864, 0.6293975510446135), (0.008593450484284209, 0.0021337845735081382, 0.003610390649916429),
+           (2.42032398803906e-05, 0.03112761424530943, 1.271356847232282e-07), (0.7978586818610994, 0.18227509053752636, 0.08433111898712718),
+           (0.7888495372766292, 0.00040353808997098633, 0.5017762257211077), (0.0023061347118398592, 0.0009867858186837206, 0.0012561991866191695)]
+
+def fastais_curve(seed):
+    r = np.random.default_rng(seed)
+    n = int(r.integers(16, 160)); lrs = 10**np.sort(r.uniform(-7, 1, n))
+    noise, little, less = r.normal(0, 1, n), r.normal(0, 0.05, n), r.normal(0, 0.01, n)
+    return lrs, [noise, 2.3 - 1.8/(1 + (1e-3/lrs)**1.5) + little, np.linspace(3, 1, n),
+                 np.minimum(2 - 1/(1 + (1e-2/lrs)) + 10*np.maximum(lrs-0.1, 0), 20) + less][seed % 4]
+
+
+@pytest.mark.parametrize('seed', range(12))
+def test_fastais_rules_give_fastais_numbers(seed):
+    for rule, theirs in zip((minimum, valley, slide), FASTAIS[seed]): assert rule(*fastais_curve(seed)).lr == pytest.approx(theirs, rel=1e-9)
+
+
+def test_the_installed_fastai_agrees():
+    "Where it is installed (the extra `bench`)."
+    schedule = pytest.importorskip('fastai.callback.schedule')
+    for seed in range(40):
+        lrs, losses = fastais_curve(seed)
+        for rule in (minimum, valley, slide):
+            assert rule(lrs, losses).lr == pytest.approx(getattr(schedule, rule.__name__)(torch.tensor(lrs), torch.tensor(losses), len(lrs))[0], rel=1e-9)
+
+
+def test_momentum_is_noted_and_used():
+    "Plain SGD's constant rate is the higher by the cube root of ten, its one-cycle maximum the lower; Adam has no momentum to note."
+    curves = {}
+    for name, opt_func in dict(plain=SGD, heavy=lambda p, lr: SGD(p, lr, momentum=0.9), adam=torch.optim.Adam).items():
+        curves[name] = make_learner(opt_func=opt_func, silent=True).lr_find(num_it=40)
+        assert curves[name].settings['momentum'] == dict(plain=0, heavy=0.9, adam=None)[name]
+    lrs = 10**np.linspace(-7, 1, 100); losses = 2 - 1/(1 + (1e-2/lrs)**2) + 10*np.maximum(lrs-5, 0)
+    a, b = fall_centre(lrs, losses, 0.), fall_centre(lrs, losses, 0.9)
+    assert a.lr/b.lr == pytest.approx(10**(1/3)) and b.one_cycle/a.one_cycle == pytest.approx(10**(1/3)) and b == fall_centre(lrs, losses)
+
+
+def learner(**kw):
+    torch.manual_seed(1)
+    kw = {'opt_func': lambda p, lr: SGD(p, lr, momentum=0.9), **kw}
+    return make_learner(silent=True, **kw)
+
+
+@pytest.mark.parametrize('fails_in', [None, 1, 3])
+def test_probes_leave_nothing_behind(fails_in):
+    "Nor when Ctrl-C comes in the middle of the sweep, of the first probe, or of the third."
+    updates = dict(n=0)
+    class Interrupt(Callback):
+        shapes_training = True
+        def on_backward_end(self, **kwargs):
+            updates['n'] += 1
+            if fails_in is not None and updates['n'] == 40 + 100*fails_in - 50: raise KeyboardInterrupt
+    learn = learner(); learn.fit(1, 1e-2)
+    learn.callbacks.append(Interrupt()); before = state_of(learn)
+    if fails_in is None:
+        curve = learn.lr_find(num_it=40, stop_div=False, probe=True)
+        assert len(curve.probes) == 5 and all(len(losses) <= 100 for _, losses in curve.probes) and updates['n'] <= 540
+        assert len({losses[0] for _, losses in curve.probes}) == 1                    # the same first batch
+        assert np.allclose(np.diff(np.log10([lr for lr, _ in curve.probes])), 0.25)
+    else:
+        with pytest.raises(KeyboardInterrupt): learn.lr_find(num_it=40, stop_div=False, probe=True)
+        assert len(learn.recorder.curve) == 40 and learn.recorder.curve.probes == ()      # the sweep itself is not lost
+    assert same(before, state_of(learn))
+
+
+def test_probes_keep_the_ratio_of_groups_and_count_updates():
+    seen = []
+    class See(Callback):
+        shapes_training = True
+        def __init__(self, learn): self.learn = learn
+        def on_backward_begin(self, **kwargs): seen.append(tuple(self.learn.opt.get_stat('lr')))
+    learn = learner(); learn.split(lambda m: m[1]); learn.create_opt([1e-3, 1e-1]); learn.callbacks.append(See(learn))
+    curve = learn.lr_find(num_it=40, stop_div=False, probe=True, accumulate=2)
+    assert len(curve.suggest().lrs) == 2 and curve.suggest().lrs[1]/curve.suggest().lrs[0] == pytest.approx(100)
+    probing = seen[80:]
+    assert {round(b/a) for a, b in probing} == {100} and sorted({b for _, b in probing}) == pytest.approx([lr for lr, _ in curve.probes])
+    assert max(len(losses) for _, losses in curve.probes) == 100
+
+
+def test_a_generator_cannot_be_probed_and_the_curve_is_kept():
+    learn = learner(); batches = list(learn.data.train_dl)
+    learn.data.train_dl = (b for _ in range(30) for b in batches)
+    n = len(batches)*30
+    with pytest.raises(ValueError, match='can be restarted'): learn.lr_find(num_it=min(60, n), stop_div=False, probe=True)
+    assert len(learn.recorder.curve) > 10
+
+
+def test_a_curve_without_suggestion_is_not_probed(monkeypatch):
+    learn = learner(); calls = []
+    once = lr_finder._sweep_once
+    monkeypatch.setattr(lr_finder, '_sweep_once', lambda *a, **k: calls.append(1) or once(*a, **k))
+    curve = learn.lr_find(1e-9, 1e-8, num_it=20, probe=True)
+    assert calls == [1] and curve.probes == ()
+    with pytest.raises(NoSuggestion): curve.suggest()
+
+
+def test_a_held_rate_is_no_curve():
+    learn = learner()
+    with pytest.raises(ValueError, match="mode='hold' keeps one rate"): learn.lr_find(mode='hold')
+    model = nn.Linear(4, 1); opt = SGD(model.parameters(), lr=1.)
+    with LRSweep(opt, model, start_lr=1e-2, num_it=7, mode='hold') as s:
+        for _ in s([None]):
+            loss = model(torch.ones(2, 4)).pow(2).mean(); loss.backward(); opt.step(); opt.zero_grad()
+            assert opt.param_groups[0]['lr'] == 1e-2
+            s.record(loss)
+    assert len(s.losses) == 7 and s.losses[-1] < s.losses[0]
+    with pytest.raises(RuntimeError, match='read .losses'): s.curve
+    learn.fit(1, callbacks=LRFinder(learn, 1e-2, num_it=5, mode='hold'))
+    assert learn.recorder.curve is None
+
+
+def test_the_live_picture_is_fed_and_closed(monkeypatch):
+    fed, closed = [], []
+    class Live:
+        due = True
+        def update(self, curve): fed.append(len(curve))
+        def close(self, curve=None): closed.append(curve)
+    monkeypatch.setattr(lr_finder, 'LivePlot', Live)
+    learn = learner()
+    curve = learn.lr_find(num_it=12, stop_div=False, live=True)
+    assert fed == [*range(1, 13)] and closed == [curve]
+    learn.lr_find(num_it=12); assert len(closed) == 1
+    learn.loss_func = None                                                # breaks at once: the picture of the curve before is not shown again
+    with pytest.raises(Exception): learn.lr_find(num_it=12, live=True)
+    assert closed[1:] == [None]
+
+
+def test_trainings_take_a_suggestion():
+    learn = learner(); s = LRCurve(10**np.linspace(-7, 1, 100), 2 - 1/(1 + (1e-2/10**np.linspace(-7, 1, 100))**2)).suggest()
+    assert s.one_cycle != s.lr
+    learn.fit(1, s); assert learn.opt.lr == s.lr
+    learn.fit_one_cycle(2, s); assert max(learn.recorder.lrs) == pytest.approx(s.one_cycle, rel=0.02)
+    learn = learner(); learn.split(lambda m: m[1]); learn.create_opt([1e-3, 1e-1])
+    s = learn.lr_find(num_it=40).suggest()
+    learn.fit(1, s); assert learn.opt.get_stat('lr') == pytest.approx(s.lrs)
+    learn.fit_one_cycle(1, s); assert learn.opt.get_stat('lr')[1]/learn.opt.get_stat('lr')[0] == pytest.approx(100)
+    assert s.one_cycle_lrs == pytest.approx([v*s.one_cycle/s.lr for v in s.lrs])
+
+
+@pytest.mark.parametrize('opt_func', [SGD, RMSprop])
+def test_one_cycle_brings_momentum_to_those_without(opt_func):
+    "As torch's schedule does; also when the optimizer has trained without, and RMSprop has made no buffer for it. And it's gone afterwards."
+    learn = learner(opt_func=opt_func); learn.fit(1, 1e-3); assert learn.opt.mom == 0
+    learn.fit_one_cycle(1, 1e-3)
+    assert max(learn.recorder.moms) == 0.95 and learn.opt.mom == 0
+    learn.fit(1, 1e-3)
