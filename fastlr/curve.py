@@ -128,8 +128,12 @@ def noise_level(
 
 def _lowest(losses):
     "Index and value of the lowest median of five neighbours."
-    medians = [np.median(losses[max(0, i-2):i+3]) for i in range(len(losses))]
-    return int(np.argmin(medians)), min(medians)
+    n = len(losses)
+    ends = [i for i in range(n) if i < 2 or i >= n-2]                      # where a neighbour is missing
+    medians = np.full(n, np.inf)
+    if n > 4: medians[2:-2] = np.median(np.lib.stride_tricks.sliding_window_view(losses, 5), axis=1)
+    for i in ends: medians[i] = np.median(losses[max(0, i-2):i+3])
+    return int(medians.argmin()), float(medians.min())
 
 # %% ../nbs/01_curve.ipynb #26c37747
 def start_level(

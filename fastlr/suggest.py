@@ -6,7 +6,8 @@
 __all__ = ['MIN_POINTS', 'RULES', 'Suggestion', 'NoSuggestion', 'steep', 'minimum', 'valley', 'slide', 'fall_centre', 'Bounds',
            'cyclical_bounds']
 
-# %% ../nbs/02_suggest.ipynb #c55ee84f
+# %% ../nbs/02_suggest.ipynb #1e638696
+from bisect import insort
 from dataclasses import dataclass, replace
 from html import escape
 
@@ -61,10 +62,22 @@ def _fall_score(x, losses):
     "How far the losses over half a decade, one or two lie below all before them, at most, in standard errors."
     n, cut, noise = len(losses), np.minimum(losses, ceiling(losses)), noise_level(losses)
     widths = {min(max(5, round(decades/np.median(np.diff(x)))), n//2) for decades in (0.5, 1, 2)}
-    drops = [(np.median(cut[:i])-np.median(cut[i:i+w])) / np.sqrt(1/w+1/i) for w in widths for i in range(w, n-w+1)]
-    if noise == 0: return np.inf if max(drops) > 0 else 0.
-    return max(drops) / (1.25*noise)                     # 1.25: the error of a median, in that of a mean
+    before, largest = _prefix_medians(cut), 0.
+    for w in widths:
+        i, after = np.arange(w, n-w+1), np.median(np.lib.stride_tricks.sliding_window_view(cut, w)[w:], axis=1)
+        largest = max(largest, ((before[i]-after) / np.sqrt(1/w + 1/i)).max())
+    if noise == 0: return np.inf if largest > 0 else 0.
+    return largest / (1.25*noise)                        # 1.25: the error of a median, in that of a mean
 
+def _prefix_medians(values):
+    "Median of the first i values, for i from 0 (nan) to n."
+    seen, out = [], [np.nan]
+    for v in values:
+        insort(seen, v)
+        out.append((seen[(len(seen)-1)//2] + seen[len(seen)//2]) / 2)
+    return np.array(out)
+
+# %% ../nbs/02_suggest.ipynb #91899867
 def _view(lrs, losses):
     "The `_View` of a curve that falls. Raises `NoSuggestion` if it does not."
     v = _look(lrs, losses)
