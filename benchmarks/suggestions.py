@@ -121,7 +121,7 @@ def table(suggested, oracle):
         print(f"{rule:38}{mean[0]:8.3f} {mean[1]:8.3f}{near[0]:7.0%} {near[1]:7.0%}{far[0]:6.0%} {far[1]:6.0%}{worst[0]:6.2f} {worst[1]:6.2f}")
 
 def by_task(suggested, oracle, ours='fastlr auto'):
-    "Print a line a task: our regret, and that of the best of the others, whose name stands where it wins."
+    "Print a line a task: our regret, and that of the best of the others, with its name where it wins and a dash where it does not."
     others = [r for r in suggested if not r.startswith('fastlr') and 'sketch' not in r]
     print(f"\n{'task':32}{'const':>7} {'best other':>11}   {'1-cycle':>7} {'best other':>11}")
     wins = 0
@@ -131,12 +131,12 @@ def by_task(suggested, oracle, ours='fastlr auto'):
             mean = {r: np.mean([regret(oracle[t], pair[k], s) for pair in suggested[r][t]]) for r in (ours, *others)}
             best = min(others, key=mean.get)
             wins += mean[ours] <= mean[best]
-            line += f"{mean[ours]:7.3f} {mean[best]:7.3f} {'' if mean[ours] <= mean[best] else best:24}"
+            line += f"{mean[ours]:7.3f} {mean[best]:7.3f} {'-' if mean[ours] <= mean[best] else best:24}"
         print(line.rstrip())
     print(f"{ours} is at least as good as the best of {len(others)} others, chosen anew for each task, in {wins} of {2*len(oracle)} lines")
 
 def constants(curves, oracle):
-    "Fit the default rule's four constants on all tasks but one, and print the regret on the one."
+    "Fit the last three constants of the default rule, per schedule, on all tasks but one, and print the regret on the one."
     parts = {t: [(v.falls and _centre(v, c.aligned()[0]), v.x[_edge(v)], c.settings['momentum'], c) for c in cs for v in [_look(*c.aligned())]] for t, cs in curves.items()}
     def answer(centre, edge, momentum, curve, factor, power, cap, k):
         if centre is False: return (lambda s: (s.lr, s.one_cycle)[k])(curve.suggest())
@@ -179,6 +179,8 @@ def main():
         ours = {rule: by for rule, by in suggested.items() if rule not in peers['suggestions']}
         (HERE/'suggestions.json').write_text(json.dumps(ours, default=float))
     print(f"{len(oracle)} tasks, {len(SWEEP_SEEDS)} sweeps each; other libraries: " + ', '.join(f"{k} {v}" for k, v in peers['versions'].items()) + '\n')
+    print("regret: share of the achievable reduction of the validation loss that is left behind; the mean over tasks and sweeps, at a constant rate and with\n"
+          "one-cycle up to the rate. Sorted by the sum of both. 'fastlr minimum', 'valley' and 'slide': fastai's rules on our sweeps.\n")
     table(suggested, oracle)
     held_out = {t: oracle[t] for t in oracle if t in HELD_OUT}
     if held_out: print("\nof these, the held-out tasks, which came in when the constants of fastlr auto had been fixed:"); table(suggested, held_out)

@@ -124,7 +124,8 @@ def noise_level(
     "The noise of single losses, from the median difference between neighbours up to the lowest: a trend hardly counts, nor do outliers."
     if len(losses) < 2: return 0.
     before = losses[:max(_lowest(losses)[0]+1, len(losses)//4, 10)]       # a sweep that goes on after divergence has more explosion than curve
-    return float(1.4826 * np.median(np.abs(np.diff(before))) / np.sqrt(2))
+    jumps = np.abs(np.diff(before))
+    return float(1.4826*np.median(jumps) or 1.2533*jumps.mean()) / np.sqrt(2)         # the mean, if most losses are ties
 
 def _lowest(losses):
     "Index and value of the lowest median of five neighbours."
@@ -266,14 +267,19 @@ def _from_csv(text):
                 group_lrs=[[float(r[k]) for k in names if k.startswith('lr_')] for r in rows],
                 runs=[col(k) for k in names if k.startswith('run_')])
 
-# %% ../nbs/01_curve.ipynb #bfc95ac6
+# %% ../nbs/01_curve.ipynb #8e4e5ab1
+def _checked(path, what):
+    "`path` as a `Path`, if its name tells a format."
+    if Path(path).suffix not in ('.json', '.csv'): raise ValueError(f"LRCurve.{what}: path must end in .json or .csv, got {str(path)!r}")
+    return Path(path)
+
 @patch
 def save(self:LRCurve,
     path # file to write, its name ending in .json or .csv
 ) -> Path:
     "Write the curve to `path`, whole or not at all."
-    path = Path(path)
-    if path.suffix not in ('.json', '.csv'): raise ValueError(f"LRCurve.save: path must end in .json or .csv, got {str(path)!r}")
+    path = _checked(path, 'save')
+    if not path.parent.is_dir(): raise FileNotFoundError(f"LRCurve.save: there is no directory {str(path.parent)!r}; make it first")
     text = json.dumps(self.to_dict(), indent=1, default=_plain) if path.suffix == '.json' else _to_csv(self)
     return write_whole(path, lambda f: f.write(text.encode()))
 
@@ -281,6 +287,7 @@ def save(self:LRCurve,
 def load(cls:LRCurve,
     path # file written by `save`
 ) -> LRCurve:
-    "The curve in `path`, equal to the last bit."
-    text = Path(path).read_text()
-    return cls.from_dict(json.loads(text) if Path(path).suffix == '.json' else _from_csv(text))
+    "The curve in `path`, equal to the last bit. Raises `ValueError` if the file holds none."
+    text = _checked(path, 'load').read_text()
+    try: return cls.from_dict(json.loads(text) if Path(path).suffix == '.json' else _from_csv(text))
+    except (KeyError, TypeError, ValueError) as e: raise ValueError(f"LRCurve.load: {str(path)!r} holds no curve as `save` writes it: {type(e).__name__}: {e}") from e

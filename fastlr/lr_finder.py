@@ -97,7 +97,7 @@ def on_batch_end(self:LRFinder, last_loss, train, skip_step, iteration, **kwargs
     if self.val_batches and not skip_step: last_loss = self._valid_loss()
     done = sweep.record(last_loss, update=not skip_step)
     if self.bar is not None: self.bar.update(min(len(sweep), self.num_it))
-    if self.live is not None and self.live.due: self.live.update(sweep.curve)
+    if self.live is not None and self.live.due and sweep.mode != 'hold': self.live.update(sweep.curve)
     if done: return {'stop_epoch': True, 'stop_training': True}
 
 # %% ../nbs/10_lr_finder.ipynb #3d5b0cfe
@@ -146,7 +146,7 @@ def lr_find(
 ) -> LRCurve: # also at `learn.recorder.curve`
     "Explore learning rates from `start_lr` to `end_lr` over `num_it` updates. Everything else is afterwards as it was before."
     ends = learn.lr_range(start_lr, 'start_lr'), learn.lr_range(end_lr, 'end_lr')
-    check_settings(*ends, num_it, mode, stop_div, accumulate); _check_more(learn, mode, runs, val_batches, wd)
+    check_settings(*ends, num_it, mode, stop_div, accumulate); _check_more(learn, mode, runs, val_batches, wd, probe)
     shared = dict(wd=wd, accumulate=accumulate, val_batches=val_batches, where=where, verify=verify, silent=silent or learn.silent)
     _explore(learn, runs, probe, live, shared, *ends, num_it, stop_div, mode=mode, extend=extend)
     return learn.recorder.curve
@@ -160,11 +160,13 @@ def _explore(learn, runs, probe, live, shared, *args, **kwargs):
         if probe: learn.recorder.curve = _probe(learn, learn.recorder.curve, **shared)
     finally:
         if live is not None: live.close(None if learn.recorder.curve is before else learn.recorder.curve)
+    if probe and not learn.recorder.curve.probes and not shared['silent']: print("Not probed: the curve supports no suggestion; learn.recorder.curve.findings tells why.")
     if not shared['silent']: print("LR Finder is complete, type learn.recorder.plot() to see the graph.")
 
-# %% ../nbs/10_lr_finder.ipynb #3ccd9845
-def _check_more(learn, mode, runs, val_batches, wd):
+# %% ../nbs/10_lr_finder.ipynb #82804f33
+def _check_more(learn, mode, runs, val_batches, wd, probe):
     "Raise `ValueError` or `TypeError`, naming the parameter, for the settings that concern the learner."
+    if probe and hasattr(learn.data.train_dl, '__next__'): raise ValueError("probe=True needs a train_dl that can be restarted: pass a loader or a list, not a generator")
     if mode == 'hold': raise ValueError("mode='hold' keeps one rate, which is no range test: pass mode='exp' or 'linear', or look at probe=True")
     for name, v, least in (('runs', runs, 1), ('val_batches', val_batches, 0)):
         if isinstance(v, bool) or not isinstance(v, int): raise TypeError(f"{name} must be a whole number, got {v!r}")
@@ -201,7 +203,7 @@ def _probe(learn, curve, **kwargs):
     for lr in rates:
         each = [lr * r/s.lr for r in s.lrs]                  # a rate for each group, in the ratio of the sweep
         sweep = _sweep_once(learn, each, each, PROBE_STEPS, mode='hold', **kwargs)
-        if sweep.stop_reason == 'data': raise ValueError("probe=True needs a train_dl that can be restarted: pass a loader or a list, not a generator")
+        if sweep.stop_reason == 'data': raise ValueError("probe=True needs a train_dl that can be restarted, and it ran out: pass a loader or a list")
         probes[lr] = sweep.losses
     return curve.probed(probes)
 

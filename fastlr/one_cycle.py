@@ -47,7 +47,7 @@ class OneCycleScheduler(LearnerCallback):
         if not div_factor > 0: raise ValueError(f"div_factor must be above zero, got {div_factor!r}")
         moms = tuple(moms) if isinstance(moms, (tuple, list)) else (moms, moms)
         if len(moms) != 2 or not all(0 <= m < 1 for m in moms): raise ValueError(f"moms must be two momenta from 0 up to 1, got {moms!r}")
-        if np.min(np.asarray(lr_max)) <= 0: raise ValueError(f"max_lr must be above zero, got {lr_max!r}")
+        if np.min(np.asarray(lr_max)) < 0 or np.max(np.asarray(lr_max)) == 0: raise ValueError(f"max_lr must be above zero, at least for one group, got {lr_max!r}")
         if final_div is not None and not final_div > 0: raise ValueError(f"final_div must be above zero, got {final_div!r}")
         self.lr_max, self.moms, self.div_factor, self.pct_start = np.array(lr_max, dtype=float), moms, div_factor, pct_start
         self.final_div = div_factor*1e4 if final_div is None else final_div
@@ -65,7 +65,7 @@ def on_train_begin(self:OneCycleScheduler, n_epochs, **kwargs):
     self.per_epoch, self.n = per_epoch, per_epoch * (self.tot_epochs or n_epochs)
     self.old_moms = self.learn.opt.get_stat('mom')
     for p, state in self.learn.opt.opt.state.items():        # RMSprop makes this with its first step, if it has momentum by then
-        if 'square_avg' in state and self.old_moms[0] == 0: state.setdefault('momentum_buffer', torch.zeros_like(p))
+        if 'square_avg' in state and self.old_moms[0] is not None: state.setdefault('momentum_buffer', torch.zeros_like(p))
     self._set(0)
     if self.start_epoch is not None: return {'epoch': self.start_epoch}
 

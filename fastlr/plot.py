@@ -128,7 +128,7 @@ def _dress(ax, low, high, show_grid):
 # %% ../nbs/03_plot.ipynb #29cc0a38
 @patch
 def plot(self:LRCurve,
-    suggestion=False, # mark the suggested rates: True for steepest and default, or the name(s) of rules, or 'one_cycle'
+    suggestion=False, # mark the suggested rates: True for steepest, default and its one-cycle maximum, or the name(s) of these
     skip_start:int=0, # points to leave out at the low end
     skip_end:int=0, # points to leave out at the high end
     k:float=None, # smooth `k` times as far as the rules do; default: just as they do
@@ -139,7 +139,7 @@ def plot(self:LRCurve,
 ): # the axes
     "Draw loss against rate. Raises `ValueError` if the skips leave nothing to draw; never calls `show`."
     (x, y, z), show = _line(self, k), _shown(self, skip_start, skip_end)
-    rules = ('steep', 'auto') if suggestion is True else suggestion or ()
+    rules = ('steep', 'auto', 'one_cycle') if suggestion is True else suggestion or ()
     marks = [(r, _found(self, r)) for r in ([rules] if isinstance(rules, str) or callable(rules) else rules)]
     low, high = _loss_limits(y[show])
     if ax is None: ax = _new_ax()

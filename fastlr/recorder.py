@@ -95,10 +95,10 @@ def min_grad_lr(self:Recorder) -> float:
 # %% ../nbs/09_recorder.ipynb #dd2fac01
 def suggestion_text(curve) -> str:
     "The suggestions of `curve` as lines to print; the reason why, if there is none."
-    try: auto = curve.suggest()
+    try: auto, found = curve.suggest(), curve.suggestions()
     except NoSuggestion as e: return f"No suggestion: {e}"
-    lines = [f"Min numerical gradient: {curve.suggest('steep').lr:.2E}", f"Min loss divided by 10: {curve.suggest('minimum').lr:.2E}",
-             f"Suggested lr: {auto.lr:.2E}", f"Suggested maximum for one-cycle: {auto.one_cycle:.2E}"]
+    lines = [f"{name}: {found[rule].lr:.2E}" for rule, name in dict(steep='Min numerical gradient', minimum='Min loss divided by 10').items() if rule in found]
+    lines += [f"Suggested lr: {auto.lr:.2E}", f"Suggested maximum for one-cycle: {auto.one_cycle:.2E}"]
     if len(auto.lrs) > 1: lines.append(f"... for each layer group: {', '.join(f'{v:.2E}' for v in auto.lrs)}")
     return '\n'.join(lines + [f"Note: {f}" for f in curve.findings])
 

@@ -46,7 +46,7 @@ def check_settings(start_lr, end_lr, num_it, mode='exp', stop_div=True, accumula
     for name, v in dict(start_lr=start_lr, end_lr=end_lr).items():
         try: a = np.atleast_1d(np.array(v, dtype=float))
         except (TypeError, ValueError): raise TypeError(f"{name} must be a learning rate or a list of them, got {v!r}") from None
-        if not (np.isfinite(a) & (a > 0)).all(): raise ValueError(f"{name} must be finite and above zero, got {v!r}")
+        if not (np.isfinite(a) & (a > 0)).all() and not (mode == 'hold' and np.isfinite(a).all() and a.min() >= 0 and a.max() > 0): raise ValueError(f"{name} must be finite and above zero, got {v!r}")
     if np.ndim(start_lr) and np.ndim(end_lr) and len(start_lr) != len(end_lr):
         raise ValueError(f"start_lr and end_lr must have one rate a group each, got {len(start_lr)} and {len(end_lr)}")
     if mode != 'hold' and not np.all(np.asarray(start_lr) < np.asarray(end_lr)):
@@ -255,7 +255,7 @@ def _was_skipped(self:LRSweep, loss):
 @patch
 def _goes_on(self:LRSweep):
     "With `extend`: whether the loss is still at its best here, so that the sweep goes on beyond `end_lr`, for up to `num_it` more."
-    if not self.extend or len(self._points) >= 2*self.num_it: return False
+    if not self.extend or self.mode == 'hold' or len(self._points) >= 2*self.num_it: return False
     self._last = len(self._points) + 1
     return self._diverged.smooth <= self._diverged.best
 

@@ -123,7 +123,7 @@ LOGS = 10**np.linspace(-7, 1, 60)
                                LRCurve(LOGS, np.random.default_rng(0).normal(0, 1, 60))], ids=['empty', 'two', 'equal', 'rising', 'noise'])
 def test_no_suggestion_says_why_and_what_to_do(c):
     for ask in (*(lambda r=r: c.suggest(r) for r in RULES), c.bounds, c.probe_rates):
-        with pytest.raises(NoSuggestion, match='num_it'): ask()
+        with pytest.raises(NoSuggestion, match='num_it|start_lr|end_lr|runs'): ask()
     assert c.suggestions() == {} and len(c.findings) == 1 and c._repr_html_()
 
 

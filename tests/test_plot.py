@@ -300,7 +300,7 @@ def test_live_shows_what_is_still_to_come_and_ends_with_the_suggestions(shown):
     live.update(LRCurve(c.lrs[:50], c.losses[:50], settings=c.settings))
     assert live.ax.get_xlim()[1] == 10 and not points(live.ax)
     live.close(c)
-    assert live.ax.get_xlim()[1] < 10 and len(points(live.ax)) == 2 and len(shown) == 2 and shown[1][:4] == b'\x89PNG'
+    assert live.ax.get_xlim()[1] < 10 and len(points(live.ax)) == 3 and len(shown) == 2 and shown[1][:4] == b'\x89PNG'
     live.update(c); live.close(c); live.close()
     assert len(shown) == 2 and not live.due                                     # after the end nothing happens
     assert not plt.get_fignums()                                                # and pyplot knows of no figure

@@ -92,12 +92,96 @@ def test_probes_keep_the_ratio_of_groups_and_count_updates():
     assert max(len(losses) for _, losses in curve.probes) == 100
 
 
-def test_a_generator_cannot_be_probed_and_the_curve_is_kept():
+def test_a_generator_cannot_be_probed():
+    "Said before the sweep; a loader that runs dry in a probe all the same, after it, and the curve is kept."
     learn = learner(); batches = list(learn.data.train_dl)
-    learn.data.train_dl = (b for _ in range(30) for b in batches)
-    n = len(batches)*30
-    with pytest.raises(ValueError, match='can be restarted'): learn.lr_find(num_it=min(60, n), stop_div=False, probe=True)
-    assert len(learn.recorder.curve) > 10
+    learn.data.train_dl = iter(batches*30)
+    with pytest.raises(ValueError, match='can be restarted'): learn.lr_find(probe=True)
+    assert len(list(learn.data.train_dl)) == 30*len(batches)               # none was used
+    class Dries:
+        left = 150
+        def __iter__(self):
+            for _ in range(self.left): Dries.left -= 1; yield batches[0]
+    learn.data.train_dl = Dries()
+    with pytest.raises(ValueError, match='ran out'): learn.lr_find(num_it=40, stop_div=False, probe=True)
+    assert len(learn.recorder.curve) == 40
+
+
+LRS = 10**np.linspace(-7, 1, 100)
+def a_curve(noise=0.02, seed=0): return LRCurve(LRS, 2.5 - 2/(1 + (1e-2/LRS)**1.5) + 20*np.maximum(LRS-1, 0) + np.random.default_rng(seed).normal(0, noise, 100), shift=0)
+
+def probes(c, *ends, n=(100,)*5): return {lr: np.linspace(2.5, end, k) for lr, end, k in zip(c.probe_rates(), ends, n)}
+
+
+def test_probes_move_the_answer_to_where_they_came_down():
+    c = a_curve(); first, rates = c.suggest(), c.probe_rates()
+    low, high = (c.probed(probes(c, *ends)).suggest() for ends in ((0., 1, 2, 2, 2), (2, 2, 2, 1, 0.)))
+    assert low.lr < first.lr < high.lr and low.one_cycle < first.one_cycle < high.one_cycle and rates[0]*0.99 <= low.lr and high.one_cycle <= rates[-1]*1.01
+    cut = c.probed(probes(c, 2, 2, 2, 1, -5., n=(100, 100, 100, 100, 60))).suggest()           # the last one diverged: however low it was, it doesn't count
+    assert cut.lr < high.lr and cut.one_cycle < rates[-1]*0.9
+    # what counts is the end of a probe: one that begins badly and ends best, or the other way round
+    late = {lr: np.r_[np.full(80, 9. if i == 4 else 1.), np.full(20, 0. if i == 4 else 1.)] for i, lr in enumerate(rates)}
+    assert c.probed(late).suggest().lr > first.lr
+    assert c.probed({lr: np.full(100, 9.) for lr in rates}).suggest().lr == pytest.approx(first.lr)     # none came below the first level
+
+
+def test_probes_that_say_nothing_leave_the_answer():
+    "Noise about the first level, as from a trained model: the sweep's own fall is the measure."
+    for seed in range(20):
+        c, r = a_curve(0.05, seed), np.random.default_rng(seed)
+        p = c.probed({lr: r.normal(2.48, 0.05, 100) for lr in c.probe_rates()})
+        assert abs(np.log10(p.suggest().lr/c.suggest().lr)) < 0.1
+    with pytest.raises(ValueError, match='three rates'): c.probed({1e-2: [1.]})
+    with pytest.raises(ValueError, match='no losses'): c.probed({1e-3: [], 1e-2: [1.], 1e-1: [1.]})
+
+
+def flat(seed=0, n=100, noise=0.02): return np.random.default_rng(seed).normal(0.5, noise, n)
+
+def test_a_flat_curve_needs_a_clear_burst():
+    "Not one outlier at the end, nor a small rise, nor a burst after a moment; nor errors that are zeros and ones."
+    answer = lambda losses: LRCurve(LRS[:len(losses)], losses, shift=0).suggest()
+    burst = np.r_[flat()[:80], 0.5*2.**np.arange(1, 11)]
+    s = answer(burst); assert s.lr == pytest.approx(LRS[79]/5, rel=0.3) and 'does not visibly fall' in s.reason
+    outlier = flat(); outlier[-1] = 5
+    small = np.r_[flat()[:90], flat(1)[:10] + 0.06]                       # three times the noise
+    at_once = np.r_[flat()[:12], 0.5*2.**np.arange(1, 11)]
+    for losses in (outlier, small, at_once, *((np.random.default_rng(s).random(100) < 0.1)*1. for s in range(10))):
+        with pytest.raises(NoSuggestion): answer(losses)
+
+
+def test_answers_stay_inside_of_the_sweep():
+    "A fall right at the start: no rate below the first, which was not tried."
+    lrs = 10**np.linspace(-3, 1, 60); losses = np.r_[2., 1.5, np.full(28, 1.), 1.*3.**np.arange(30)]
+    s = LRCurve(lrs, losses, shift=0).suggest()
+    assert s.lr >= lrs[0] and s.one_cycle >= lrs[0]
+
+
+def test_the_recorder_prints_what_there_is(capsys):
+    "Also for a curve with a default suggestion and no steepest descent."
+    learn = learner(); learn.recorder.curve = LRCurve(LRS[:90], np.r_[flat()[:80], 0.5*2.**np.arange(1, 11)], shift=0, stop_reason='diverged')
+    learn.recorder.plot(suggestion=True)
+    out = capsys.readouterr().out
+    assert 'Suggested lr' in out and 'one-cycle' in out and 'gradient' not in out and 'trained already' in out
+
+
+def test_a_frozen_group_stays_frozen():
+    "A group at rate zero: swept, probed, and trained with the answer."
+    learn = learner(); learn.split(lambda m: m[1]); learn.create_opt([0., 1e-2])
+    s = learn.lr_find(num_it=40, stop_div=False, probe=True).suggest()
+    assert s.lrs[0] == 0 and s.lrs[1] == s.lr
+    frozen = [p.clone() for p in learn.model[0].parameters()]
+    learn.fit(1, s); learn.fit_one_cycle(1, s)
+    assert all(torch.equal(a, b) for a, b in zip(frozen, learn.model[0].parameters()))
+
+
+def test_fastais_rules_are_asked_as_fastai_asks_them():
+    "A moving average with fastai's weights, each loss at the rate that was set when it was measured, a tenth and five points cut."
+    c = LRCurve(LRS, a_curve().losses, settings=dict(num_it=100))
+    avg, out = 0., []
+    for i, loss in enumerate(c.losses, 1): avg = 0.98*avg + 0.02*loss; out.append(avg/(1-0.98**i))
+    for rule in (minimum, valley, slide):
+        assert c.suggest(rule.__name__).lr == pytest.approx(rule(LRS[10:-5], np.array(out)[10:-5]).lr, rel=1e-9)
+        assert abs(np.log10(c.lrs[c.suggest(rule.__name__).index]/c.suggest(rule.__name__).lr)) < 0.1
 
 
 def test_a_curve_without_suggestion_is_not_probed(monkeypatch):
@@ -158,4 +242,7 @@ def test_one_cycle_brings_momentum_to_those_without(opt_func):
     learn = learner(opt_func=opt_func); learn.fit(1, 1e-3); assert learn.opt.mom == 0
     learn.fit_one_cycle(1, 1e-3)
     assert max(learn.recorder.moms) == 0.95 and learn.opt.mom == 0
+    mixed = learner(opt_func=opt_func); mixed.split(lambda m: m[1]); mixed.create_opt(1e-3); mixed.opt.set_stat('mom', [0.9, 0.])
+    mixed.fit(1, 1e-3); mixed.fit_one_cycle(1, 1e-3)
+    assert mixed.opt.get_stat('mom') == [0.9, 0.]
     learn.fit(1, 1e-3)
