@@ -166,7 +166,7 @@ def _centre(v, lrs):
 CONSTANT, ONE_CYCLE, MARGIN, BLIND_MARGIN = 0.9, 1.4, 3, 5       # of the centre; below the edge; and when the edge is all there is
 
 def _edge(v):
-    "Index of the last rate at which the loss is at or below its first level (or within its noise of it)."
+    "Index of the last rate at which the loss is no higher than at first, give or take half its noise."
     return int(np.flatnonzero(v.z <= v.z[0] + v.noise/2)[-1])
 
 def _burst(v, losses):
