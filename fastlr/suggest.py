@@ -217,8 +217,12 @@ def cyclical_bounds(
 ) -> Bounds:
     "Base and maximum rate for a cyclical schedule, after Smith (2017). Raises `NoSuggestion`."
     v = _view(lrs, losses)
-    done = (v.z[0] - v.z[:v.low+1]) / v.fall
-    base, full = int(np.flatnonzero(done <= 0.1)[-1]), int((done >= 0.95).argmax())      # from `base` on it stays below: before, it may wander
+    half = int(np.flatnonzero(v.z[:v.low+1] >= v.z[0]-v.fall/2)[-1])
+    level = np.median(losses[:half//2+1])                                    # the flat part: steadier than the first points
+    way = level - v.z[:v.low+1]
+    begun = np.flatnonzero(way[:-1] <= max(0.1*way[-1], v.noise/2))          # after the last of these it stays below; before, it may wander
+    base = int(begun[-1]) if len(begun) else 0
+    full = base+1 + int((way[base+1:] >= 0.95*way[-1]).argmax())
     before = noise_level(losses[:max(base, MIN_POINTS)])
     stray = np.abs(np.minimum(losses, ceiling(losses)) - v.z)
     ragged = [i for i in range(base+1, full) if np.median(stray[max(0, i-3):i+4]) > max(0.25*v.fall, 3*before)]

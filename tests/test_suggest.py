@@ -1,8 +1,9 @@
 "The rules against fastai's numbers, probes through the learner, and suggestions handed to trainings."
-import copy
+import warnings
 
 import numpy as np
 import pytest, torch
+from hypothesis import given, settings, strategies as st
 from torch import nn
 from torch.optim import SGD, RMSprop
 
@@ -246,3 +247,55 @@ def test_one_cycle_brings_momentum_to_those_without(opt_func):
     mixed.fit(1, 1e-3); mixed.fit_one_cycle(1, 1e-3)
     assert mixed.opt.get_stat('mom') == [0.9, 0.]
     learn.fit(1, 1e-3)
+
+
+def test_bounds_begin_where_the_fall_begins_not_where_noise_dips():
+    "A small fall in much noise: the base is in the decade before the fall, whatever dips came before."
+    for seed in range(30):
+        losses = 1.15 - 0.15/(1 + (0.1/LRS)**2) + 5*np.maximum(LRS-3, 0) + np.random.default_rng(seed).normal(0, 0.05, 100)
+        b = LRCurve(LRS, losses, shift=0, stop_reason='diverged').bounds()
+        assert 3e-4 < b.base_lr < b.max_lr < 3
+
+
+@pytest.mark.parametrize('losses, words', [(np.linspace(1, 2, 100), 'only rises'), (np.full(100, 0.7), 'stays at 0.7: its gradient'), (flat(), 'by more than its noise')])
+def test_what_is_said_where_nothing_falls(losses, words):
+    with pytest.raises(NoSuggestion, match=words): LRCurve(LRS, losses).suggest()
+
+
+def test_noise_alone_is_not_taken_for_a_fall():
+    "Normal, heavy-tailed and skewed; few of a hundred curves, at any number of steps."
+    for n in (50, 100, 400):
+        lrs = 10**np.linspace(-7, 1, n)
+        for noise in (lambda r: r.normal(0, 1, n), lambda r: r.standard_t(3, n), lambda r: np.exp(r.normal(0, 1, n))):
+            answers = 0
+            for seed in range(100):
+                try: LRCurve(lrs, noise(np.random.default_rng(seed)), shift=0).suggest(); answers += 1
+                except NoSuggestion: pass
+            assert answers <= 8
+
+
+@pytest.mark.parametrize('name, text', [('a.json', 'no json'), ('a.json', '[1, 2]'), ('a.csv', 'x,y\n1,2\n'), ('a.csv', 'lr,loss\n0.1,1\n0.1,2\n')])
+def test_files_without_a_curve_are_named(tmp_path, name, text):
+    (tmp_path/name).write_text(text)
+    with pytest.raises(ValueError, match='a.*holds no curve'): LRCurve.load(tmp_path/name)
+    with pytest.raises(ValueError, match='must end in'): LRCurve.load(tmp_path/'a.txt')
+    with pytest.raises(FileNotFoundError, match="no directory"): a_curve().save(tmp_path/'nowhere'/'c.json')
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(0, 200), kind=st.integers(0, 3))
+def test_any_curve_gets_an_answer_inside_or_a_refusal(seed, n, kind):
+    "Noise, falls of any place and steepness, random walks, and losses over many orders of magnitude; no warning, no other exception."
+    r = np.random.default_rng(seed)
+    lrs = np.unique(10**r.uniform(-7, 1, n)); n = len(lrs)
+    losses = [r.normal(0, 1, n), 2 - r.random()*5/(1 + (10**r.uniform(-6, 1)/lrs)**r.uniform(0.5, 5)) + r.normal(0, r.random(), n),
+              np.cumsum(r.normal(0, 1, n)), np.exp(r.normal(0, 3, n))][kind]
+    c = LRCurve(lrs, losses, shift=seed % 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        for s in c.suggestions().values():
+            assert np.isfinite([s.lr, s.one_cycle, s.loss]).all() and s.lr > 0 and 0 <= s.index < n and s.reason
+            if s.rule in ('auto', 'steep', 'valley', 'slide'): assert lrs[0]*0.999 <= min(s.lr, s.one_cycle) and max(s.lr, s.one_cycle) <= lrs[-1]*1.001
+        try: b = c.bounds(); assert lrs[0] <= b.base_lr < b.max_lr <= lrs[-1]
+        except NoSuggestion: pass
+        assert all(isinstance(f, str) and f for f in c.findings) and c._repr_html_()
