@@ -13,7 +13,6 @@ The other libraries' answers are read from `peers.json`, which `peers.py` writes
 tasks are asked for, with probes. Needs scikit-learn and mnist1d: `pip install -e .[bench]`, from a checkout, brings the other libraries too.
 """
 import argparse, json, math, time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -183,7 +182,7 @@ def main():
           "one-cycle up to the rate. Sorted by the sum of both. 'fastlr minimum', 'valley' and 'slide': fastai's rules on our sweeps.\n")
     table(suggested, oracle)
     held_out = {t: oracle[t] for t in oracle if t in HELD_OUT}
-    if held_out: print("\nof these, the held-out tasks, which came in when the constants of fastlr auto had been fixed:"); table(suggested, held_out)
+    if held_out: print("\nof these, the held-out tasks, which came in when the constants of fastlr auto had been fixed (which_rule.ipynb tells them apart further):"); table(suggested, held_out)
     by_task(suggested, oracle)
     if args.leave_one_out: constants(curves, oracle)
     print(f"\n{time.time()-began:.0f} s")

@@ -322,7 +322,7 @@ def findings(self:LRCurve) -> list[str]: # one sentence each; empty for a normal
     out = _endings(self)
     n = len(self.aligned()[0])
     if MIN_POINTS <= n < 30: out.append(f"Only {n} points: a larger num_it gives a steadier answer.")
-    try: s, v = self.suggest(), _look(*self.aligned())
+    try: self.suggest(); v = _look(*self.aligned())
     except NoSuggestion as e: return out + [str(e)]
     if not v.falls: return out + ["The loss does not visibly fall before it breaks down: the model may be trained already, and a rate "
                                   "below the suggested one the better choice; or the sweep is too short and too noisy to show it, then raise num_it or runs."]
