@@ -192,8 +192,9 @@ def trim(self:LRCurve,
 def median(cls:LRCurve,
     curves # sweeps over the same rates, at least one
 ) -> LRCurve:
-    "The median of several sweeps. Raises `ValueError` if their rates differ, or if there is none."
+    "The median of several sweeps; of one, that one. Raises `ValueError` if their rates differ, or if there is none."
     if not curves: raise ValueError("LRCurve.median: needs at least one curve, got none")
+    if len(curves) == 1: return curves[0]
     longest, middle = max(curves, key=len), sorted(curves, key=len)[(len(curves)-1)//2]
     for c in curves:
         if not np.array_equal(c.lrs, longest.lrs[:len(c)]):

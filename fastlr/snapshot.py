@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RANDOM', 'PLAIN', 'CLOSED', 'GENERATORS', 'STATEFUL', 'MACHINERY', 'HOOKS', 'check_parts', 'Snapshot', 'SignalGuard',
-           'seed_loader', 'NotRestored', 'Fingerprint']
+           'seed_loader', 'parts_of_function', 'NotRestored', 'Fingerprint']
 
 # %% ../nbs/04_snapshot.ipynb #723ccbf7
 import copy, hashlib, io, random, signal, tempfile, threading, types
@@ -454,6 +454,12 @@ def seed_loader(loader, seed:int):
     parts = [loader, getattr(loader, 'sampler', None), getattr(getattr(loader, 'batch_sampler', None), 'sampler', None), getattr(loader, 'dataset', None)]
     while (inner := getattr(parts[-1], 'dataset', None)) is not None and inner is not parts[-1]: parts.append(inner)               # a `Subset`, and the like
     for g in {id(g): g for p in parts if isinstance(g := getattr(p, 'generator', None), torch.Generator)}.values(): g.manual_seed(seed)
+
+def parts_of_function(f): # (modules, other objects)
+    "What a loss function may change: itself if it is a module or an object of one's own, the object of a method, what a function encloses."
+    around = [c.cell_contents for c in f.__closure__ or ()] if isinstance(f, types.FunctionType) else [getattr(f, '__self__', f)]
+    modules = [x for x in around if isinstance(x, nn.Module)]
+    return modules, [x for x in around if hasattr(x, '__dict__') and not isinstance(x, (nn.Module, *CLOSED, DataLoader, torch.optim.Optimizer))]
 
 # %% ../nbs/04_snapshot.ipynb #ca2600aa
 class NotRestored(RuntimeError): "A range test has changed something that could not be put back. `names` lists what, such as `model.vocab.words`."
