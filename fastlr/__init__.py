@@ -22,6 +22,7 @@ _modules = dict(
     lr_finder=['LRFinder', 'lr_find'],
     one_cycle=['OneCycleScheduler', 'one_cycle_at'],
     training=['GradientClipping', 'GradientAccumulation', 'MixedPrecision'],
+    range_test=['find_lr', 'RangeTest', 'TrainDataLoaderIter', 'ValDataLoaderIter'],
 )
 __all__ = [name for names in _modules.values() for name in names]
 

@@ -64,7 +64,7 @@ def get_loss(out, yb, loss_func, name='loss_func'):
 
 def check_loss(loss, name):
     "`loss`, which `name` returned, if it is a tensor with one number."
-    if not isinstance(loss, torch.Tensor): raise TypeError(f"{name} must return the loss as a tensor, got {loss!r}")
+    if not isinstance(loss, torch.Tensor): raise TypeError(f"{name} must return the loss as a tensor, got {loss!r}" + ('; leave out item()' if isinstance(loss, float) else ''))
     if loss.numel() != 1: raise ValueError(f"{name} must return one number a batch, got shape {tuple(loss.shape)}; reduce it, with reduction='mean' or .mean()")
     return loss
 

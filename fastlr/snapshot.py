@@ -196,7 +196,7 @@ PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.d
 CLOSED = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)             # not gone into
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 STATEFUL = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.amp.GradScaler)      # their state is in their attributes
-MACHINERY = ('multiprocessing', 'threading', 'queue', 'concurrent', 'asyncio', 'logging', 'socket', 'subprocess', 'weakref', 'ctypes')
+MACHINERY = ('multiprocessing', 'threading', 'queue', 'concurrent', 'asyncio', 'logging', 'socket', 'subprocess', 'weakref', 'ctypes', 'unittest')
 
 def _closed(x): return isinstance(x, CLOSED) or type(x).__module__.startswith(('torch._dynamo', 'torch._inductor', 'torch._C', 'fastlr.snapshot', 'fastlr.sweep')) or type(x).__module__.split('.')[0] in MACHINERY
 
@@ -459,7 +459,7 @@ def parts_of_function(f): # (modules, other objects)
     "What a loss function may change: itself if it is a module or an object of one's own, the object of a method, what a function encloses."
     around = [c.cell_contents for c in f.__closure__ or ()] if isinstance(f, types.FunctionType) else [getattr(f, '__self__', f)]
     modules = [x for x in around if isinstance(x, nn.Module)]
-    return modules, [x for x in around if hasattr(x, '__dict__') and not isinstance(x, (nn.Module, *CLOSED, DataLoader, torch.optim.Optimizer))]
+    return modules, [x for x in around if hasattr(x, '__dict__') and not _closed(x) and not isinstance(x, (nn.Module, DataLoader, torch.optim.Optimizer))]
 
 # %% ../nbs/04_snapshot.ipynb #ca2600aa
 class NotRestored(RuntimeError): "A range test has changed something that could not be put back. `names` lists what, such as `model.vocab.words`."

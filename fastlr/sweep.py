@@ -211,7 +211,7 @@ def record(self:LRSweep,
     self._guard.deliver()
     self.check_rate()
     self.recorded, self._turns = True, self._turns+1
-    if self.done: return True
+    if self.done and self.stop_reason != 'data': return True          # after 'data' there may be the rest of a window
     if loss is not None: self._window.append(loss.detach())
     full = self._turns % self.accumulate == 0 if update is None else update
     return self.flush() if full else False

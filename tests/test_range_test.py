@@ -1,0 +1,345 @@
+"The faces for plain PyTorch: find_lr and RangeTest, against hand-written loops, against the other faces, and against pytorch-lr-finder itself."
+import copy, random
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest, torch
+import torch_lr_finder
+from hypothesis import given, settings, strategies as st
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
+
+import fastlr.sweep
+from conftest import loaders, net, problem, same
+from fastlr import Learner, LRSweep, RangeTest, TrainDataLoaderIter, ValDataLoaderIter, find_lr
+from fastlr.snapshot import Fingerprint
+from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
+
+QUIET = dict(progress=False)
+
+
+def parts(seed=0, opt=torch.optim.Adam, lr=1e-3, make=net):
+    torch.manual_seed(seed); np.random.seed(seed); random.seed(seed)
+    model = make()
+    return model, opt(model.parameters(), lr=lr), nn.CrossEntropyLoss()
+
+
+def plain(): return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))             # nothing random, no statistics
+
+
+# one curve, four faces
+
+def by_learner(k, val): # the learner makes its own optimizer
+    model, _, loss = parts()
+    learn = Learner(loaders(), model, partial(torch.optim.Adam, weight_decay=0.), loss, silent=True)
+    return learn.lr_find(num_it=40, stop_div=False, accumulate=k, val_batches=3 if val else 0)
+
+def by_range_test(k, val):
+    train, valid = loaders()
+    test = RangeTest(*parts())
+    test.range_test(train, valid if val else None, start_lr=1e-7, num_iter=40, diverge_th=float('inf'), accumulation_steps=k, progress=False)
+    return test.curve
+
+def by_find_lr(k, val):
+    train, valid = loaders()
+    return find_lr(*parts(), train, num_it=40, stop_div=False, accumulate=k, val_loader=valid if val else None, progress=False)
+
+def by_sweep(k, val):
+    (model, opt, criterion), (train, valid) = parts(), loaders()
+    def valid_loss():
+        model.eval()
+        with torch.no_grad(): loss = sum(criterion(model(x), y)*len(x) for x, y in valid) / 48
+        model.train()
+        return loss
+    with LRSweep(opt, model, num_it=40, stop_div=False, accumulate=k, shift=0 if val else 1) as sweep:
+        if val: sweep.use_loader(valid)
+        for i, (x, y) in enumerate(sweep(train), 1):
+            loss = criterion(model(x), y); (loss/k).backward()
+            if i % k == 0: opt.step(); opt.zero_grad()
+            sweep.record(loss if not val else valid_loss() if i % k == 0 else None)
+    return sweep.curve
+
+@pytest.mark.parametrize('val', [False, True], ids=['training loss', 'validation loss'])
+@pytest.mark.parametrize('k', [1, 3])
+def test_one_curve_through_four_faces(k, val):
+    "Bit for bit, and the same suggestion."
+    curves = [face(k, val) for face in (by_learner, by_range_test, by_find_lr, by_sweep)]
+    for c in curves[1:]:
+        assert len(c) == 40 and np.array_equal(c.lrs, curves[0].lrs) and np.array_equal(c.losses, curves[0].losses) and c.shift == curves[0].shift == (0 if val else 1)
+        assert c.suggest().lr == curves[0].suggest().lr and c.stop_reason == 'end'
+
+
+# everything as it was
+
+VALID = [problem(48, 1)[:24], problem(48, 1)[24:]]
+CALLS = dict(find=lambda t, **kw: find_lr(t.model, t.opt, None if t.closure else cross_entropy, t.loader, step=(lambda batch: cross_entropy(t.model(batch[0]), batch[1])) if t.closure else None,
+                                          num_it=8, stop_div=False, **QUIET, **kw),
+             probes=lambda t: find_lr(t.model, t.opt, cross_entropy, t.loader, num_it=40, probe=True, **QUIET),
+             runs=lambda t: find_lr(t.model, t.opt, cross_entropy, t.loader, num_it=8, runs=3, accumulate=2, val_loader=VALID, **QUIET),
+             file=lambda t: find_lr(t.model, t.opt, cross_entropy, t.loader, num_it=8, where='/tmp', verify=True, **QUIET),
+             range_test=lambda t: RangeTest(t.model, t.opt, cross_entropy).range_test(t.loader, num_iter=8, start_lr=1e-5, **QUIET),
+             on_disk=lambda t: RangeTest(t.model, t.opt, cross_entropy, memory_cache=False).range_test(TrainDataLoaderIter(t.loader), t.loader, start_lr=1e-5, num_iter=8, **QUIET),
+             scaled=lambda t: RangeTest(t.model, t.opt, cross_entropy, amp_backend='torch', grad_scaler=torch.amp.GradScaler('cpu')).range_test(t.loader, start_lr=1e-5, num_iter=8, **QUIET))
+
+def continues(call, fault=None, **kinds):
+    "Whether training goes on bit for bit after `call` as without it."
+    def run(detour):
+        t = Training(**kinds).train(3)
+        if detour and fault: trip.arm(*fault)
+        try: detour and call(t)
+        except (ZeroDivisionError, KeyboardInterrupt): assert fault and trip.place is None
+        trip.disarm()
+        return t.train(8).state()
+    return same(run(False), run(True))
+
+@pytest.mark.parametrize('name', CALLS)
+def test_training_goes_on_as_if_it_had_never_run(name):
+    loader = 'augmented'
+    assert continues(CALLS[name], loader=loader)
+
+@settings(max_examples=25, deadline=None)
+@given(model=st.sampled_from(list(MODELS)), opt=st.sampled_from(list(OPTS)), loader=st.sampled_from(list(LOADERS)),
+       fault=st.sampled_from([None, ('dataset', 20, ZeroDivisionError()), ('loader', 3, KeyboardInterrupt())]))
+def test_whatever_takes_part(model, opt, loader, fault):
+    def find(t): return find_lr(t.model, t.opt, None, t.loader, step=lambda batch: (trip('loader'), cross_entropy(t.model(batch[0]), batch[1]))[1], num_it=8, stop_div=False, **QUIET)
+    if fault and fault[0] == 'dataset' and loader in ('stateful', 'file', 'batches'): fault = None                 # they don't ask the dataset
+    assert continues(find, fault and (fault[0], fault[1], type(fault[2])()), model=model, opt=opt, loader=loader)
+
+@pytest.mark.parametrize('loader', WORKERS)
+def test_with_workers(loader): assert continues(CALLS['find'], loader=loader) and (loader == 'stream_workers' or continues(CALLS['range_test'], loader=loader))
+
+@pytest.mark.parametrize('error', [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize('place', ['dataset', 'step'])
+def test_range_test_keeps_what_it_measured_when_it_is_cut_short(place, error):
+    t = Training().train(2); first = t.state(); test = RangeTest(t.model, t.opt, lambda out, y: (trip('step'), cross_entropy(out, y))[1])
+    trip.arm(place, 5 if place == 'step' else 16*5, error)
+    with pytest.raises(error): test.range_test(t.loader, start_lr=1e-6, num_iter=20, **QUIET)
+    assert same(first, t.state()) and len(test.history['loss']) == len(test.curve) == 5 and test.curve.stop_reason == 'interrupted'
+
+
+# pytorch-lr-finder, the real one
+
+SETTINGS = dict(usual={}, linear=dict(step_mode='linear', end_lr=1.), rough=dict(smooth_f=0), smooth=dict(smooth_f=0.3), soon=dict(diverge_th=1.5), never=dict(diverge_th=1e9, end_lr=1.),
+                shouted=dict(step_mode='EXP'), gathered=dict(accumulation_steps=3), validated=dict(val_loader=True, num_iter=20), start=dict(start_lr=1e-4), list=dict(start_lr=[1e-3]))
+
+@pytest.mark.parametrize('name', SETTINGS)
+def test_history_is_that_of_pytorch_lr_finder(name, monkeypatch, capsys):
+    monkeypatch.setattr(plt, 'show', lambda: None)
+    def run(cls):
+        kw = {'num_iter': 60, **SETTINGS[name]}; train, make = loaders()[0], net
+        if 'val_loader' in kw: kw['val_loader'] = loaders()[1]; train, make = DataLoader(problem(), 16), plain       # there the validation loader draws a random number earlier
+        finder = cls(*parts(lr=1e-5, make=make), device='cpu')
+        finder.range_test(train, **kw)
+        return finder
+    theirs, ours = run(torch_lr_finder.LRFinder), run(RangeTest)
+    assert len(theirs.history['lr']) == len(ours.history['lr']) >= 10
+    assert np.allclose(theirs.history['lr'], ours.history['lr'], rtol=1e-9) and np.allclose(theirs.history['loss'], ours.history['loss'], rtol=1e-5)
+    assert theirs.best_loss == pytest.approx(ours.best_loss, rel=1e-5)
+    for skips in ((10, 5), (0, 0), (3, 0)):
+        if len(ours.history['lr']) > sum(skips) + 2:
+            (ax, lr), (their_ax, their_lr) = ours.plot(*skips), theirs.plot(*skips)
+            assert lr == pytest.approx(their_lr, rel=1e-9) and ax.get_xscale() == their_ax.get_xscale() == 'log' and len(ax.lines) == len(their_ax.lines) == len(ax.collections) == 1
+            assert np.allclose(ax.lines[0].get_xydata(), their_ax.lines[0].get_xydata())
+    plt.close('all')
+
+def test_mixed_precision_is_that_of_pytorch_lr_finder():
+    def run(cls):
+        finder = cls(*parts(lr=1e-5), amp_backend='torch', amp_config=dict(device_type='cpu', dtype=torch.float16), grad_scaler=torch.amp.GradScaler('cpu', init_scale=2.**10))
+        finder.range_test(loaders()[0], num_iter=40, end_lr=1e-1, accumulation_steps=2)
+        return finder.history
+    theirs, ours = run(torch_lr_finder.LRFinder), run(RangeTest)
+    assert np.allclose(theirs['lr'], ours['lr']) and np.allclose(theirs['loss'], ours['loss'], rtol=1e-3) and len(ours['lr']) == 40
+
+
+def test_the_lines_of_its_documentation(capsys):
+    "With the import changed, and with small nets on the CPU."
+    from fastlr.range_test import RangeTest as LRFinder
+    trainloader, val_loader = loaders()
+    model = net(); criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-7, weight_decay=1e-2)
+    lr_finder = LRFinder(model, optimizer, criterion, device="cpu")
+    lr_finder.range_test(trainloader, end_lr=100, num_iter=100)
+    ax, lr = lr_finder.plot()
+    lr_finder.reset()
+    assert lr_finder.history['lr'][0] == 1e-7 and 1e-4 < lr < 10 and optimizer.param_groups[0]['lr'] == 1e-7
+
+    model = net(); optimizer = torch.optim.Adam(model.parameters(), lr=0.1, weight_decay=1e-2)
+    lr_finder = LRFinder(model, optimizer, criterion, device="cpu")
+    lr_finder.range_test(trainloader, val_loader=val_loader, end_lr=1, num_iter=100, step_mode="linear")
+    ax, lr = lr_finder.plot(log_lr=False)
+    lr_finder.reset()
+    assert ax.get_xscale() == 'linear' and 0.1 < lr < 1 and np.allclose(np.diff(lr_finder.history['lr']), 0.9/99)
+
+    desired_batch_size, real_batch_size = 32, 4
+    accumulation_steps = desired_batch_size // real_batch_size
+    trainloader = DataLoader(problem(), batch_size=real_batch_size, shuffle=True)
+    model = net(); optimizer = torch.optim.Adam(model.parameters(), lr=1e-6)
+    lr_finder = LRFinder(model, optimizer, criterion, device="cpu")
+    lr_finder.range_test(trainloader, end_lr=10, num_iter=100, step_mode="exp", accumulation_steps=accumulation_steps)
+    lr_finder.plot()
+    lr_finder.reset()
+    assert lr_finder.curve.settings['accumulate'] == 8
+
+    scaler = torch.amp.GradScaler('cpu')
+    lr_finder = LRFinder(model, optimizer, criterion, device='cpu', amp_backend='torch', amp_config={'device_type': 'cpu', 'dtype': torch.float16}, grad_scaler=scaler)
+    lr_finder.range_test(trainloader, end_lr=10, num_iter=100, step_mode='exp')
+    lr_finder.plot()
+    lr_finder.reset()
+    assert scaler.get_scale() == 2.**16 and len(lr_finder.history['lr']) > 50
+    plt.close('all')
+    assert 'Suggested LR' in capsys.readouterr().out
+
+
+def test_own_iterators_in_a_range_test():
+    class Dicts(TrainDataLoaderIter):
+        def inputs_labels_from_batch(self, batch_data): return batch_data['x'], batch_data['y']
+    class ValDicts(ValDataLoaderIter): inputs_labels_from_batch = Dicts.inputs_labels_from_batch
+    rows = problem(); named = [dict(x=x, y=y) for x, y in rows]
+    def run(train, val):
+        test = RangeTest(*parts(lr=1e-5)); test.range_test(train, val_loader=val, num_iter=12, **QUIET)
+        return test.history
+    own = Dicts(DataLoader(named, 16)); next(own)                                   # it has given one batch out; the test begins at the first
+    a, b = run(own, ValDicts(DataLoader(named, 16))), run(DataLoader(rows, 16), DataLoader(rows, 16))
+    assert a == b and torch.equal(next(own)[1], rows[16:32][1])                     # and it goes on where it was
+    with pytest.raises(ValueError, match='inputs_labels_from_batch'): run(DataLoader(named, 16), None)
+    once = TrainDataLoaderIter(DataLoader(rows, 16), auto_reset=False)
+    test = RangeTest(*parts(lr=1e-5)); test.range_test(once, num_iter=12, **QUIET)
+    assert len(test.curve) == 6 and test.curve.stop_reason == 'data'
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 5), draws=st.lists(st.booleans(), max_size=25))
+def test_iterators_behave_as_those_of_pytorch_lr_finder(n, draws):
+    "Whatever is done with them: `next` (True) or a new `iter` (False)."
+    dl = DataLoader(list(zip(range(n), range(n))), 1)
+    for ours, theirs in ((TrainDataLoaderIter(dl), torch_lr_finder.TrainDataLoaderIter(dl)), (ValDataLoaderIter(dl), torch_lr_finder.ValDataLoaderIter(dl))):
+        for draw in draws:
+            if draw: a, b = next(ours, None), next(theirs, None); assert (a and int(a[0])) == (b and int(b[0]))
+            else: iter(ours), iter(theirs)
+
+
+# picture
+
+def test_plot_draws_what_is_in_history(capsys):
+    test = RangeTest(*parts())
+    test.history = {'lr': list(10.**np.arange(-6, 0)), 'loss': [5, 5, 4, 1, 2, 9]}
+    fig, ax = plt.subplots()
+    assert test.plot(0, 0, ax=ax, show_lr=0.5) == (ax, 10.**-4) and capsys.readouterr().out == 'Suggested LR: 1.00E-04 (steepest gradient)\n'
+    assert len(ax.lines) == 2 and len(ax.collections) == 1 and ax.collections[0].get_offsets().tolist() == [[10.**-4, 4]]
+    assert test.plot(0, 0, suggest_lr=False, ax=plt.subplots()[1]).collections[:] == []
+    with pytest.raises(RuntimeError, match='Need at least 8 .* has 6'): test.plot(3, 3)
+    blank = test.plot(3, 3, suggest_lr=False)
+    assert len(blank.lines[0].get_xdata()) == 0 and 'nothing to draw' in blank.texts[0].get_text()
+    for bad in (dict(skip_start=-1), dict(skip_end=-1), dict(show_lr='0.1', skip_start=0, skip_end=0)):
+        with pytest.raises(ValueError, match=next(iter(bad))): test.plot(**bad)
+    plt.close('all')
+
+
+# devices
+
+class Spread(nn.Module):
+    "Layers on several devices. `meta` has no numbers, so the part that is there can't take part in the loss; but it would be noticed if somebody moved it."
+    def __init__(self): super().__init__(); self.here, self.there = net(), nn.Linear(6, 3, device='meta')
+    def forward(self, x): self.there(x.to('meta')); return self.here(x)
+
+def test_a_model_on_several_devices_stays_where_it_is():
+    model, _, criterion = parts(make=Spread); opt = torch.optim.SGD(model.here.parameters(), lr=0.1); places = [(p, p.device) for p in model.parameters()]
+    curve = find_lr(model, opt, criterion, loaders()[0], num_it=10, **QUIET)
+    RangeTest(model, opt, criterion).range_test(loaders()[0], start_lr=1e-5, num_iter=10, **QUIET)
+    assert len(curve) == 10 and all(a is b and a.device == device for (a, device), b in zip(places, model.parameters()))
+
+def test_a_device_that_makes_new_parameters_is_refused_and_all_is_put_back():
+    t = Training(opt='adamw').train(2); first = t.state(); ids = [id(p) for p in t.model.parameters()]
+    with pytest.raises(ValueError, match="device='meta'"): find_lr(t.model, t.opt, cross_entropy, t.loader, device='meta', **QUIET)
+    assert same(first, t.state()) and ids == [id(p) for p in t.model.parameters()]
+
+def test_batches_go_to_the_device_in_every_container():
+    seen = []
+    def step(batch): seen.append([batch['a'][0].device.type, batch['b'].x.device.type, batch['c']]); return model(torch.ones(2, 6)).sum()
+    class Own:
+        def __init__(self, x): self.x = x
+        def to(self, device): return Own(self.x.to(device))
+    model, opt, _ = parts()
+    find_lr(model, opt, None, [{'a': (torch.ones(1), 'text'), 'b': Own(torch.ones(1)), 'c': 'text'}], step=step, num_it=3, **QUIET)
+    from fastlr.data import to_device
+    assert seen == [['cpu', 'cpu', 'text']]*3 and to_device(Own(torch.ones(1)), 'meta').x.device.type == 'meta'
+
+def test_losses_are_fetched_ten_at_a_time_off_the_cpu(monkeypatch):
+    "Reading them otherwise changes nothing but how often the device is waited for."
+    fetched, tolist = [], torch.Tensor.tolist
+    def run(every):
+        fetched.clear(); monkeypatch.setattr(fastlr.sweep, '_read_every', lambda loss: every)
+        monkeypatch.setattr(torch.Tensor, 'tolist', lambda self: (fetched.append(1), tolist(self))[1])
+        return find_lr(*parts(), [b for b in loaders()[0]], num_it=100, **QUIET), len(fetched)
+    (one, a), (ten, b) = run(1), run(10)
+    assert np.array_equal(one.losses, ten.losses) and one.stop_reason == ten.stop_reason and a - b == len(one) - -(-len(one)//10) == 90
+
+
+# kinds of loops
+
+def test_a_compiled_model():
+    model, opt, criterion = parts()
+    plain = find_lr(model, opt, criterion, loaders()[0], num_it=10, **QUIET)
+    model, opt, criterion = parts()
+    compiled = torch.compile(model, backend='eager')
+    assert np.allclose(plain.losses, find_lr(compiled, opt, criterion, loaders()[0], num_it=10, **QUIET).losses)
+
+def test_parts_in_evaluation_mode_stay_so_unless_the_whole_model_is():
+    modes = []
+    def run(model):
+        opt = torch.optim.SGD(model.parameters(), lr=0.1); flags = [m.training for m in model.modules()]; modes.clear()
+        find_lr(model, opt, None, loaders()[0], step=lambda batch: (modes.append([m.training for m in model.modules()]), cross_entropy(model(batch[0]), batch[1]))[1], num_it=3, **QUIET)
+        assert flags == [m.training for m in model.modules()]
+        return modes[0]
+    model = net(); model[1].eval()
+    assert run(model) == [True, True, False, True, True, True] and run(net().eval()) == [True]*6
+
+def test_a_loss_with_statistics_of_its_own_is_put_back():
+    class Centred(nn.Module):
+        def __init__(self): super().__init__(); self.register_buffer('seen', torch.zeros(1))
+        def forward(self, out, y): self.seen += 1; return cross_entropy(out, y)
+    class Counts:
+        n = 0
+        def __call__(self, out, y): self.n += 1; return cross_entropy(out, y)
+    for loss in (Centred(), Counts()):
+        model, opt, _ = parts(); before = Fingerprint(model=model, opt=opt, loss=loss)
+        find_lr(model, opt, loss, loaders()[0], num_it=5, **QUIET); before.check()
+        RangeTest(model, opt, loss).range_test(loaders()[0], start_lr=1e-5, num_iter=5, **QUIET); before.check()
+        enclosed = lambda batch: loss(model(batch[0]), batch[1])
+        find_lr(model, opt, None, loaders()[0], step=enclosed, num_it=5, **QUIET); before.check()
+
+def test_a_step_that_updates_by_itself_is_noticed():
+    model, opt, criterion = parts(); first = copy.deepcopy(model.state_dict())
+    def whole_step(batch): loss = criterion(model(batch[0]), batch[1]); loss.backward(); opt.step(); opt.zero_grad(); return loss
+    with pytest.raises(ValueError, match='step .*optimizer.*LRSweep'): find_lr(model, opt, None, loaders()[0], step=whole_step, **QUIET)
+    assert same(first, dict(model.state_dict())) and not opt.state
+
+def test_the_rest_of_a_window_weighs_as_a_full_one():
+    rows = problem(); batches = [rows[i:i+8] for i in range(0, 96, 8)]
+    def last(loader, **kw):
+        model, opt, criterion = parts(make=lambda: nn.Linear(6, 3), opt=torch.optim.SGD); seen = []
+        opt.register_step_pre_hook(lambda *a: seen.append(model.weight.grad.clone()))
+        find_lr(model, opt, criterion, loader, start_lr=1e-9, end_lr=1e-8, stop_div=False, **kw, **QUIET)
+        return seen
+    rest, whole = last(iter(batches[:5]), accumulate=4), last([tuple(torch.cat(p) for p in zip(*batches[:4])), batches[4]], num_it=2)
+    assert len(rest) == 2 and all(torch.allclose(a, b, atol=1e-5) for a, b in zip(rest, whole))
+    curve = find_lr(*parts(), iter(batches[:5]), accumulate=4, val_loader=batches[:2], **QUIET)
+    assert len(curve) == 2 and curve.stop_reason == 'data'
+
+def test_validation_losses_of_a_window_are_not_mixed_with_training_losses():
+    train, valid = [b for b in loaders()[0]], [b for b in loaders()[1]]
+    model, opt, criterion = parts(make=plain); start = sum(criterion(model(x), y).item()*len(x) for x, y in valid) / 48
+    learn = Learner((train, valid), model, loss_func=criterion, silent=True)
+    for curve in (find_lr(model, opt, criterion, train, start_lr=1e-12, end_lr=1e-11, num_it=3, accumulate=4, val_loader=valid, **QUIET),
+                  learn.lr_find(1e-12, 1e-11, num_it=3, accumulate=4, val_batches=3)): assert np.allclose(curve.losses, start, atol=1e-5)
+
+@pytest.mark.parametrize('bad, words', [
+    (dict(runs=0), 'runs'), (dict(mode='hold'), 'hold'), (dict(step=3), 'step'), (dict(criterion=nn.MSELoss), 'call the class'), (dict(loader=problem()), 'wrap it'), (dict(val_loader=[]), 'val_loader'),
+    (dict(loader=iter([]), probe=True), 'restarted'), (dict(optimizer=[]), 'optimizer'), (dict(model=[]), 'model'), (dict(model=nn.Linear(6, 3)), 'none of the model'), (dict(device='nowhere'), 'nowhere'),
+    (dict(scaler=3), 'scaler'), (dict(start_lr=20.), 'start_lr'), (dict(num_it=1), 'num_it'), (dict(where='/no/such/place'), 'where'), (dict(optimizer='sgd'), 'optimizer'), (dict(seeds=3), 'seeds')])
+def test_what_is_wrong_is_said_before_the_first_step(bad, words):
+    model, opt, criterion = parts(); before = Fingerprint(model=model, opt=opt); seen = []
+    model.register_forward_hook(lambda *a: seen.append(1)); before = Fingerprint(model=model, opt=opt)
+    with pytest.raises((ValueError, TypeError, RuntimeError), match=words): find_lr(**{**dict(model=model, optimizer=opt, criterion=criterion, loader=loaders()[0], progress=False), **bad})
+    before.check(); assert not seen
