@@ -226,7 +226,7 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     loss = window[0] if len(window) == 1 else torch.stack(window).mean()
     if self.scaler is not None and self._was_skipped(loss): return self.done
     self._pending.append((self._rates, loss))
-    n, self._like = len(self._points) + len(self._pending), loss
+    n = len(self._points) + len(self._pending)
     if len(self._pending) >= _read_every(loss) or n >= self._last or rest: self._read()
     if n >= self._last and not self.done and not self._goes_on(): self.stop('end')
     if not self.done: self._set_rate(n)
@@ -240,14 +240,10 @@ def stop(self:LRSweep, reason:str): "End the sweep for `reason`."; self.done, se
 def _read(self:LRSweep):
     "Fetch the pending losses with one copy, and decide about each in turn."
     pending, self._pending = self._pending, []
-    losses, short = [l.reshape(()) for _, l in pending], False
-    if _processes(self) > 1: values, short = self._mean(losses)
-    else: values = torch.stack(losses).tolist() if losses else []
-    for (rates, _), loss in zip(pending, values):
+    for (rates, _), loss in zip(pending, self._values([l for _, l in pending])):
         if not math.isfinite(loss): return self.stop('non-finite')
         self._points.append((rates, loss))
         if self._diverged(loss): return self.stop('diverged')
-    if short: self.stop('data')
 
 @patch
 def _was_skipped(self:LRSweep, loss):
@@ -255,8 +251,7 @@ def _was_skipped(self:LRSweep, loss):
     skipped = self.scaler.get_scale() < self._scale
     self._skips = self._skips+1 if skipped else 0
     self._scale = self.scaler.get_scale()
-    if skipped and (self._skips > 50 or not torch.isfinite(loss)):
-        self._pending.append((self._rates, torch.full_like(loss, float('nan')))); self._like = loss; self._read()
+    if skipped and (self._skips > 50 or not math.isfinite(self._values([loss])[0])): self._read(); self.stop('non-finite')
     return skipped
 
 # %% ../nbs/05_sweep.ipynb #da81dcf2
@@ -266,21 +261,33 @@ def _processes(sweep):
     return d.get_world_size() if sweep.reduce and d.is_available() and d.is_initialized() else 1
 
 @patch
-def _mean(self:LRSweep, losses): # (values, whether a process had fewer losses than another)
-    "The mean of each loss over the processes, up to where one of them has none. All of them have to come here."
-    n, world = _read_every(self._like), _processes(self)
-    sums = torch.zeros(2, n, dtype=torch.float64, device=self._like.device)            # of losses, and of processes that have one
-    if losses: sums[0, :len(losses)], sums[1, :len(losses)] = torch.stack(losses), 1
-    torch.distributed.all_reduce(sums)
-    sums, have = sums.tolist()
-    return [s/world for s, k in zip(sums, have) if k == world], any(0 < k < world for k in have)
+def _values(self:LRSweep, losses) -> list[float]:
+    "The losses as numbers, with one copy from the device; of several processes their means, and all of them have to come here."
+    if not losses: return []
+    values, n = torch.stack([l.reshape(()) for l in losses]), _processes(self)
+    if n > 1: torch.distributed.all_reduce(values := values.double() / n)
+    return values.tolist()
+
+# %% ../nbs/05_sweep.ipynb #84e51378
+@patch
+def _batches(self:LRSweep, loader):
+    "The batches of `loader`; of one that can't begin again, as long as there is one for every process."
+    if _processes(self) == 1 or not hasattr(loader, '__next__'):
+        for batch in loader: yield batch                             # not `yield from`, which would close a generator of yours
+        return
+    while True:
+        batch = next(loader, _processes)                             # stands for none
+        have = torch.tensor(batch is not _processes, dtype=torch.int32, device=self.groups[0]['params'][0].device)
+        torch.distributed.all_reduce(have, torch.distributed.ReduceOp.MIN)
+        if not have: return
+        yield batch
 
 @patch
 def _look(self:LRSweep):
     "Read what can be read without waiting for other processes."
     if self.snapshot is not None and not self.done and _processes(self) == 1: self._read()
 
-# %% ../nbs/05_sweep.ipynb #84e51378
+# %% ../nbs/05_sweep.ipynb #7f631a6b
 @patch
 def _goes_on(self:LRSweep):
     "With `extend`: whether the loss is still at its best here, so that the sweep goes on beyond `end_lr`, for up to `num_it` more."
@@ -288,7 +295,7 @@ def _goes_on(self:LRSweep):
     self._last = len(self._points) + 1
     return self._diverged.smooth <= self._diverged.best
 
-# %% ../nbs/05_sweep.ipynb #7f631a6b
+# %% ../nbs/05_sweep.ipynb #4278427a
 @patch
 def __len__(self:LRSweep): return len(self._points) + len(self._pending)
 
@@ -311,7 +318,7 @@ def curve(self:LRSweep) -> LRCurve:
     top = lrs[:, self._ends[1].argmax()]
     return LRCurve(top, [l for _, l in self._points], lrs, self.stop_reason or 'interrupted', self.shift, settings=kw)
 
-# %% ../nbs/05_sweep.ipynb #4278427a
+# %% ../nbs/05_sweep.ipynb #ddc5c5e5
 @patch
 def finish(self:LRSweep,
     failed:bool=False # an exception is on its way: nothing is verified, so that it stays the one that is seen
@@ -334,7 +341,7 @@ def __enter__(self:LRSweep): return self if self.snapshot is not None else self.
 @patch
 def __exit__(self:LRSweep, kind, *exc): self.finish(failed=kind is not None)
 
-# %% ../nbs/05_sweep.ipynb #ddc5c5e5
+# %% ../nbs/05_sweep.ipynb #a0250b3b
 @patch
 def __call__(self:LRSweep,
     loader # iterable of batches; it is restarted when it runs out
@@ -345,7 +352,7 @@ def __call__(self:LRSweep,
     self.use_loader(loader)
     while not self.done:
         empty = True
-        for batch in loader:
+        for batch in self._batches(loader):
             empty, self.recorded = False, False
             yield batch
             if not self.recorded:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from conftest import make_learner, net, problem, same, state_of
-from fastlr import Callback, Divergence, LRCurve, LRFinder, LRSweep, NoSuggestion, accuracy
+from fastlr import Callback, Divergence, LRCurve, LRFinder, LRSweep, NoSuggestion, RangeTest, accuracy, find_lr
 from trainings import LOADERS, Rows, Training, trip
 
 
@@ -203,6 +203,7 @@ def test_loaders_of_any_length(loader, points, reason):
         assert len(curve) == points and curve.stop_reason == reason
     check(partial(Training.find, num_it=30))
     check(lambda t: Learner_of(t).lr_find(num_it=30, stop_div=False))
+    check(lambda t: find_lr(t.model, t.opt, nn.CrossEntropyLoss(), t.loader, num_it=30, stop_div=False, progress=False))
     def with_len(t): len(t.loader); return with_one_epoch(t)
     def with_one_epoch(t):
         curve = type('Curve', (list,), {})(t.step(*b) for b in islice(t.loader, 30)); curve.stop_reason = 'end'
@@ -234,6 +235,7 @@ def test_a_scheduler_stands_still_and_is_as_it_was(where):
                 sweep.record(loss)
                 if where == 'after record': sched.step()
     check(lambda t, sched: loop(t, sched, schedulers=sched))
+    check(lambda t, sched: find_lr(t.model, t.opt, nn.CrossEntropyLoss(), t.loader, num_it=12, stop_div=False, progress=False))
     t = Training(opt='sgd'); sched = torch.optim.lr_scheduler.OneCycleLR(t.opt, 1., total_steps=40); first = t.state()
     with pytest.raises(ValueError, match='schedulers=') as e: loop(t, sched)                                   # one that it doesn't know: told so, with the remedy
     assert same(first, t.state())
@@ -284,6 +286,173 @@ def test_lbfgs():
     learn.model.register_forward_hook(lambda *a: seen.append(1))
     with pytest.raises(TypeError, match='closure'): learn.lr_find()
     assert same(before, state_of(learn)) and learn.opt is None and not seen
+
+
+def test_accumulated_batches_make_one_point_with_their_mean_loss():
+    "Lightning #1726, pytorch-lr-finder #8: the rate moved on at every batch, or the last loss of a window stood for all, or the rest of a window was lost."
+    losses = [1., 2., 6., 2., 4., 9., 7., 5.]                                 # two windows of three, and the rest of one
+    def check(find):
+        updates = []
+        t = Training(opt='sgd', loader=lambda: (b for b in list(DataLoader(Rows(), 12))[:8])); t.opt.register_step_post_hook(lambda opt, *a: updates.append(opt.param_groups[0]['lr']))
+        found = iter(losses)
+        curve = find(t, lambda batch: nn.functional.cross_entropy(t.model(batch[0]), batch[1])*0 + next(found))
+        assert curve == [3., 5., 6.] and len(updates) == 3 and np.allclose(updates, np.geomspace(1e-7, 10, 100)[:3], rtol=1e-9)
+    check(lambda t, step: find_lr(t.model, t.opt, None, t.loader, step=step, accumulate=3, progress=False).losses.tolist())
+    def reported_as(every, mean, flush):
+        def find(t, step):
+            rates, window, out = iter(np.geomspace(1e-7, 10, 100)), [], []
+            for batch in t.loader:
+                window.append(step(batch)); (window[-1]/3).backward()
+                if len(window) == 3 or every: t.opt.param_groups[0]['lr'] = next(rates); t.opt.step(); t.opt.zero_grad(); out.append(mean([l.item() for l in window])); window = []
+            if window and flush: t.opt.param_groups[0]['lr'] = next(rates); t.opt.step(); out.append(mean([l.item() for l in window]))
+            return out
+        return find
+    check(reported_as(False, np.mean, True))
+    for wrong in ((True, np.mean, True), (False, lambda window: window[-1], True), (False, np.mean, False)): fails_for(check, reported_as(*wrong))
+
+
+def test_a_step_that_the_scaler_skipped_is_no_point():
+    "pytorch-lr-finder #67 and #90: the rate moved on although no step was taken."
+    def check(find):
+        t = Training(opt='sgd'); scaler = torch.amp.GradScaler('cpu', init_scale=2.**40); before = copy.deepcopy(scaler.state_dict())       # far too high: the first steps overflow
+        taken = []
+        t.opt.register_step_post_hook(lambda opt, *a: taken.append(opt.param_groups[0]['lr']))
+        lrs = find(t, scaler)
+        assert len(lrs) == 20 and np.allclose(lrs, taken, rtol=1e-9) and scaler.state_dict() == before
+    def autocast(t): return lambda batch: in_half(t, batch)
+    def in_half(t, batch):
+        with torch.autocast('cpu', torch.float16): return nn.functional.cross_entropy(t.model(batch[0]), batch[1])
+    def test(t, scaler):
+        test = RangeTest(t.model, t.opt, nn.CrossEntropyLoss(), amp_backend='torch', amp_config=dict(device_type='cpu', dtype=torch.float16), grad_scaler=scaler)
+        test.range_test(t.loader, start_lr=1e-6, num_iter=20, end_lr=1e-2, progress=False)
+        return test.history['lr']
+    check(test)
+    check(lambda t, scaler: find_lr(t.model, t.opt, None, t.loader, step=autocast(t), scaler=scaler, num_it=20, end_lr=1e-2, progress=False).lrs)
+    def moves_on(t, scaler):
+        before, lrs = copy.deepcopy(scaler.state_dict()), np.geomspace(1e-7, 1e-2, 20)
+        for lr, batch in zip(lrs, LOADERS['stream']()): t.opt.param_groups[0]['lr'] = lr; scaler.scale(in_half(t, batch)).backward(); scaler.step(t.opt); scaler.update(); t.opt.zero_grad()
+        scaler.load_state_dict(before)
+        return lrs
+    fails_for(check, moves_on)
+
+
+def test_parameter_groups_keep_their_ratio():
+    "ignite #2703 and pytorch-lr-finder's pull request 14: every group got the same rate, or came to the same end."
+    def check(find):
+        t = Training(opt='two_groups'); rates = []
+        t.opt.register_step_pre_hook(lambda opt, *a: rates.append([g['lr'] for g in opt.param_groups]))
+        s = find(t)
+        assert np.allclose(np.array(rates)[:, 0]*10, np.array(rates)[:, 1], rtol=1e-9) and rates[-1][1] == 10. and len(s.lrs) == 2 and np.isclose(s.lrs[0]*10, s.lrs[1]) and s.lrs[1] == s.lr
+        assert [g['lr'] for g in t.opt.param_groups] == [1e-4, 1e-3]
+    suggestion = lambda curve: LRCurve(curve.lrs, a_curve(lrs=curve.lrs).losses, curve.group_lrs, shift=0).suggest()          # a training so small supports none
+    def test(t): test = RangeTest(t.model, t.opt, nn.CrossEntropyLoss()); test.range_test(t.loader, start_lr=1e-7, diverge_th=float('inf'), progress=False); return suggestion(test.curve)
+    check(test)
+    check(lambda t: suggestion(find_lr(t.model, t.opt, nn.CrossEntropyLoss(), t.loader, stop_div=False, progress=False)))
+    def same_end(t):
+        for lr in np.geomspace(1e-7, 10, 100):
+            for g in t.opt.param_groups: g['lr'] = lr
+            t.step(*next(iter(t.loader)))
+        return a_curve().suggest()
+    fails_for(check, same_end)
+
+
+def test_two_models_that_play_against_each_other():
+    "pytorch-lr-finder #16, Lightning: no finder could take a loop with two optimizers. A loop of one's own: swept together, or one of them alone."
+    class Game:
+        def __init__(self):
+            torch.manual_seed(0)
+            self.g, self.d = nn.Linear(2, 6), nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 1))
+            self.og, self.od = torch.optim.Adam(self.g.parameters(), lr=1e-4), torch.optim.Adam(self.d.parameters(), lr=4e-4); self.rates = []
+        def turn(self, x):
+            bce = nn.functional.binary_cross_entropy_with_logits
+            fake = self.g(torch.randn(len(x), 2))
+            loss_d = bce(self.d(x), torch.ones(len(x), 1)) + bce(self.d(fake.detach()), torch.zeros(len(x), 1))
+            self.od.zero_grad(); loss_d.backward(); self.od.step()
+            loss_g = bce(self.d(fake), torch.ones(len(x), 1))
+            self.og.zero_grad(); loss_g.backward(); self.og.step()
+            self.rates.append((self.og.param_groups[0]['lr'], self.od.param_groups[0]['lr']))
+            return loss_d.detach(), loss_g.detach()
+        def state(self): return [m.state_dict() for m in (self.g, self.d)], [[list(s.values()) for s in o.state.values()] for o in (self.og, self.od)], torch.get_rng_state()
+    def check(find, held=False):
+        game = Game(); [game.turn(x) for x, _ in DataLoader(Rows(), 32)]; first = copy.deepcopy(game.state()); game.rates.clear()
+        curve, (rg, rd) = find(game), np.array(game.rates).T
+        assert len(curve) == 20 == len(rg) and same(first, game.state())
+        assert np.allclose(rg, np.geomspace(1e-7, 1, 20)/(1 if held else 4)) and ((rd == 4e-4).all() if held else np.allclose(rg*4, rd))
+    def sweep(game, opt, **kw):
+        with LRSweep(opt, [game.g, game.d], num_it=20, end_lr=1., stop_div=False, **kw) as sweep:
+            for x, _ in sweep(DataLoader(Rows(), 32)): sweep.record(game.turn(x)[0])
+        return sweep.curve
+    check(lambda game: sweep(game, [game.og, game.od]))
+    check(lambda game: sweep(game, game.og, others=game.od), held=True)
+    fails_for(partial(check, held=True), lambda game: sweep(game, game.og))                    # the other optimizer was not named, and so was not put back
+    def one_rate(game):
+        for lr in np.geomspace(1e-7, 1, 20):
+            for o in (game.og, game.od): o.param_groups[0]['lr'] = lr
+            game.turn(problem()[:32][0])
+        return range(20)
+    fails_for(check, one_rate)
+
+
+class Pieces(nn.Module):
+    "Two inputs; gives the loss itself if it is asked to."
+    def __init__(self): super().__init__(); torch.manual_seed(0); self.a, self.b = nn.Linear(2, 3), nn.Linear(4, 3)
+    def forward(self, a, b, labels=None):
+        out = self.a(a) + self.b(b)
+        return out if labels is None else type('Output', (), dict(loss=nn.functional.cross_entropy(out, labels)))()
+
+@pytest.mark.parametrize('make', [lambda a, b, y: (a, b, y), lambda a, b, y: dict(a=a, b=b, label=y), lambda a, b, y: dict(a=a, b=b, labels=y), lambda a, b, y: {'deep': [{'in': (a, b)}, y]}],
+                         ids=['two inputs', 'target by name', 'loss inside', 'own step'])
+def test_batches_of_many_kinds(make):
+    "pytorch-lr-finder #55, #61, #71, #73: only pairs of tensors were understood."
+    rows, kind = problem(), list(make(0, 0, 0))[-1]
+    loader = [make(x[:, :2], x[:, 2:], y) for x, y in DataLoader(rows, 16)]
+    def check(find):
+        losses = find(Pieces())
+        model = Pieces(); opt = torch.optim.SGD(model.parameters(), lr=0.); by_hand = []
+        for lr, (x, y) in zip(np.geomspace(1e-7, 10, 12), [b for b in DataLoader(rows, 16)]*2):
+            opt.param_groups[0]['lr'] = lr; loss = nn.functional.cross_entropy(model(x[:, :2], x[:, 2:]), y); loss.backward(); opt.step(); opt.zero_grad(); by_hand.append(loss.item())
+        assert losses == by_hand
+    def find(model):
+        step = (lambda batch: nn.functional.cross_entropy(model(*batch['deep'][0]['in']), batch['deep'][1])) if kind == 'deep' else None
+        criterion = None if kind in ('deep', 'labels') else nn.CrossEntropyLoss()
+        return find_lr(model, torch.optim.SGD(model.parameters(), lr=0.1), criterion, loader, step=step, num_it=12, stop_div=False, progress=False).losses.tolist()
+    check(find)
+    def pairs_only(model): return [nn.functional.cross_entropy(model(inputs), labels).item() for inputs, labels in loader]
+    fails_for(check, pairs_only)
+
+
+def test_the_number_comes_without_a_picture(monkeypatch):
+    "pytorch-lr-finder #70 and #77: the rate was printed into a plot, and nowhere else."
+    import matplotlib.pyplot as plt
+    monkeypatch.setattr(plt, 'subplots', lambda *a, **k: pytest.fail('a picture was made'))
+    def check(find):
+        from sklearn.datasets import load_digits
+        d = load_digits(); torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)); opt = torch.optim.Adam(model.parameters(), lr=1e-7)
+        lr = find(model, opt, nn.CrossEntropyLoss(), DataLoader(torch.utils.data.TensorDataset(torch.tensor(d.data/16, dtype=torch.float32), torch.tensor(d.target)), 64, shuffle=True))
+        assert type(lr) is float and 1e-3 < lr < 0.3
+        opt.param_groups[0]['lr'] = lr                                          # a number to train with
+    def test(*args): test = RangeTest(*args[:3]); test.range_test(args[3], progress=False); return test
+    check(lambda *args: find_lr(*args, progress=False).suggest().lr)
+    check(lambda *args: test(*args).suggest().lr)
+    fails_for(check, lambda *args: test(*args).plot()[1])
+    fails_for(check, lambda *args: None)
+
+
+def test_progress_can_be_silenced(capfd, monkeypatch):
+    "darts #2334: bars and messages in a log, and no way to be rid of them."
+    import fastlr.sweep
+    monkeypatch.setattr(fastlr.sweep, '_watched', lambda: True)                 # as in a terminal
+    def check(find):
+        t = Training(); capfd.readouterr(); find(t)
+        out, err = capfd.readouterr(); assert out == err == ''
+    check(lambda t: find_lr(t.model, t.opt, nn.CrossEntropyLoss(), t.loader, num_it=5, progress=False))
+    def test(t, **kw): test = RangeTest(t.model, t.opt, nn.CrossEntropyLoss()); test.range_test(t.loader, start_lr=1e-6, num_iter=30, **kw); test.plot(0, 0)
+    check(partial(test, progress=False))
+    check(Training.find)
+    check(lambda t: Learner_of(t).lr_find(num_it=5))
+    fails_for(check, test)
+    fails_for(check, lambda t: find_lr(t.model, t.opt, nn.CrossEntropyLoss(), t.loader, num_it=5))
 
 
 LRS = 10**np.linspace(-7, 1, 100)
@@ -375,6 +544,8 @@ def test_a_plot_never_blocks_never_is_blank_and_can_be_saved(tmp_path, monkeypat
         ax.plot(c.lrs[skip_start:-skip_end], c.losses[skip_start:-skip_end]); plt.show()
         return ax
     check(LRCurve.plot)
+    test = RangeTest(*(lambda m: (m, torch.optim.SGD(m.parameters(), lr=0.1), nn.MSELoss()))(net())); test.history = dict(lr=LRS.tolist(), loss=a_curve().losses.tolist())
+    assert test.plot(suggest_lr=False).figure.axes and test.plot(ax=plt.subplots()[1])[0].lines                    # and would have failed in `show`
     fails_for(check, as_reported)
     monkeypatch.setattr(plt, 'show', lambda *a, **k: None)
     fails_for(check, as_reported)                                            # and blank when everything is skipped
