@@ -8,6 +8,7 @@ __all__ = ['EVENTS', 'STATE', 'SHAPING_EVENTS', 'Callback', 'shapes_training', '
 
 # %% ../nbs/06_callback.ipynb #766e0103
 import difflib, dis, inspect
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -122,11 +123,12 @@ def add_metrics(last_metrics, mets):
 def first_tensor(x):
     "The first tensor in nested tuples, lists and dicts; None if there is none."
     if isinstance(x, torch.Tensor): return x
-    for v in x.values() if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else ():
+    for v in x.values() if isinstance(x, Mapping) else x if isinstance(x, (tuple, list)) else ():
         if (t := first_tensor(v)) is not None: return t
 
 def find_bs(x) -> int:
-    "The batch size of `x`: the first dimension of its first tensor."
+    "The batch size of `x`: the first dimension of its first tensor; of a list of mappings, one a row as in detection, its length."
+    if isinstance(x, (list, tuple)) and x and all(isinstance(row, Mapping) for row in x): return len(x)
     t = first_tensor(x)
     return len(t) if t is not None and t.ndim else 1
 

@@ -7,8 +7,9 @@ __all__ = ['TARGETS', 'split_batch', 'to_device', 'call_model', 'get_loss', 'che
            'known_len', 'DataBunch', 'as_databunch', 'digits_data', 'digits_sample', 'simple_cnn', 'accuracy',
            'error_rate']
 
-# %% ../nbs/07_data.ipynb #d85b25e7
-from collections.abc import Mapping
+# %% ../nbs/07_data.ipynb #e401cf81
+import copy
+from collections.abc import Mapping, MutableMapping
 from contextlib import contextmanager
 
 import torch
@@ -32,7 +33,7 @@ def split_batch(
         return (batch[0] if len(batch) == 2 else tuple(batch[:-1])), batch[-1]
     got = f"a {type(batch).__name__} of length {len(batch)}" if isinstance(batch, (tuple, list)) else f"a {type(batch).__name__}"
     raise TypeError(f"A batch must be a pair (input, target), a tuple (input, ..., target), or a mapping of the model's keyword "
-                    f"arguments; the loader gave {got}. Let the dataset return one of these, or pass a collate_fn")
+                    f"arguments; the loader gave {got}. Let the dataset return one of these, or pass a collate_fn; `find_lr` also takes a `step` for any batch")
 
 # %% ../nbs/07_data.ipynb #ea891d23
 def to_device(
@@ -43,10 +44,16 @@ def to_device(
     "`x` on `device`."
     if device is None: return x
     if isinstance(x, torch.Tensor): return x.to(device, non_blocking=non_blocking)
-    if isinstance(x, Mapping): return {k: to_device(v, device, non_blocking) for k, v in x.items()}
-    if callable(getattr(x, 'to', None)): return x.to(device)            # before tuples: a packed sequence is one, and knows what stays behind
+    if callable(getattr(x, 'to', None)): return x.to(device)            # first, for it knows best: of a packed sequence, a tuple, a part stays behind
+    if isinstance(x, Mapping): return _like_mapping(x, {k: to_device(v, device, non_blocking) for k, v in x.items()})
     if hasattr(x, '_fields'): return type(x)(*(to_device(v, device, non_blocking) for v in x))
     return type(x)(to_device(v, device, non_blocking) for v in x) if isinstance(x, (tuple, list)) else x
+
+def _like_mapping(x, entries):
+    "A mapping of the class of `x` with these `entries`."
+    if type(x) is dict or not isinstance(x, MutableMapping): return entries
+    new = copy.copy(x); new.update(entries)
+    return new
 
 # %% ../nbs/07_data.ipynb #1d39aba3
 def call_model(model, xb):
@@ -90,7 +97,7 @@ def known_len(dl): # the number of batches, or None
 
 def _check_loader(name, dl):
     "Raise unless `dl` can be iterated, and, where its length is known, gives at least one batch."
-    if isinstance(dl, Dataset): raise TypeError(f"{name} must be a loader of batches, got the dataset {type(dl).__name__}; wrap it in a DataLoader, or use DataBunch.create")
+    if isinstance(dl, Dataset): raise TypeError(f"{name} must be a loader of batches, got the dataset {type(dl).__name__}; wrap it in a DataLoader" + (", or use DataBunch.create" if name.endswith('_dl') else ''))
     if not (hasattr(dl, '__iter__') or hasattr(dl, '__getitem__')): raise TypeError(f"{name} must be an iterable of batches, got {dl!r}")
     if known_len(dl) == 0:                                  # without a length, only time will tell
         raise ValueError(f"{name} gives no batch: it has length 0. Check its dataset, and whether drop_last drops the only batch")

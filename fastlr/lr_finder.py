@@ -9,8 +9,10 @@ __all__ = ['LRFinder', 'lr_find', 'MockTraining']
 import sys
 from functools import partial
 from itertools import islice
+from numbers import Integral
 
 from fastcore.basics import patch
+from torch import nn
 
 from .callback import LearnerCallback
 from .learner import Learner, fit, validate
@@ -34,6 +36,7 @@ class LRFinder(LearnerCallback):
         live=None, # a `LivePlot` to redraw meanwhile
         **kwargs # `mode`, `accumulate`, `extend`, `seed`, `where`, `verify`: see `LRSweep`
     ):
+        if isinstance(learn, nn.Module): raise TypeError("LRFinder is a callback of a Learner. For a model, an optimizer and a criterion, as pytorch-lr-finder's: from fastlr.range_test import RangeTest as LRFinder")
         super().__init__(learn)
         check_settings(start_lr, end_lr, num_it, kwargs.get('mode', 'exp'), stop_div, kwargs.get('accumulate', 1))
         self.start_lr, self.end_lr, self.num_it, self.stop_div, self.wd = start_lr, end_lr, num_it, stop_div, wd
@@ -159,7 +162,7 @@ def _check_more(learn, mode, runs, val_batches, wd, probe):
     if (probe or runs != 1) and hasattr(learn.data.train_dl, '__next__'): raise ValueError("runs and probe=True need a train_dl that can be restarted: pass a loader or a list, not a generator")
     if mode == 'hold': raise ValueError("mode='hold' keeps one rate, which is no range test: pass mode='exp' or 'linear', or look at probe=True")
     for name, v, least in (('runs', runs, 1), ('val_batches', val_batches, 0)):
-        if isinstance(v, bool) or not isinstance(v, int): raise TypeError(f"{name} must be a whole number, got {v!r}")
+        if isinstance(v, bool) or not isinstance(v, Integral): raise TypeError(f"{name} must be a whole number, got {v!r}")
         if v < least: raise ValueError(f"{name} must be at least {least}, got {v}")
     if val_batches and learn.data.valid_dl is None: raise ValueError(f"val_batches={val_batches} needs validation data, and there is none: pass a valid_dl, or val_batches=0")
     if wd is not None and not (isinstance(wd, (int, float)) and 0 <= wd < float('inf')): raise ValueError(f"wd must be a finite number from 0, got {wd!r}")

@@ -27,6 +27,7 @@ def _listed(x): return [] if x is None else list(x) if isinstance(x, (list, tupl
 def check_parts(models, opts, schedulers=(), scaler=None, others=()):
     "Raise `TypeError`, naming the parameter, for a part that can't be what it was passed as."
     name = lambda x: f"the class {x.__name__}" if isinstance(x, type) else type(x).__name__
+    if len({id(o) for o in opts}) < len(list(opts)): raise ValueError("the same optimizer is listed twice: give each once")
     for o in opts:
         if not hasattr(o, 'param_groups'): raise TypeError(f"opt must be a torch optimizer, or a list of them, got {name(o)}")
     for m in models:
@@ -455,11 +456,26 @@ def seed_loader(loader, seed:int):
     while (inner := getattr(parts[-1], 'dataset', None)) is not None and inner is not parts[-1]: parts.append(inner)               # a `Subset`, and the like
     for g in {id(g): g for p in parts if isinstance(g := getattr(p, 'generator', None), torch.Generator)}.values(): g.manual_seed(seed)
 
+# %% ../nbs/04_snapshot.ipynb #f396934b
 def parts_of_function(f): # (modules, other objects)
-    "What a loss function may change: itself if it is a module or an object of one's own, the object of a method, what a function encloses."
-    around = [c.cell_contents for c in f.__closure__ or ()] if isinstance(f, types.FunctionType) else [getattr(f, '__self__', f)]
-    modules = [x for x in around if isinstance(x, nn.Module)]
-    return modules, [x for x in around if hasattr(x, '__dict__') and not _closed(x) and not isinstance(x, (nn.Module, DataLoader, torch.optim.Optimizer))]
+    "What a loss function may change: itself if it is an object, what it encloses, and the modules among the globals that it and functions called by it name."
+    found, todo = {}, [f]
+    while todo:
+        x = todo.pop()
+        if id(x) in found: continue
+        found[id(x)] = x
+        if isinstance(x, types.FunctionType): todo += [c.cell_contents for c in x.__closure__ or () if c != types.CellType()] + _named_globals(x)
+        elif isinstance(x, types.MethodType): todo.append(x.__self__)
+        elif isinstance(x, partial): todo += [x.func, *x.args, *x.keywords.values()]
+    modules = [x for x in found.values() if isinstance(x, nn.Module)]
+    return modules, [x for x in found.values() if hasattr(x, '__dict__') and not _closed(x) and not isinstance(x, (nn.Module, DataLoader, torch.optim.Optimizer, torch.Tensor, partial))]
+
+def _named_globals(f):
+    "Modules and functions of one's own that `f`, or a function defined inside it, names."
+    codes, names = [f.__code__], set()
+    for code in codes: names.update(code.co_names); codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    values = [f.__globals__[n] for n in names if n in f.__globals__]
+    return [v for v in values if isinstance(v, nn.Module) or isinstance(v, types.FunctionType) and v.__module__ == f.__module__]
 
 # %% ../nbs/04_snapshot.ipynb #ca2600aa
 class NotRestored(RuntimeError): "A range test has changed something that could not be put back. `names` lists what, such as `model.vocab.words`."

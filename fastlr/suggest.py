@@ -305,7 +305,7 @@ def _refine(s, v, probes):
 # %% ../nbs/02_suggest.ipynb #d006b40c
 def _endings(c):
     "What is to be said about how the sweep of curve `c` ended."
-    said = dict(interrupted="The sweep was interrupted: rates above the last one were not tried.",
+    said = dict(interrupted="The sweep was interrupted, or the loop around it ended first: rates above the last one were not tried.",
                 data="The data ran out before end_lr: give a loader that can be restarted.").get(c.stop_reason)
     broke = c.stop_reason in ('diverged', 'non-finite')
     if c.stop_reason == 'non-finite' and not len(c):

@@ -36,7 +36,12 @@ def _per_group(name, value, groups):
         if len(value) != len(groups): raise ValueError(f"{name} has {len(value)} values for {len(groups)} parameter groups: give one a group")
         return np.array(value, dtype=float)
     own = np.array([float(g['lr']) for g in groups])
-    return float(value) * (own/own.max() if own.max() > 0 else np.ones(len(groups)))
+    most = own[_trained(groups)].max()                              # a frozen group's rate moves nothing
+    return float(value) * (own/most if most > 0 else np.ones(len(groups)))
+
+def _trained(groups):
+    "The indices of the groups with a parameter that requires a gradient."
+    return [i for i, g in enumerate(groups) if any(p.requires_grad for p in g['params'])]
 
 # %% ../nbs/05_sweep.ipynb #1f96088b
 def check_settings(start_lr, end_lr, num_it, mode='exp', stop_div=True, accumulate=1):
@@ -119,13 +124,15 @@ def start(self:LRSweep):
     "Keep everything that a step can change, and set the first rate. Raises `ValueError` if there is nothing to train."
     if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
     groups = [g for o in self.opts for g in o.param_groups]
-    if not any(p.requires_grad for g in groups for p in g['params']):
+    if not (trained := _trained(groups)):
         raise ValueError("The optimizer holds no parameter that requires a gradient: there is nothing to train. "
                          "Unfreeze some, or pass them to the optimizer")
     if not all('lr' in g for g in groups): raise ValueError("The optimizer has parameter groups without an 'lr': there is no rate to find")
     lo, hi = _per_group('start_lr', self.start_lr, groups), _per_group('end_lr', self.end_lr, groups)
-    self.groups, self._ends = groups, (lo, hi)
-    self._momentum = groups[int(hi.argmax())].get('momentum')        # of SGD and RMSprop, which the default rule asks for; Adam has betas
+    if self.mode != 'hold' and not all(a < b or a == b == 0 for a, b in zip(lo, hi)):
+        raise ValueError(f"start_lr={self.start_lr!r} and end_lr={self.end_lr!r} are for the groups {[float(f'{r:g}') for r in lo]} and {[float(f'{r:g}') for r in hi]}, not all of which rise: give both as lists, one rate a group")
+    self.groups, self._ends, self._top = groups, (lo, hi), max(trained, key=lambda i: hi[i])
+    self._momentum = groups[self._top].get('momentum')               # of SGD and RMSprop, which the default rule asks for; Adam has betas
     names = dict(model=self.model, opt=self.opts, schedulers=self.schedulers, scaler=self.scaler, others=self.others) if self.verify else {}
     self._before = Fingerprint(**{k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in names.items()}) if self.verify else None
     return self._launch(self._given or Snapshot(self.model, self.opts, schedulers=self.schedulers, scaler=self.scaler, others=self.others, where=self.where))
@@ -151,6 +158,8 @@ def _begin(self:LRSweep):
     self._schedule[:, moves] = MODES[self.mode](lo[moves], hi[moves], pct)
     for s in _listed(self.schedulers): s.step = lambda *args, **kwargs: None
     for o in self.opts: self._watch(o)
+    self._steps = False                                 # whether any step was seen
+    if self.scaler is not None: self.use_scaler(self.scaler)
     if self.seed is not None: random.seed(self.seed); np.random.seed(self.seed % 2**32); torch.manual_seed(self.seed)
     self._set_rate(0)
 
@@ -161,7 +170,6 @@ def _set_rate(self:LRSweep, i):
     self._rates = self._schedule[i]
     self._left = {}                                     # what the optimizer makes of its rates in a step
     for g, lr in zip(self.groups, self._rates): set_group_value(g, 'lr', lr)
-    if self.scaler is not None: self._scale = self.scaler.get_scale()
 
 # %% ../nbs/05_sweep.ipynb #1e2adfc9
 @patch
@@ -199,12 +207,12 @@ def use_scaler(self:LRSweep, scaler): "Watch `scaler` from here on: a step that 
 # %% ../nbs/05_sweep.ipynb #65de36e1
 @patch
 def record(self:LRSweep,
-    loss, # scalar tensor, or a number: the loss of this turn; None: nothing was measured in this turn
+    loss, # scalar tensor, or a number: the loss of this turn; None together with `update=False`: nothing was measured
     update:bool=None # whether the optimizer took a step (call `record` after it); default: in every `accumulate`-th turn
 ) -> bool: # whether the sweep is over
     "Note the loss of this turn, and set the next rate after an update. Turns without an update count towards the next point."
     if self.snapshot is None: raise RuntimeError("LRSweep.record: the sweep is not running; call it inside `with LRSweep(...) as sweep:`")
-    if loss is not None and not torch.is_tensor(loss):
+    if not torch.is_tensor(loss) and not (loss is None and update is False):
         try: loss = torch.tensor(float(loss))
         except (TypeError, ValueError): raise TypeError(f"LRSweep.record: loss must be a tensor or a number, got {loss!r}") from None
     if loss is not None and loss.numel() != 1: raise ValueError(f"LRSweep.record: loss must be one number a turn, got shape {tuple(loss.shape)}; reduce it with .mean()")
@@ -212,15 +220,25 @@ def record(self:LRSweep,
     self.check_rate()
     self.recorded, self._turns = True, self._turns+1
     if self.done and self.stop_reason != 'data': return True          # after 'data' there may be the rest of a window
-    if loss is not None: self._window.append(loss.detach())
+    if loss is not None: self._window.append(loss.detach().reshape(()))
     full = self._turns % self.accumulate == 0 if update is None else update
+    if full and update is None: self._check_step()
     return self.flush() if full else False
 
 # %% ../nbs/05_sweep.ipynb #157b853d
 @patch
+def _check_step(self:LRSweep):
+    "Raise if this loop, which was seen to call its optimizers, hasn't since the last point."
+    if self._left: self._steps = True
+    elif self._steps and self.scaler is None:
+        raise RuntimeError("LRSweep.record: no optimizer has taken a step since the last point. If several turns make one update, pass accumulate=<so many> and record in each of them; "
+                           "if a GradScaler skipped the step, pass it as scaler=; or tell record(loss, update=...) whether there was one")
+
+# %% ../nbs/05_sweep.ipynb #daccf183
+@patch
 def flush(self:LRSweep) -> bool: # whether the sweep is over
     "Make a point of the turns since the last one: the optimizer has just taken a step. `record` calls it when a window is full."
-    rest = self.stop_reason == 'data' and _processes(self) == 1       # the data ran out in the middle of a window
+    rest = self.stop_reason == 'data'                   # which ran out in the middle of a window
     if not self._window or self.done and not rest: return self.done
     window, self._window = self._window, []
     loss = window[0] if len(window) == 1 else torch.stack(window).mean()
@@ -232,7 +250,7 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     if not self.done: self._set_rate(n)
     return self.done
 
-# %% ../nbs/05_sweep.ipynb #daccf183
+# %% ../nbs/05_sweep.ipynb #84e51378
 @patch
 def stop(self:LRSweep, reason:str): "End the sweep for `reason`."; self.done, self.stop_reason = True, self.stop_reason or reason
 
@@ -248,9 +266,9 @@ def _read(self:LRSweep):
 @patch
 def _was_skipped(self:LRSweep, loss):
     "Whether the scaler skipped this step (it lowers its scale then). One that only ever skips is overflow at every scale: the end."
-    skipped = self.scaler.get_scale() < self._scale
+    before, self._scale = self._scale, self.scaler.get_scale()
+    skipped = self._scale < before
     self._skips = self._skips+1 if skipped else 0
-    self._scale = self.scaler.get_scale()
     if skipped and (self._skips > 50 or not math.isfinite(self._values([loss])[0])): self._read(); self.stop('non-finite')
     return skipped
 
@@ -264,20 +282,24 @@ def _processes(sweep):
 def _values(self:LRSweep, losses) -> list[float]:
     "The losses as numbers, with one copy from the device; of several processes their means, and all of them have to come here."
     if not losses: return []
-    values, n = torch.stack([l.reshape(()) for l in losses]), _processes(self)
-    if n > 1: torch.distributed.all_reduce(values := values.double() / n)
+    values, n = torch.stack(losses), _processes(self)
+    if n > 1: torch.distributed.all_reduce(values := values.to(self._place, torch.float64) / n)
     return values.tolist()
 
-# %% ../nbs/05_sweep.ipynb #84e51378
+# %% ../nbs/05_sweep.ipynb #1cbde6af
+@patch(as_prop=True)
+def _place(self:LRSweep): return next(p.device for g in self.groups for p in g['params'])
+
 @patch
 def _batches(self:LRSweep, loader):
-    "The batches of `loader`; of one that can't begin again, as long as there is one for every process."
-    if _processes(self) == 1 or not hasattr(loader, '__next__'):
+    "The batches of `loader`; of one without a length, such as a generator, as long as there is one for every process."
+    if _processes(self) == 1 or hasattr(type(loader), '__len__'):
         for batch in loader: yield batch                             # not `yield from`, which would close a generator of yours
         return
+    batches = iter(loader)
     while True:
-        batch = next(loader, _processes)                             # stands for none
-        have = torch.tensor(batch is not _processes, dtype=torch.int32, device=self.groups[0]['params'][0].device)
+        batch = next(batches, _processes)                            # stands for none
+        have = torch.tensor(batch is not _processes, dtype=torch.int32, device=self._place)
         torch.distributed.all_reduce(have, torch.distributed.ReduceOp.MIN)
         if not have: return
         yield batch
@@ -315,8 +337,7 @@ def curve(self:LRSweep) -> LRCurve:
     kw = dict(start_lr=self.start_lr, end_lr=self.end_lr, num_it=self.num_it, mode=self.mode, stop_div=getattr(self.stop_div, 'factor', self.stop_div),
               accumulate=self.accumulate, seed=self.seed, extended=len(self._points) > self.num_it, momentum=self._momentum)
     kw = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in kw.items()}
-    top = lrs[:, self._ends[1].argmax()]
-    return LRCurve(top, [l for _, l in self._points], lrs, self.stop_reason or 'interrupted', self.shift, settings=kw)
+    return LRCurve(lrs[:, self._top], [l for _, l in self._points], lrs, self.stop_reason or 'interrupted', self.shift, settings=kw)
 
 # %% ../nbs/05_sweep.ipynb #ddc5c5e5
 @patch

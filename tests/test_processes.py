@@ -43,6 +43,22 @@ def shorter_ten(rank):
     try: return shorter(rank, 13)
     finally: fastlr.sweep._read_every = before
 
+def rest_of_a_window(rank): # 8 batches, or 7 in the second process: two full windows, and one batch
+    return find_lr(*training(rank), nn.CrossEntropyLoss(), (b for b in (batches(rank)*3)[:8-rank]), accumulate=3, progress=False)
+
+class Leftovers:
+    "Can't begin again, and doesn't look like it."
+    def __init__(self, rows): self.rows = rows
+    def __iter__(self):
+        while self.rows: yield self.rows.pop(0)
+def leftovers(rank): return find_lr(*training(rank), nn.CrossEntropyLoss(), Leftovers((batches(rank)*3)[:9-2*rank]), progress=False)
+
+def floats(rank): # an optimizer whose first group is empty, and losses that are Python's numbers
+    model, _ = training(rank); opt = torch.optim.Adam([dict(params=[]), dict(params=model.parameters())], lr=1e-3)
+    with LRSweep(opt, model, num_it=10, stop_div=False) as sweep:
+        for x, y in sweep(batches(rank)): loss = cross_entropy(model(x), y); loss.backward(); opt.step(); opt.zero_grad(); sweep.record(loss.item())
+    return sweep.curve
+
 def nan_in_one(rank):
     n = []
     def step(batch): n.append(1); loss = cross_entropy(model(batch[0]), batch[1]); return loss*float('nan') if rank and len(n) == 6 else loss
@@ -68,7 +84,7 @@ def later_training(rank, detour): # weights after a training, with and without a
     steps(6)
     return [v.tolist() for v in model.state_dict().values()]
 
-CASES = [usual, ten_at_a_time, shorter, shorter_ten, nan_in_one, apart, one_alone]
+CASES = [usual, ten_at_a_time, shorter, shorter_ten, rest_of_a_window, leftovers, floats, nan_in_one, apart, one_alone]
 
 
 def run(rank, folder):
@@ -92,7 +108,8 @@ def curves(folder, case):
 def check_same(a, b): assert np.array_equal(a.lrs, b.lrs) and np.array_equal(a.losses, b.losses) and a.stop_reason == b.stop_reason
 
 
-@pytest.mark.parametrize('case, points, reason', [(usual, None, 'diverged'), (ten_at_a_time, None, 'diverged'), (shorter, 7, 'data'), (shorter_ten, 13, 'data'), (nan_in_one, 5, 'non-finite')],
+@pytest.mark.parametrize('case, points, reason', [(usual, None, 'diverged'), (ten_at_a_time, None, 'diverged'), (shorter, 7, 'data'), (shorter_ten, 13, 'data'), (rest_of_a_window, 3, 'data'), (leftovers, 7, 'data'), (floats, 10, 'end'),
+                                                  (nan_in_one, 5, 'non-finite')],
                          ids=lambda x: getattr(x, '__name__', None))
 def test_one_answer_on_all_processes(folder, case, points, reason):
     "fastai #2485, Lightning #19611, pytorch-lr-finder #64: each process stopped where its own loss did, and the others waited for it."

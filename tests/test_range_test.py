@@ -58,7 +58,7 @@ def by_sweep(k, val):
         for i, (x, y) in enumerate(sweep(train), 1):
             loss = criterion(model(x), y); (loss/k).backward()
             if i % k == 0: opt.step(); opt.zero_grad()
-            sweep.record(loss if not val else valid_loss() if i % k == 0 else None)
+            sweep.record(loss) if not val else sweep.record(valid_loss() if i % k == 0 else None, update=i % k == 0)
     return sweep.curve
 
 @pytest.mark.parametrize('val', [False, True], ids=['training loss', 'validation loss'])
@@ -335,11 +335,206 @@ def test_validation_losses_of_a_window_are_not_mixed_with_training_losses():
                   learn.lr_find(1e-12, 1e-11, num_it=3, accumulate=4, val_batches=3)): assert np.allclose(curve.losses, start, atol=1e-5)
 
 @pytest.mark.parametrize('bad, words', [
-    (dict(runs=0), 'runs'), (dict(mode='hold'), 'hold'), (dict(step=3), 'step'), (dict(criterion=nn.MSELoss), 'call the class'), (dict(loader=problem()), 'wrap it'), (dict(val_loader=[]), 'val_loader'),
-    (dict(loader=iter([]), probe=True), 'restarted'), (dict(optimizer=[]), 'optimizer'), (dict(model=[]), 'model'), (dict(model=nn.Linear(6, 3)), 'none of the model'), (dict(device='nowhere'), 'nowhere'),
+    (dict(runs=0), 'runs'), (dict(mode='hold'), 'hold'), (dict(step=3), 'step'), (dict(criterion=nn.MSELoss), 'the class MSELoss; call it'), (dict(loader=problem()), 'wrap it'), (dict(val_loader=[]), 'val_loader'),
+    (dict(loader=iter([]), probe=True), 'restarted'), (dict(optimizer=[]), 'optimizer'), (dict(model=[]), 'model'), (dict(model=nn.Linear(6, 3)), 'none of the parameters'), (dict(device='nowhere'), 'nowhere'),
     (dict(scaler=3), 'scaler'), (dict(start_lr=20.), 'start_lr'), (dict(num_it=1), 'num_it'), (dict(where='/no/such/place'), 'where'), (dict(optimizer='sgd'), 'optimizer'), (dict(seeds=3), 'seeds')])
 def test_what_is_wrong_is_said_before_the_first_step(bad, words):
     model, opt, criterion = parts(); before = Fingerprint(model=model, opt=opt); seen = []
     model.register_forward_hook(lambda *a: seen.append(1)); before = Fingerprint(model=model, opt=opt)
     with pytest.raises((ValueError, TypeError, RuntimeError), match=words): find_lr(**{**dict(model=model, optimizer=opt, criterion=criterion, loader=loaders()[0], progress=False), **bad})
     before.check(); assert not seen
+
+
+# found by those who tried it
+
+TARGET, STATISTICS = net(), nn.BatchNorm1d(6)               # globals, as in a script
+def follow(model):
+    with torch.no_grad():
+        for p, q in zip(TARGET.parameters(), model.parameters()): p.lerp_(q, 0.5)
+
+def test_global_modules_that_a_step_names_are_put_back():
+    model, opt, _ = parts(); before = Fingerprint(target=TARGET, statistics=STATISTICS)
+    def step(batch): follow(model); x = STATISTICS(batch[0]); return (model(x) - TARGET(x).detach()).square().mean() + model(x).square().mean()
+    find_lr(model, opt, None, loaders()[0], step=step, num_it=5, **QUIET); before.check()
+    find_lr(model, opt, None, loaders()[0], step=partial(lambda scale, batch: scale*step(batch), 2.), num_it=5, **QUIET); before.check()
+    step({0: problem()[:16][0]})
+    with pytest.raises(RuntimeError): before.check()                              # it would be noticed
+
+def test_a_step_that_calls_backward_is_noticed():
+    model, opt, criterion = parts(); seen = []
+    def step(batch): seen.append(1); loss = criterion(model(batch[0]), batch[1]); loss.backward(retain_graph=True); return loss
+    with pytest.raises(ValueError, match='step has called backward'): find_lr(model, opt, None, loaders()[0], step=step, **QUIET)
+    assert len(seen) == 1 and all(p.grad is None for p in model.parameters())
+
+def test_turns_without_a_step_are_noticed():
+    model, opt, criterion = parts(opt=torch.optim.SGD)
+    def run(**kw):
+        with LRSweep(opt, model, num_it=20, stop_div=False, **kw) as sweep:
+            for i, (x, y) in enumerate(sweep(loaders()[0]), 1):
+                loss = criterion(model(x), y)/4; loss.backward()
+                if i % 4 == 0: opt.step(); opt.zero_grad()
+                sweep.record(loss)
+        return sweep.curve
+    assert len(run(accumulate=4)) == 20
+    with pytest.raises(RuntimeError, match='accumulate='): run()
+
+def test_who_calls_it_by_the_name_of_another_is_told():
+    from fastlr import LRFinder
+    with pytest.raises(TypeError, match='from fastlr.range_test import RangeTest'): LRFinder(*parts())
+    for theirs, ours in dict(num_iter='num_it', max_lr='end_lr', grad_scaler='scaler').items():
+        with pytest.raises(TypeError, match=f"find_lr has no option '{theirs}'; here it is called {ours}"): find_lr(*parts(), loaders()[0], **{theirs: 3})
+
+def test_a_criterion_with_parameters_of_its_own():
+    class Proxies(nn.Module):
+        def __init__(self): super().__init__(); self.at = nn.Parameter(torch.randn(3, 3))
+        def forward(self, out, y): return (out - self.at[y]).square().mean()
+    model, _, _ = parts(); model.requires_grad_(False); loss = Proxies(); before = loss.at.detach().clone()
+    assert len(find_lr(model, torch.optim.SGD(loss.parameters(), lr=0.1), loss, loaders()[0], num_it=5, **QUIET)) == 5 and torch.equal(before, loss.at)
+
+def test_an_error_of_the_model_says_how_it_was_called():
+    model, opt, criterion = parts()
+    with pytest.raises(TypeError) as e: find_lr(model, opt, criterion, [dict(image=torch.ones(2, 6), labels=torch.zeros(2).long())], **QUIET)
+    assert 'criterion(model(image=...), target)' in ''.join(getattr(e.value, '__notes__', ())) + str(e.value)
+
+
+# found by a maintainer
+
+def test_what_is_not_trained_stays_in_its_mode():
+    teacher, modes = net().eval(), []
+    teacher[1].register_forward_hook(lambda m, *a: modes.append(m.training))
+    class Perceptual(nn.Module):
+        def __init__(self): super().__init__(); self.net = teacher; self.eval()
+        def forward(self, out, y): self.net(torch.zeros(2, 6)); return cross_entropy(out, y)
+    model, opt, _ = parts()
+    def step(batch): return (model(batch[0]) - teacher(batch[0]).detach()).square().mean()
+    find_lr(model, opt, None, loaders()[0], step=step, num_it=3, **QUIET)
+    find_lr([model, teacher], opt, None, loaders()[0], step=lambda batch: step(batch), num_it=3, **QUIET)
+    find_lr(model, opt, Perceptual(), loaders()[0], num_it=3, **QUIET)
+    RangeTest(model, opt, Perceptual()).range_test(loaders()[0], start_lr=1e-5, num_iter=3, **QUIET)
+    assert modes == [False]*12
+
+def test_lrfinder_methods_that_would_be_ignored_are_refused():
+    with pytest.raises(TypeError, match='_train_batch'):
+        class Mine(RangeTest):
+            def _train_batch(self, *args, **kwargs): return 0.
+    class Fine(RangeTest):
+        def plot(self, *args, **kwargs): return super().plot(*args, **kwargs)
+
+def test_images_of_a_validation_batch_count_not_their_boxes():
+    from fastlr.callback import find_bs
+    detect = [(torch.ones(2, 6), [dict(boxes=torch.ones(7, 4)), dict(boxes=torch.ones(1, 4))]), (torch.zeros(1, 6), [dict(boxes=torch.ones(3, 4))])]
+    assert [find_bs(y) for _, y in detect] == [2, 1]
+    model, opt, _ = parts(make=lambda: nn.Linear(6, 1)); loss = lambda out, *y: out.mean()
+    curve = find_lr(model, opt, loss, loaders()[0], val_loader=detect, start_lr=1e-12, end_lr=1e-11, num_it=2, **QUIET)
+    assert curve.losses[0] == pytest.approx((2*model(torch.ones(1, 6)) + model(torch.zeros(1, 6))).item()/3, rel=1e-5)
+
+def test_range_test_with_lbfgs():
+    model, _, criterion = parts(make=plain); opt = torch.optim.LBFGS(model.parameters(), lr=1e-4, max_iter=2)
+    test = RangeTest(model, opt, criterion, grad_scaler=torch.amp.GradScaler('cpu'))                 # not used without amp_backend
+    test.range_test(loaders()[0], end_lr=0.1, num_iter=5, **QUIET); assert len(test.curve) == 5
+    with pytest.raises(ValueError, match='closure'): test.range_test(loaders()[0], accumulation_steps=2, **QUIET)
+
+def test_one_loader_with_persistent_workers_cant_be_both():
+    dl = DataLoader(Rows(), 16, num_workers=1, persistent_workers=True)
+    with pytest.raises(ValueError, match='val_loader is the same loader'): find_lr(*parts(), dl, val_loader=dl, **QUIET)
+    with pytest.raises(ValueError, match='val_loader is the same loader'): RangeTest(*parts()).range_test(dl, val_loader=dl, start_lr=1e-5, **QUIET)
+
+def test_rates_rise_in_each_group():
+    model = plain(); opt = torch.optim.SGD([dict(params=model[0].parameters(), lr=1e-6), dict(params=model[2].parameters(), lr=1.)])
+    with pytest.raises(ValueError, match='not all of which rise'): find_lr(model, opt, nn.CrossEntropyLoss(), loaders()[0], start_lr=[1e-3, 1e-3], end_lr=10, **QUIET)
+
+def test_a_frozen_group_is_not_the_fastest():
+    model = plain(); model[0].requires_grad_(False); opt = torch.optim.SGD([dict(params=model[0].parameters(), lr=1.), dict(params=model[2].parameters(), lr=1e-3)])
+    curve = find_lr(model, opt, nn.CrossEntropyLoss(), loaders()[0], num_it=5, stop_div=False, **QUIET)
+    assert curve.lrs[-1] == 10 == curve.group_lrs[-1, 1] and np.array_equal(curve.lrs, curve.group_lrs[:, 1])
+
+def test_a_step_may_name_what_comes_later():
+    model, opt, criterion = parts()
+    def step(batch):
+        if not batch: print(curve)
+        return criterion(model(batch[0]), batch[1])
+    curve = find_lr(model, opt, None, loaders()[0], step=step, num_it=3, **QUIET); assert len(curve) == 3
+
+def test_mappings_and_iterators_keep_their_class():
+    from collections import OrderedDict, UserDict
+    from fastlr.data import to_device
+    class Encoding(UserDict):
+        to = lambda self, device: Encoding({k: v.to(device) for k, v in self.items()})
+        x = property(lambda self: self['x'])
+    moved = to_device({'e': Encoding(x=torch.ones(1)), 'o': OrderedDict(y=torch.ones(1)), 'u': UserDict(z=torch.ones(1))}, 'meta')
+    assert moved['e'].x.device.type == moved['o']['y'].device.type == moved['u']['z'].device.type == 'meta' and [type(v) for v in moved.values()] == [Encoding, OrderedDict, UserDict]
+    class Resets(TrainDataLoaderIter):
+        def __next__(self):
+            try: return self.inputs_labels_from_batch(next(self._iterator))
+            except StopIteration: self._iterator = iter(self.data_loader); return self.inputs_labels_from_batch(next(self._iterator))
+    test = RangeTest(*parts(lr=1e-5)); test.range_test(Resets(loaders()[0]), num_iter=12, **QUIET); assert len(test.curve) == 12
+
+def test_optimizers_without_hooks_and_without_gradients():
+    class Wrapper:
+        def __init__(self, opt): self.opt, self.param_groups, self.state = opt, opt.param_groups, opt.state
+        def step(self): self.opt.step()
+        def zero_grad(self): self.opt.zero_grad()
+    model, opt, criterion = parts(); step = lambda batch: criterion(model(batch[0]), batch[1])
+    assert len(find_lr(model, Wrapper(opt), None, loaders()[0], step=step, num_it=3, **QUIET)) == 3
+    idle = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
+    assert len(find_lr(model, [opt, idle], None, loaders()[0], step=step, num_it=3, scaler=torch.amp.GradScaler('cpu', init_scale=2.), **QUIET)) == 3
+
+def test_numbers_of_other_libraries():
+    assert len(find_lr(*parts(), loaders()[0], num_it=np.int64(4), runs=np.int64(1), stop_div=False, **QUIET)) == 4
+    test = RangeTest(*parts()); test.range_test(loaders()[0], num_iter=np.int64(4), start_lr=0, **QUIET); assert test.history['lr'][0] == 1e-3          # 0: the optimizer's, as there
+
+def test_a_model_that_is_moved_later_gets_its_batches():
+    model, opt, criterion = parts(); test = RangeTest(model, opt, criterion)
+    assert test.device == torch.device('cpu'); model.to('meta'); assert test.device == torch.device('meta')
+
+@pytest.mark.parametrize('call, words', [(lambda m, o, c, dl: RangeTest(m, [o], c), 'optimizer'), (lambda m, o, c, dl: RangeTest(m, o, c).range_test(dl, end_lr='x'), 'end_lr'),
+    (lambda m, o, c, dl: RangeTest(m, o, c).range_test(dl, diverge_th=None), 'diverge_th'), (lambda m, o, c, dl: find_lr(m, o, c, dl, seed=3), 'seed'), (lambda m, o, c, dl: find_lr(m, [o, o], c, dl), 'twice'),
+    (lambda m, o, c, dl: find_lr(m, o, c, dl, val_loader=iter([1])), 'val_loader'), (lambda m, o, c, dl: RangeTest(m, o, c).range_test(dl, val_loader=DataLoader([], 1)), 'val_loader'),
+    (lambda m, o, c, dl: torch.no_grad()(find_lr)(m, o, c, dl), 'no_grad')])
+def test_more_that_is_said_in_time(call, words):
+    model, opt, criterion = parts(); before = Fingerprint(model=model, opt=opt)
+    with pytest.raises((ValueError, TypeError), match=words): call(model, opt, criterion, loaders()[0])
+    before.check()
+
+def test_gradients_from_before_take_no_part_and_come_back():
+    model, opt, criterion = parts(opt=torch.optim.SGD)
+    for p in model.parameters(): p.grad = torch.full_like(p, 1e6)
+    before = Fingerprint(model=model, opt=opt); plain_losses = find_lr(*parts(opt=torch.optim.SGD), loaders()[0], num_it=10, start_lr=1e-3, **QUIET).losses
+    parts(); assert np.array_equal(find_lr(model, opt, criterion, loaders()[0], num_it=10, start_lr=1e-3, **QUIET).losses, plain_losses)
+    before.check()
+
+def test_the_validation_loader_is_put_back():
+    valid = DataLoader(Rows(), 16, shuffle=True, generator=torch.Generator().manual_seed(3)); state = valid.generator.get_state()
+    find_lr(*parts(), loaders()[0], val_loader=valid, num_it=3, **QUIET); assert torch.equal(state, valid.generator.get_state())
+    RangeTest(*parts()).range_test(loaders()[0], valid, start_lr=1e-5, num_iter=3, **QUIET); assert torch.equal(state, valid.generator.get_state())
+
+def test_batches_are_sent_to_the_device():
+    sent = []
+    class Own:
+        def __init__(self, x): self.x = x
+        def to(self, device): sent.append(str(device)); return self.x
+    model, opt, criterion = parts(); rows = [(Own(x), y) for x, y in DataLoader(Rows(), 16)]
+    find_lr(model, opt, criterion, rows, num_it=3, **QUIET); find_lr(model, opt, None, rows, step=lambda batch: criterion(model(batch[0]), batch[1]), num_it=3, device='cpu', **QUIET)
+    RangeTest(model, opt, criterion).range_test(DataLoader(rows, batch_size=None, collate_fn=lambda row: row), start_lr=1e-5, num_iter=3, **QUIET)
+    assert sent == ['cpu']*9
+
+def test_moments_go_where_the_model_goes():
+    from fastlr.range_test import _move
+    torch.__future__.set_swap_module_params_on_conversion(True)                   # so that parameters stay the same objects on `meta`, as they do on accelerators
+    try:
+        t = Training(opt='adamw').train(2); t.opt.zero_grad(); _move([t.model], [t.opt], torch.device('meta'))
+        assert {(k, v.device.type) for s in t.opt.state.values() for k, v in s.items()} == {('step', 'cpu'), ('exp_avg', 'meta'), ('exp_avg_sq', 'meta')}
+        t = Training(opt='lbfgs').train(2); t.opt.zero_grad(); _move([t.model], [t.opt], torch.device('meta'))
+        assert {v.device.type for s in t.opt.state.values() for v in (s['d'], *s['old_dirs'])} == {'meta'}
+    finally: torch.__future__.set_swap_module_params_on_conversion(False)
+
+def test_verify_looks_into_functions_too():
+    from fastlr import NotRestored
+    class Log: pass
+    class Loss(nn.Module):
+        def __init__(self): super().__init__(); self.log = Log(); self.log.n = 0
+        def forward(self, out, y): self.log.n += 1; return cross_entropy(out, y)
+    model, opt, _ = parts()
+    with pytest.raises(NotRestored, match='log.n'): find_lr(model, opt, Loss(), loaders()[0], num_it=3, verify=True, **QUIET)
+    counts = []
+    with pytest.raises(NotRestored, match='step'): find_lr(model, opt, None, loaders()[0], step=lambda batch: (counts.append(1), cross_entropy(model(batch[0]), batch[1]))[1], num_it=3, verify=True, **QUIET)
