@@ -538,3 +538,11 @@ def test_verify_looks_into_functions_too():
     with pytest.raises(NotRestored, match='log.n'): find_lr(model, opt, Loss(), loaders()[0], num_it=3, verify=True, **QUIET)
     counts = []
     with pytest.raises(NotRestored, match='step'): find_lr(model, opt, None, loaders()[0], step=lambda batch: (counts.append(1), cross_entropy(model(batch[0]), batch[1]))[1], num_it=3, verify=True, **QUIET)
+
+def test_where_the_copy_of_the_state_is(monkeypatch, tmp_path):
+    import tempfile
+    import fastlr.snapshot as module
+    seen, opened = [], module._open_file
+    monkeypatch.setattr(module, '_open_file', lambda where: (seen.append(str(where)), opened(where))[1])
+    for kw in ({}, dict(memory_cache=False), dict(memory_cache=False, cache_dir=tmp_path), dict(cache_dir=tmp_path)): RangeTest(*parts(), **kw).range_test(loaders()[0], start_lr=1e-5, num_iter=3, **QUIET)
+    assert seen == ['device', tempfile.gettempdir(), str(tmp_path), 'device'] and list(tmp_path.iterdir()) == []
