@@ -39,7 +39,7 @@ def _train_sweep(
     for n, batch in enumerate(sweep(loader), 1):
         if closure: loss = opts[0].step(partial(_gradient, loss_of, batch, opts))
         else:
-            loss = _gradient(loss_of, batch, scaler=scaler, share=1/k)
+            loss = _gradient(loss_of, batch, scaler=scaler, window=k)
             if n % k == 0: _step(opts, scaler)
         sweep.record(*_measured(loss, measure, n % k == 0))
         if bar is not None: bar.update(min(len(sweep), sweep.num_it))
@@ -54,13 +54,13 @@ def _measured(loss, measure, full):
     "What to record: the training loss, or after each update what `measure` says instead."
     return (loss, full) if measure is None else (measure(), True) if full else (None, False)
 
-def _gradient(loss_of, batch, zero=(), scaler=None, share=1.):
+def _gradient(loss_of, batch, zero=(), scaler=None, window=1):
     "The loss of a batch, and its gradient on top of what is there; `zero` lists optimizers to be zeroed first."
     for o in zero: o.zero_grad()
     loss = loss_of(batch)
     if not torch.is_grad_enabled(): raise ValueError("gradients are switched off, by torch.no_grad or inference_mode: look for the rate outside of it")
     if not loss.requires_grad: raise ValueError("the loss has no gradient to follow: return it as it was computed, without detach() or item(), and from parameters that require a gradient")
-    part = loss if share == 1 else loss*share
+    part = loss if window == 1 else loss/window
     (part if scaler is None else scaler.scale(part)).backward()
     return loss
 
