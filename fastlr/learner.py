@@ -225,13 +225,14 @@ class Learner:
         callback_fns=None, # functions learner -> callback, called for each fit: a callback class, or a partial of one
         callbacks=None, # callbacks for every fit
         layer_groups=None, # modules, or lists of parameters, that get rates of their own; default: one group
-        silent:bool=False # print nothing, show no bars
+        silent:bool=False, # print nothing, show no bars
+        auto_lr_find=False # True: `tune` sets the rate that the model has as lr or learning_rate, too; or the name of another attribute
     ):
         if not isinstance(model, nn.Module): raise TypeError(f"model must be an nn.Module, got {model!r}" + ("; call the class to make one" if isinstance(model, type) else ''))
         self.data, self.model, self.opt_func, self.opt, self.handler = as_databunch(data), model, opt_func, None, None
         self.loss_func, self.metrics = self.data.loss_func if loss_func is None else loss_func, listify(metrics)
         self.wd = None if 'weight_decay' in getattr(opt_func, 'keywords', {}) else wd
-        self.path, self.model_dir, self.silent = Path(path or self.data.path), Path(model_dir), silent
+        self.path, self.model_dir, self.silent, self.auto_lr_find, self.tuned = Path(path or self.data.path), Path(model_dir), silent, auto_lr_find, None
         self.callback_fns, self.callbacks = listify(callback_fns), listify(callbacks)
         self._check_and_place(layer_groups)
 
@@ -243,6 +244,7 @@ def _check_and_place(self:Learner, layer_groups):
         if f is not None and (not callable(f) or isinstance(f, torch.optim.Optimizer) or name == 'loss_func' and isinstance(f, type)):
             raise TypeError(f"{name} must be a function, got {f!r}; " + dict(opt_func="pass the class, or a partial of it", loss_func="make one by calling the class")[name])
     _check_wd(self.wd)
+    if not isinstance(self.auto_lr_find, (bool, str)): raise TypeError(f"auto_lr_find must be True, False or the name of an attribute of the model, got {self.auto_lr_find!r}")
     for cb in self.callbacks: check_callback(cb)
     for fn in self.callback_fns:
         if not callable(fn) or isinstance(fn, Callback): raise TypeError(f"callback_fns must be functions of the learner, got {fn!r}; pass callbacks themselves in `callbacks`")
@@ -325,10 +327,10 @@ def _may_shape(self:Learner, fn):
 
 # %% ../nbs/08_learner.ipynb #3e464fb9
 @patch
-def fit(self:Learner, epochs:int, lr=3e-3, wd:float=None, callbacks=None):
-    "Train for `epochs` passes over the data, at learning rate `lr` (number, list or slice) and weight decay `wd`."
+def fit(self:Learner, epochs:int, lr=None, wd:float=None, callbacks=None):
+    "Train for `epochs` passes over the data, at learning rate `lr` (number, list, slice or `Suggestion`; default: what `tune` found, else 3e-3) and weight decay `wd`."
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0: raise ValueError(f"epochs must be a whole number from 0, got {epochs!r}")
-    lr = self.lr_range(lr); _check_wd(wd)
+    lr = self.lr_range(self._rate_or_default(lr, 'lr')); _check_wd(wd)
     cbs = self.callbacks_for(callbacks)
     self._try_metrics()
     if self.opt is None: self.create_opt(lr, wd)
@@ -337,6 +339,14 @@ def fit(self:Learner, epochs:int, lr=3e-3, wd:float=None, callbacks=None):
         wd = self.wd if wd is None else wd
         if self.opt.wd is not None and wd is not None: self.opt.wd = wd
     fit(epochs, self, cbs, self.metrics, self.silent)
+
+@patch
+def _rate_or_default(self:Learner, lr, name, one_cycle=False):
+    "`lr` if there is one, else what `tune` has found, and a word about it."
+    if lr is not None or self.tuned is None: return 3e-3 if lr is None else lr
+    lr, each = (self.tuned.one_cycle, self.tuned.one_cycle_lrs) if one_cycle else (self.tuned.lr, self.tuned.lrs)
+    if not self.silent: print(f"{name}={lr:.2E}, as tune() found")
+    return list(each) if len(each) == len(self.layer_groups) else lr
 
 # %% ../nbs/08_learner.ipynb #6ebaccb1
 @patch
