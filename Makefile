@@ -16,7 +16,7 @@ help:
 	@echo "make clean    remove the environment and what builds left behind"
 
 demo: $(VENV)/.core
-	$(BIN)/python examples/digits.py
+	$(BIN)/fastlr find-lr digits -s runs/digits -f
 
 test: $(VENV)/.dev
 	$(BIN)/python tools/in_step.py
@@ -34,7 +34,7 @@ readme: $(VENV)/.dev
 # An environment is made once, and again when what it is made from has changed.
 $(VENV)/.core: $(NEEDS) | $(VENV)/bin/python
 	@echo "Installing into $(VENV) (once; PyTorch is large) ..."
-	$(PIP_INSTALL) -e '.[data]'
+	$(PIP_INSTALL) -e '.[data,cli]'
 	@touch $@
 
 $(VENV)/.dev: $(NEEDS) | $(VENV)/bin/python

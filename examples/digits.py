@@ -9,7 +9,7 @@ learn = Learner(digits_data(), simple_cnn((1, 16, 32, 10)), metrics=accuracy)
 
 curve = learn.lr_find()
 fig = learn.recorder.plot(suggestion=True, return_fig=True)
-out = Path('runs/digits')
+out = Path('runs/example')
 out.mkdir(parents=True, exist_ok=True)
 fig.savefig(out/'lr-loss.png', dpi=120, bbox_inches='tight')
 curve.save(out/'curve.json')

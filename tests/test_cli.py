@@ -1,0 +1,181 @@
+"The command `fastlr`: as a user calls it, in processes of its own; and, where many cases are the same, in this one."
+import json, os, re, signal, subprocess, sys, time
+from pathlib import Path
+
+import numpy as np
+import pytest, torch
+
+import fastlr.cli as cli
+from fastlr import LRCurve, find_learning_rate_from_args, find_learning_rate_model, search_learning_rate
+
+SMALL = dict(model=dict(class_path='mine.Net', init_args=dict(hidden=16)), data=dict(class_path='mine.data'),
+             optimizer=dict(class_path='torch.optim.SGD', init_args=dict(momentum=0.9)), loss=dict(class_path='torch.nn.CrossEntropyLoss'))
+MINE = '''
+import time, torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+class Net(nn.Sequential):
+    def __init__(self, hidden: int = 8): super().__init__(nn.Linear(6, hidden), nn.ReLU(), nn.Linear(hidden, 3))
+def data(bs: int = 16, n: int = 320, slow: float = 0., columns: int = 6):
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(n, columns, generator=g); y = (x[:, :3]).argmax(1)
+    class Slow(TensorDataset):
+        def __getitem__(self, i): time.sleep(slow); return super().__getitem__(i)
+    return DataLoader(Slow(x, y), bs, shuffle=True), None
+def nothing(): raise OSError('no such data')
+'''
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    "A working directory with a package and a configuration of one's own."
+    (tmp_path/'mine.py').write_text(MINE); (tmp_path/'small.json').write_text(json.dumps(SMALL)); monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path)); sys.modules.pop('mine', None)
+    yield tmp_path
+    sys.modules.pop('mine', None)
+
+def fastlr(*args, **kw):
+    command = [str(Path(sys.executable).parent/'fastlr'), *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, 'COLUMNS': '80', 'OMP_NUM_THREADS': '1'}, timeout=120, **kw)
+
+def quick(*args):
+    "The same in this process: exit code."
+    try: return cli.main(list(map(str, args)))
+    except SystemExit as e: return e.code
+
+def files(d): return sorted(p.name for p in Path(d).iterdir())
+
+
+def test_find_lr_as_a_user_calls_it(here):
+    p = fastlr('find-lr', 'small.json', '-s', 'out/a', '--stopping-factor', '4')
+    assert p.returncode == 0 and p.stderr == '' and files('out/a') == sorted(cli.FILES)
+    curve = LRCurve.load('out/a/curve.json'); s = curve.suggest()
+    assert f'Suggested lr: {s.lr:.2E}' in p.stdout and f'{s.one_cycle:.2E}' in p.stdout and 'out/a' in p.stdout and np.array_equal(LRCurve.load('out/a/curve.csv').losses, curve.losses)
+    assert curve.lrs[0] == 1e-5 and curve.settings['num_it'] == 100 and curve.settings['stop_div'] == 4
+    report = Path('out/a/report.md').read_text()
+    assert f'| constant rate | {s.lr:.2e} |' in report and 'Findings' in report and f'torch {torch.__version__}' in report and 'seed: 0' in report
+    again = fastlr('find-lr', 'out/a/config.yaml', '-s', 'out/b', '--stopping-factor', '4', '--json')           # what was understood is a configuration itself
+    found = json.loads(again.stdout)
+    assert again.returncode == 0 and np.array_equal(LRCurve.load('out/b/curve.json').losses, curve.losses) and found['lr'] == s.lr and found['error'] is None and found['directory'] == 'out/b'
+    assert Path('out/a/config.yaml').read_text() == Path('out/b/config.yaml').read_text()
+    from PIL import Image
+    with Image.open('out/a/lr-losses.png') as im: im.load(); assert im.width > 600 and len(im.convert('RGB').getcolors(10**6)) > 20
+
+def test_the_built_in_example_in_its_own_process(here):
+    p = fastlr('find-lr', 'digits', '-s', 'runs/digits', '--quiet', '--num-batches', '60')
+    assert p.returncode == 0 and p.stdout == p.stderr == '' and files('runs/digits') == sorted(cli.FILES)
+
+def test_seeds_make_runs_the_same_or_not(here):
+    losses = []
+    for seed in (0, 0, 1): assert quick('find-lr', 'small.json', '-s', f'd{len(losses)}', '--seed', seed, '--quiet') == 0; losses.append(LRCurve.load(f'd{len(losses)}/curve.json').losses)
+    assert np.array_equal(losses[0], losses[1]) and not np.array_equal(losses[0], losses[2])
+
+@pytest.mark.parametrize('args', [['--help'], ['find-lr', '--help'], ['examples', '--help']])
+def test_help_reads_well_at_80_columns_and_needs_no_torch(args, here):
+    p = fastlr(*args); assert p.returncode == 0 and p.stderr == '' and max(map(len, p.stdout.splitlines())) <= 80
+    if 'find-lr' in args:
+        for option in ('-s', '-o', '--start-lr', '--end-lr', '--num-batches', '--stopping-factor', '--linear', '-f', '--include-package', '--runs', '--probe', '--rule', '--device', '--seed', '--quiet', '--json'): assert option in p.stdout
+    code = f"import sys; from fastlr.cli import main\ntry: main({args!r})\nexcept SystemExit: print('LOADED', [m for m in ('torch', 'numpy', 'matplotlib', 'jsonargparse') if m in sys.modules])"
+    assert "LOADED []" in subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout
+
+def test_argument_errors_need_no_torch_either(here):
+    code = "import sys; from fastlr.cli import main\ncodes = [main(a.split()) for a in ('find-lr digits', 'find-lr digits -s d --num-batches 10', 'find-lr digits -s d --start-lr 20', 'find-lr no.yaml -s d', 'find-lr small.json -s d -o {', 'find-lr small.json -s mine.py')]; print(codes, 'torch' in sys.modules)"
+    p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert '[2, 2, 2, 2, 2, 2] False' in p.stdout and len(p.stderr.splitlines()) == 6 and files('.') == ['mine.py', 'small.json']
+
+
+BAD = {'no directory': (['small.json'], '--serialization-dir'), 'ten batches': (['small.json', '-s', 'd', '--num-batches', '10'], '--num-batches'), 'start': (['small.json', '-s', 'd', '--start-lr', '20'], '--end-lr'),
+       'negative': (['small.json', '-s', 'd', '--start-lr', '-1'], '--start-lr'), 'factor': (['small.json', '-s', 'd', '--stopping-factor', '0.5'], '--stopping-factor'), 'runs': (['small.json', '-s', 'd', '--runs', '0'], '--runs'),
+       'missing': (['no.yaml', '-s', 'd'], 'No such file'), 'ending': (['small.txt', '-s', 'd'], 'must end in'), 'override': (['small.json', '-s', 'd', '-o', '{a}'], '--overrides'), 'list': (['small.json', '-s', 'd', '-o', '[]'], None),
+       'object': (['small.json', '-s', 'd', '-o', '[1]'], 'JSON object'), 'class': (['small.json', '-s', 'd', '-o', '{"model.class_path": "mine.Nett"}'], 'mine.Nett'), 'package': (['small.json', '-s', 'd', '--include-package', 'absent'], 'absent'),
+       'type': (['small.json', '-s', 'd', '-o', '{"model.init_args.hidden": "many"}'], 'hidden'), 'argument': (['small.json', '-s', 'd', '-o', '{"model.init_args.hiden": 3}'], 'hiden'), 'key': (['small.json', '-s', 'd', '-o', '{"trainer": 1}'], 'trainer'),
+       'fit': (['small.json', '-s', 'd', '-o', '{"data.init_args.columns": 5}'], "doesn't train"), 'raises': (['small.json', '-s', 'd', '-o', '{"data.class_path": "mine.nothing"}'], 'no such data'), 'device': (['small.json', '-s', 'd', '--device', 'nowhere'], '--device'),
+       'training': (['small.json', '-s', 'd', '-o', '{"training.precision": "fp8"}'], 'precision'), 'unknown training': (['small.json', '-s', 'd', '-o', '{"training.clipp": 1}'], 'clipp'), 'a file': (['small.json', '-s', 'mine.py'], 'is a file'),
+       'below a file': (['small.json', '-s', 'mine.py/d'], "can't be written"), 'sources': (['small.json', '-s', '.', '-f'], 'no result of ours')}
+
+@pytest.mark.parametrize('case', [k for k in BAD if BAD[k][1]])
+def test_bad_input_is_one_clear_line_and_nothing_is_written(case, here, capsys):
+    args, words = BAD[case]
+    assert quick('find-lr', *args) == 2
+    out, err = capsys.readouterr()
+    assert out == '' and err.startswith('fastlr: error: ') and words in err and len(err.splitlines()) == 1
+    assert [f for f in files('.') if f != '__pycache__'] == ['mine.py', 'small.json']
+    assert quick('find-lr', *args, '--debug') == 2 and 'Traceback' in capsys.readouterr().err
+
+@pytest.mark.parametrize('args', [['find-lr'], ['find-lr', 'digits', '--rule', 'best'], ['find-lr', 'digits', '--start-lr', 'low'], ['fnd-lr'], ['examples', 'cats']])
+def test_what_the_parser_refuses(args, here, capsys): assert quick(*args) == 2 and capsys.readouterr().err.startswith('usage:')
+
+def test_no_honest_suggestion(here, capsys):
+    assert quick('find-lr', 'small.json', '-s', 'd', '--start-lr', '1e-9', '--end-lr', '1e-8') == 1
+    out, err = capsys.readouterr()
+    assert 'no suggestion' in err and 'Note:' in out and files('d') == sorted(cli.FILES) and 'No suggestion' in Path('d/report.md').read_text() and '| constant rate | none |' in Path('d/report.md').read_text()
+    assert quick('find-lr', 'small.json', '-s', 'e', '--start-lr', '1e-9', '--end-lr', '1e-8', '--json') == 1
+    assert json.loads(capsys.readouterr().out)['lr'] is None
+
+def test_ctrl_c_writes_the_curve_so_far(here):
+    command = [str(Path(sys.executable).parent/'fastlr'), 'find-lr', 'small.json', '-s', 'd', '-o', '{"data.init_args.slow": 0.01}']
+    p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    time.sleep(9)                                       # torch is loaded by then; a sweep takes 100 x 16 x 0.01 = 16 seconds at least
+    p.send_signal(signal.SIGINT); out, err = p.communicate(timeout=60)
+    assert p.returncode == 130 and 'interrupted' in err
+    curve = LRCurve.load('d/curve.json'); assert curve.stop_reason == 'interrupted' and 0 < len(curve) < 100 and files('d') == sorted(cli.FILES if len(curve) > 1 else set(cli.FILES) - {'lr-losses.png'})
+
+def test_results_are_replaced_only_if_they_are_ours(here, capsys):
+    assert quick('find-lr', 'small.json', '-s', 'd', '--quiet') == 0
+    first = Path('d/curve.json').read_text()
+    assert quick('find-lr', 'small.json', '-s', 'd', '--seed', '1') == 2 and '--force' in capsys.readouterr().err and Path('d/curve.json').read_text() == first
+    assert quick('find-lr', 'small.json', '-s', 'd', '--seed', '1', '-f', '-o', '{"model.init_args.hidden": "x"}') == 2 and Path('d/curve.json').read_text() == first         # not before the configuration was checked
+    assert quick('find-lr', 'small.json', '-s', 'd', '--seed', '1', '-f', '--quiet') == 0 and Path('d/curve.json').read_text() != first
+    Path('d/notes.txt').write_text('mine'); capsys.readouterr()
+    assert quick('find-lr', 'small.json', '-s', 'd', '-f') == 2 and 'notes.txt' in capsys.readouterr().err
+    Path('empty').mkdir(); assert quick('find-lr', 'small.json', '-s', 'empty', '--quiet') == 0
+
+def test_no_half_file_when_writing_fails(here, monkeypatch, capsys):
+    assert quick('find-lr', 'small.json', '-s', 'd', '--quiet') == 0
+    def full(self, f, **kw): f.write(b'half'); raise OSError(28, 'No space left on device')
+    monkeypatch.setattr('matplotlib.figure.Figure.savefig', full)
+    assert quick('find-lr', 'small.json', '-s', 'd', '-f') == 2 and 'No space left' in capsys.readouterr().err
+    assert all((Path('d')/f).read_bytes() != b'half' and not f.endswith('.part') for f in files('d'))
+
+WRITTEN = {'yaml': "model: {class_path: mine.Net, init_args: {hidden: 16}}\ndata: {class_path: mine.data}\noptimizer: {class_path: torch.optim.SGD, init_args: {momentum: 0.9}}\nloss: {class_path: torch.nn.CrossEntropyLoss}\n",
+           'jsonnet': 'local part(path, args={}) = {class_path: path, init_args: args};\n{model: part("mine.Net", {hidden: 8*2}), data: part("mine.data"), optimizer: part("torch.optim.SGD", {momentum: 0.9}), loss: part("torch.nn.CrossEntropyLoss")}',
+           'toml': '[model]\nclass_path = "mine.Net"\ninit_args.hidden = 16\n[data]\nclass_path = "mine.data"\n[optimizer]\nclass_path = "torch.optim.SGD"\ninit_args.momentum = 0.9\n[loss]\nclass_path = "torch.nn.CrossEntropyLoss"\n', 'json': json.dumps(SMALL)}
+
+@pytest.mark.parametrize('kind', WRITTEN)
+def test_four_kinds_of_files_mean_the_same(kind, here, capsys):
+    Path(f'c.{kind}').write_text(WRITTEN[kind])
+    assert quick('find-lr', f'c.{kind}', '--print_config', '--include-package', 'mine') == 0
+    printed = capsys.readouterr().out; Path('p.yaml').write_text(printed)
+    assert quick('find-lr', 'small.json', '--print-config') == 0 and capsys.readouterr().out == printed
+    assert 'hidden: 16' in printed and 'momentum: 0.9' in printed and 'slow: 0.0' in printed                  # the defaults too
+    Path(f'broken.{kind}').write_text('[{"a": '); assert quick('find-lr', f'broken.{kind}', '-s', 'd') == 2 and 'no valid' in capsys.readouterr().err
+
+def test_training_settings_take_part(here):
+    run = lambda name, settings: (quick('find-lr', 'small.json', '-s', name, '--quiet', '--end-lr', '0.1', '-o', json.dumps({'training': settings})), LRCurve.load(f'{name}/curve.json'))[1]
+    plain, gathered, clipped, half = run('a', {}), run('b', {'accumulate': 2}), run('c', {'clip': 0.01}), run('d', {'precision': 'bf16'})
+    assert gathered.settings['accumulate'] == 2 and not np.array_equal(plain.losses, clipped.losses) and not np.array_equal(plain.losses, half.losses) and np.allclose(plain.losses[:20], half.losses[:20], rtol=0.05)
+
+def test_further_options(here, capsys):
+    assert quick('find-lr', 'small.json', '-s', 'd', '--runs', '3', '--probe', '--linear', '--start-lr', '0.001', '--end-lr', '1', '--rule', 'steep') in (0, 1)
+    curve = LRCurve.load('d/curve.json'); assert len(curve.runs) == 3 and np.allclose(np.diff(curve.lrs), curve.lrs[1]-curve.lrs[0]) and 'rule: steep' in Path('d/report.md').read_text()
+
+def test_examples(capsys):
+    assert quick('examples') == 0; listed = capsys.readouterr().out
+    assert [l.split(':')[0] for l in listed.splitlines()] == list(cli.EXAMPLES)
+    for name in cli.EXAMPLES:
+        assert quick('examples', name) == 0; printed = capsys.readouterr().out
+        learn, _ = cli.learner_from(cli.read_config(name)); assert printed == cli.EXAMPLES[name] and learn.lr_find(num_it=12, silent=True).lrs[0] == 1e-7
+
+def test_in_python(here):
+    find_learning_rate_model('small.json', 'a', start_lr=1e-4, end_lr=1., num_batches=20, linear_steps=True)
+    curve = LRCurve.load('a/curve.json'); assert len(curve) == 20 and curve.settings['mode'] == 'linear' and curve.lrs[-1] == 1
+    with pytest.raises(cli.ConfigError, match='--force'): find_learning_rate_model(SMALL, 'a')
+    find_learning_rate_model(SMALL, 'a', force=True); assert len(LRCurve.load('a/curve.json')) == 100
+    learn, _ = cli.learner_from(SMALL); before = [p.detach().clone() for p in learn.model.parameters()]
+    rates, losses = search_learning_rate(learn, num_batches=15)
+    assert len(rates) == len(losses) == 15 and type(rates) is type(losses) is list and all(torch.equal(a, b) for a, b in zip(before, learn.model.parameters()))
+    with pytest.raises(cli.ConfigError, match='above 10'): search_learning_rate(learn, num_batches=10)
+    assert find_learning_rate_from_args(cli.parser().parse_args(['find-lr', 'small.json', '-s', 'b', '--quiet'])) == 0
+
+def test_rules_of_the_command_are_those_of_the_library():
+    from fastlr.suggest import RULES
+    assert tuple(RULES) == cli.RULES
