@@ -8,8 +8,8 @@ __all__ = ['EXAMPLES', 'PARTS', 'KINDS', 'FILES', 'RULES', 'ConfigError', 'read_
            'as_yaml', 'answer', 'report', 'write_results', 'run', 'find_learning_rate_model', 'parser', 'check_args',
            'find_learning_rate_from_args', 'tell', 'main']
 
-# %% ../nbs/20_cli.ipynb #2c23b0a0
-import argparse, json, os, sys, traceback
+# %% ../nbs/20_cli.ipynb #5d6160e4
+import argparse, json, os, sys, tempfile, traceback
 from importlib import import_module
 from pathlib import Path
 
@@ -250,22 +250,26 @@ def report(name, curve, found, settings) -> str: # Markdown
              f'- fastlr {__version__}, torch {torch.__version__}, Python {sys.version.split()[0]}', '']
     return '\n'.join(lines)
 
+# %% ../nbs/20_cli.ipynb #971eeaae
 def write_results(path, name, config, curve, found, settings, rule='auto'):
-    "Write the files into directory `path`."
+    "Write the files into directory `path`: elsewhere first, so that what was there is replaced when all of them are ready."
     from fastlr.curve import write_whole
-    path.mkdir(parents=True, exist_ok=True)
-    for old in FILES: (path/old).unlink(missing_ok=True)
-    if len(curve) > 1: _draw(path/'lr-losses.png', curve, found, rule)
-    curve.save(path/'curve.json'); curve.save(path/'curve.csv')
-    for file, text in (('config.yaml', as_yaml(config)), ('report.md', report(name, curve, found, settings))): write_whole(path/file, lambda f: f.write(text.encode()))
+    with tempfile.TemporaryDirectory() as d:
+        new = Path(d)
+        if len(curve) > 1: _draw(new/'lr-losses.png', curve, found, rule)
+        curve.save(new/'curve.json'); curve.save(new/'curve.csv')
+        (new/'config.yaml').write_text(as_yaml(config)); (new/'report.md').write_text(report(name, curve, found, settings))
+        path.mkdir(parents=True, exist_ok=True)
+        for file in FILES:
+            if (new/file).exists(): write_whole(path/file, lambda f: f.write((new/file).read_bytes()))
+            else: (path/file).unlink(missing_ok=True)
 
 # %% ../nbs/20_cli.ipynb #07f61f41
 def _draw(file, curve, found, rule):
     from matplotlib.figure import Figure                              # without pyplot: no window, no backend to choose
-    from fastlr.curve import write_whole
     figure = Figure(figsize=(7, 4.5), layout='constrained')
     curve.plot(suggestion=(True if rule == 'auto' else rule) if found['lr'] else False, ax=figure.subplots())
-    write_whole(file, lambda f: figure.savefig(f, format='png', dpi=120))
+    figure.savefig(file, dpi=120)
 
 # %% ../nbs/20_cli.ipynb #d20d556a
 def run(config, directory=None, name='training', start_lr=1e-5, end_lr=10., num_batches=100, stopping_factor=None, linear=False,

@@ -20,7 +20,11 @@ def data(bs: int = 16, n: int = 320, slow: float = 0., columns: int = 6):
     g = torch.Generator().manual_seed(0)
     x = torch.randn(n, columns, generator=g); y = (x[:, :3]).argmax(1)
     class Slow(TensorDataset):
-        def __getitem__(self, i): time.sleep(slow); return super().__getitem__(i)
+        n = 0
+        def __getitem__(self, i):
+            Slow.n += 1; time.sleep(slow)
+            if slow and Slow.n == 160: open('started', 'w').close()
+            return super().__getitem__(i)
     return DataLoader(Slow(x, y), bs, shuffle=True), None
 def nothing(): raise OSError('no such data')
 '''
@@ -95,9 +99,8 @@ BAD = {'no directory': (['small.json'], '--serialization-dir'), 'ten batches': (
 @pytest.mark.parametrize('case', [k for k in BAD if BAD[k][1]])
 def test_bad_input_is_one_clear_line_and_nothing_is_written(case, here, capsys):
     args, words = BAD[case]
-    assert quick('find-lr', *args) == 2
-    out, err = capsys.readouterr()
-    assert out == '' and err.startswith('fastlr: error: ') and words in err and len(err.splitlines()) == 1
+    p = fastlr('find-lr', *args)
+    assert p.returncode == 2 and p.stdout == '' and p.stderr.startswith('fastlr: error: ') and words in p.stderr and len(p.stderr.splitlines()) == 1
     assert [f for f in files('.') if f != '__pycache__'] == ['mine.py', 'small.json']
     assert quick('find-lr', *args, '--debug') == 2 and 'Traceback' in capsys.readouterr().err
 
@@ -105,16 +108,17 @@ def test_bad_input_is_one_clear_line_and_nothing_is_written(case, here, capsys):
 def test_what_the_parser_refuses(args, here, capsys): assert quick(*args) == 2 and capsys.readouterr().err.startswith('usage:')
 
 def test_no_honest_suggestion(here, capsys):
-    assert quick('find-lr', 'small.json', '-s', 'd', '--start-lr', '1e-9', '--end-lr', '1e-8') == 1
-    out, err = capsys.readouterr()
-    assert 'no suggestion' in err and 'Note:' in out and files('d') == sorted(cli.FILES) and 'No suggestion' in Path('d/report.md').read_text() and '| constant rate | none |' in Path('d/report.md').read_text()
+    p = fastlr('find-lr', 'small.json', '-s', 'd', '--start-lr', '1e-9', '--end-lr', '1e-8')
+    assert p.returncode == 1 and 'no suggestion' in p.stderr and 'Note:' in p.stdout and files('d') == sorted(cli.FILES) and 'No suggestion' in Path('d/report.md').read_text() and '| constant rate | none |' in Path('d/report.md').read_text()
     assert quick('find-lr', 'small.json', '-s', 'e', '--start-lr', '1e-9', '--end-lr', '1e-8', '--json') == 1
     assert json.loads(capsys.readouterr().out)['lr'] is None
 
 def test_ctrl_c_writes_the_curve_so_far(here):
     command = [str(Path(sys.executable).parent/'fastlr'), 'find-lr', 'small.json', '-s', 'd', '-o', '{"data.init_args.slow": 0.01}']
     p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-    time.sleep(9)                                       # torch is loaded by then; a sweep takes 100 x 16 x 0.01 = 16 seconds at least
+    for _ in range(1000):                               # until ten batches are through; a sweep takes 100 x 16 x 0.01 = 16 seconds
+        if Path('started').exists(): break
+        time.sleep(0.1)
     p.send_signal(signal.SIGINT); out, err = p.communicate(timeout=60)
     assert p.returncode == 130 and 'interrupted' in err
     curve = LRCurve.load('d/curve.json'); assert curve.stop_reason == 'interrupted' and 0 < len(curve) < 100 and files('d') == sorted(cli.FILES if len(curve) > 1 else set(cli.FILES) - {'lr-losses.png'})
@@ -131,10 +135,17 @@ def test_results_are_replaced_only_if_they_are_ours(here, capsys):
 
 def test_no_half_file_when_writing_fails(here, monkeypatch, capsys):
     assert quick('find-lr', 'small.json', '-s', 'd', '--quiet') == 0
-    def full(self, f, **kw): f.write(b'half'); raise OSError(28, 'No space left on device')
-    monkeypatch.setattr('matplotlib.figure.Figure.savefig', full)
-    assert quick('find-lr', 'small.json', '-s', 'd', '-f') == 2 and 'No space left' in capsys.readouterr().err
-    assert all((Path('d')/f).read_bytes() != b'half' and not f.endswith('.part') for f in files('d'))
+    before = {f: (Path('d')/f).read_bytes() for f in files('d')}
+    def full(*args, **kw): raise OSError(28, 'No space left on device')
+    with monkeypatch.context() as m:
+        m.setattr('matplotlib.figure.Figure.savefig', full)
+        assert quick('find-lr', 'small.json', '-s', 'd', '-f', '--seed', '1') == 2 and 'No space left' in capsys.readouterr().err
+    assert before == {f: (Path('d')/f).read_bytes() for f in files('d')}                  # all of the old ones
+    import fastlr.curve as curve
+    with monkeypatch.context() as m:
+        m.setattr(curve.os, 'replace', full)
+        assert quick('find-lr', 'small.json', '-s', 'd', '-f', '--seed', '1') == 2 and 'No space left' in capsys.readouterr().err
+    assert before == {f: (Path('d')/f).read_bytes() for f in files('d')}
 
 WRITTEN = {'yaml': "model: {class_path: mine.Net, init_args: {hidden: 16}}\ndata: {class_path: mine.data}\noptimizer: {class_path: torch.optim.SGD, init_args: {momentum: 0.9}}\nloss: {class_path: torch.nn.CrossEntropyLoss}\n",
            'jsonnet': 'local part(path, args={}) = {class_path: path, init_args: args};\n{model: part("mine.Net", {hidden: 8*2}), data: part("mine.data"), optimizer: part("torch.optim.SGD", {momentum: 0.9}), loss: part("torch.nn.CrossEntropyLoss")}',
