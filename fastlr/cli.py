@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['EXAMPLES', 'PARTS', 'KINDS', 'FILES', 'RULES', 'ConfigError', 'read_config', 'merge', 'resolve', 'make',
            'training_settings', 'learner_from', 'check_keys', 'search_learning_rate', 'check_directory', 'resolved',
-           'as_yaml', 'answer', 'report', 'write_results', 'run', 'find_learning_rate_model', 'parser', 'check_args',
-           'find_learning_rate_from_args', 'tell', 'main']
+           'as_yaml', 'answer', 'report', 'write_results', 'check_numbers', 'run', 'find_learning_rate_model', 'parser',
+           'check_args', 'find_learning_rate_from_args', 'tell', 'main']
 
-# %% ../nbs/20_cli.ipynb #5d6160e4
-import argparse, json, os, sys, tempfile, traceback
+# %% ../nbs/20_cli.ipynb #585eb2b5
+import argparse, functools, inspect, json, os, re, sys, tempfile, traceback
 from importlib import import_module
 from pathlib import Path
 
@@ -74,12 +74,14 @@ def read_config(
         path = Path(config)
         kind = KINDS.get(path.suffix)
         if kind is None: raise ConfigError(f"CONFIG must end in {', '.join(KINDS)}, or be one of the examples {', '.join(EXAMPLES)}; got {str(config)!r}")
-        try: text = path.read_text()
+        try: text = path.read_text('utf-8')
         except (OSError, UnicodeDecodeError) as e: raise ConfigError(f"CONFIG can't be read: {str(config)!r}: {getattr(e, 'strerror', None) or e}") from e
-    try: found = _jsonargparse().get_loader(kind)(text)
+    try: found = _jsonnet(config) if kind == 'jsonnet' else _jsonargparse().get_loader(kind)(text)
     except Exception as e: raise ConfigError(f"CONFIG {str(config)!r} is no valid {kind.upper()}: {' '.join(str(e).split())}") from e
     if not isinstance(found, dict): raise ConfigError(f"CONFIG {str(config)!r} must hold {', '.join(PARTS)}, each a mapping; it holds a {type(found).__name__}")
     return merge(found, _parse_overrides(overrides))
+
+def _jsonnet(path): return json.loads(import_module('_jsonnet').evaluate_file(str(path)))            # by the file, so that it finds what it imports
 
 def _jsonargparse():
     try: return import_module('jsonargparse')
@@ -110,30 +112,45 @@ def merge(
 def _named(part, name):
     "What `class_path` names."
     if not isinstance(part, dict) or not isinstance(part.get('class_path'), str):
-        raise ConfigError(f"{name} must be a mapping with class_path, and init_args if it takes any; got {part!r}")
-    unknown = sorted(set(part) - {'class_path', 'init_args'})
-    if unknown: raise ConfigError(f"{name} has the unknown key {unknown[0]!r}: arguments belong into {name}.init_args")
+        raise ConfigError(f"{name} must be a mapping with class_path, a string, and init_args if it takes any; got {part!r}")
+    unknown = sorted(set(map(str, part)) - {'class_path', 'init_args'})
+    if unknown: raise ConfigError(f"{name} has the unknown key {unknown[0]!r}; it holds class_path and init_args")
     module, _, attribute = part['class_path'].rpartition('.')
+    if not module: raise ConfigError(f"{name}.class_path must be a path with dots, such as package.Class, got {part['class_path']!r}")
+    if not isinstance(part.get('init_args') or {}, dict): raise ConfigError(f"{name}.init_args must be a mapping of arguments, got {part['init_args']!r}")
     try: return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as e:
-        raise ConfigError(f"{name}.class_path: {part['class_path']!r} can't be imported ({e}); --include-package imports further packages") from e
+    except Exception as e:                                           # a module can raise anything
+        raise ConfigError(f"{name}.class_path: {part['class_path']!r} can't be imported ({type(e).__name__}: {e}); --include-package imports further packages") from e
 
-# %% ../nbs/20_cli.ipynb #d4c7ec2b
-def resolve(part, name, skip=()): # (class or function, its arguments)
+# %% ../nbs/20_cli.ipynb #a478ca6a
+def _brought(made, name):
+    "Arguments of `made` that the training brings: an optimizer's parameters; output and target, if a loss function is named itself."
+    needed = [k for k, p in inspect.signature(made).parameters.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    if name == 'optimizer': return list(inspect.signature(made).parameters)[:1]
+    return needed[:2] if name == 'loss' and not isinstance(made, type) and len(needed) >= 2 else []
+
+def resolve(part, name): # (class or function, its arguments, their parser)
     "What the part `name` of a configuration names, and its arguments, type-checked and with the defaults. Raises `ConfigError`."
     jsonargparse, made = _jsonargparse(), _named(part, name)
+    skip, given = _brought(made, name), part.get('init_args') or {}
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     try:
         add = parser.add_class_arguments if isinstance(made, type) else parser.add_function_arguments
         add(made, fail_untyped=False, skip=set(skip))
-        return made, parser.parse_object(part.get('init_args') or {}), parser
+        args = parser.parse_object(given)
     except (jsonargparse.ArgumentError, TypeError, ValueError) as e:
-        raise ConfigError(f"{name}.init_args for {part['class_path']}: {' '.join(str(e).split())}") from e
+        raise ConfigError((f"{name}.init_args for {part['class_path']}" if name != 'training' else name) + f": {' '.join(str(e).split())}") from e
+    for k, p in inspect.signature(made).parameters.items():              # without a type, what is missing would be None
+        if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and k not in (*skip, *given): raise ConfigError(f"{name}.init_args for {part['class_path']}: the argument {k!r} is missing")
+    return made, args, parser
 
+# %% ../nbs/20_cli.ipynb #0f81e1ea
 def make(part, name):
     "The object that the part `name` describes."
     made, args, parser = resolve(part, name)
-    try: return made(**dict(parser.instantiate(args)))
+    kwargs = dict(parser.instantiate(args))
+    if _brought(made, name): return functools.partial(made, **kwargs)
+    try: return made(**kwargs)
     except Exception as e: raise ConfigError(f"{name}: {part['class_path']} can't be made: {type(e).__name__}: {e}") from e
 
 # %% ../nbs/20_cli.ipynb #678dff04
@@ -161,16 +178,21 @@ def learner_from(config:dict, device=None): # (`Learner`, the settings of `train
     from functools import partial
     from fastlr import GradientClipping, Learner, MixedPrecision, data as data_module
     check_keys(config); training = _training(config.get('training') or {})
-    opt, args, _ = resolve(config['optimizer'], 'optimizer', skip=['params'])
-    opt_func = partial(opt, **{k: v for k, v in dict(args).items() if k != 'lr'})
+    opt, args, parser = resolve(config['optimizer'], 'optimizer')
+    written = {k: v for k, v in dict(parser.instantiate(args)).items() if k in (config['optimizer'].get('init_args') or {}) and k != 'lr'}
+    if training['wd'] is not None and 'weight_decay' in written: raise ConfigError("training.wd and optimizer.init_args.weight_decay both set the weight decay: leave one of them out")
+    opt_func = partial(opt, **written)
     data, model, loss = (make(config[name], name) for name in ('data', 'model', 'loss'))
     fns = [partial(cls, **{k: v}) for cls, k, v in ((MixedPrecision, 'precision', training['precision']), (GradientClipping, 'clip', training['clip'])) if v is not None]
     try:
+        if callable(getattr(data, '__iter__', None)) and not isinstance(data, (tuple, list)): data = (data, None)             # a loader by itself
         data = data_module.as_databunch(data)
         if device is not None: data.device = _device(device)
         return Learner(data, model, opt_func, loss, wd=training['wd'], callback_fns=fns, silent=True), training
-    except (TypeError, ValueError) as e: raise ConfigError(f"model, data, optimizer and loss make no training: {e}") from e
+    except ConfigError: raise
+    except Exception as e: raise ConfigError(f"model, data, optimizer and loss make no training: {e}") from e
 
+# %% ../nbs/20_cli.ipynb #e8e26c8b
 def check_keys(config):
     unknown, missing = [k for k in config if k not in (*PARTS, 'training')], [k for k in PARTS if k not in config]
     if unknown: raise ConfigError(f"the configuration has the unknown key {unknown[0]!r}; it holds {', '.join(PARTS)} and training")
@@ -199,13 +221,16 @@ def search_learning_rate(
 
 # %% ../nbs/20_cli.ipynb #7b233e4e
 FILES = 'lr-losses.png', 'curve.json', 'curve.csv', 'config.yaml', 'report.md'
+_PART = re.compile(rf"\.({'|'.join(map(re.escape, FILES))})\.\d+\.part")            # what a process that was killed may leave
 
 def check_directory(path, force=False) -> Path:
     "`path`, if the results can go there. Raises `ConfigError`."
     path = Path(path)
+    if path.is_symlink() and not path.exists(): raise ConfigError(f"--serialization-dir {str(path)!r} is a link to nowhere; name a directory")
     if path.exists() and not path.is_dir(): raise ConfigError(f"--serialization-dir {str(path)!r} is a file; name a directory")
-    inside = sorted(p.name for p in path.iterdir()) if path.is_dir() else []
-    other = [name for name in inside if name not in FILES]
+    try: inside = [p for p in sorted(path.iterdir()) if not _PART.fullmatch(p.name)] if path.is_dir() else []
+    except OSError as e: raise ConfigError(f"--serialization-dir {str(path)!r} can't be read: {e.strerror}") from e
+    other = [p.name for p in inside if p.name not in FILES or not p.is_file()]
     if other: raise ConfigError(f"--serialization-dir {str(path)!r} holds {other[0]!r}, which is no result of ours, so it is left alone; name another directory")
     if inside and not force: raise ConfigError(f"--serialization-dir {str(path)!r} holds results already: pass --force to replace them, or name another directory")
     there = next(p for p in (path, *path.absolute().parents) if p.exists())
@@ -217,23 +242,39 @@ def resolved(config) -> dict:
     "`config` with all defaults, as it was understood."
     out = {}
     for name in PARTS:
-        _, args, parser = resolve(config[name], name, skip=['params'] if name == 'optimizer' else ())
-        out[name] = dict(class_path=config[name]['class_path'], init_args=json.loads(json.dumps(args.as_dict(), default=str)))
+        _, args, parser = resolve(config[name], name)
+        out[name] = dict(class_path=config[name]['class_path'], init_args=_plain(args.as_dict()))
+    out['optimizer']['init_args'].pop('lr', None)                        # which is what is looked for
     return {**out, 'training': _training(config.get('training') or {})}
+
+# %% ../nbs/20_cli.ipynb #2fcbd883
+def _plain(x):
+    "`x` without the defaults that no file can hold, such as functions."
+    if isinstance(x, dict): return {k: _plain(v) for k, v in x.items() if _can_be_written(v)}
+    return [_plain(v) for v in x] if isinstance(x, (list, tuple)) else x
+
+def _can_be_written(x): return x is None or isinstance(x, (bool, int, float, str, dict)) or isinstance(x, (list, tuple)) and all(map(_can_be_written, x))
 
 def as_yaml(x):
     import yaml
     return yaml.safe_dump(x, sort_keys=False, default_flow_style=None)
 
+# %% ../nbs/20_cli.ipynb #0b9daf32
 def answer(curve, rule='auto') -> dict:
     "What is to be said of a curve, as plain values: rates, bounds, findings; and `error` where no honest suggestion is possible."
     from fastlr import NoSuggestion
-    out = dict(lr=None, one_cycle=None, lrs=None, reason=None, bounds=None, findings=curve.findings, stop_reason=curve.stop_reason, points=len(curve), error=None)
+    out = dict(lr=None, one_cycle=None, lrs=None, reason=None, bounds=None, findings=[_as_options(f) for f in curve.findings], stop_reason=curve.stop_reason, points=len(curve), error=None)
     try:
         s = curve.suggest(rule); out.update(lr=s.lr, one_cycle=s.one_cycle, lrs=list(s.lrs), reason=s.reason)
         b = curve.bounds(); out['bounds'] = [b.base_lr, b.max_lr]
-    except NoSuggestion as e: out['error'] = out['error'] if out['lr'] else str(e)
+    except NoSuggestion as e: out['error'] = out['error'] if out['lr'] else _as_options(str(e))
+    out['findings'] = [f for f in out['findings'] if f != out['error']]
     return out
+
+def _as_options(text):
+    "Remedies by the names that they have on the command line."
+    for ours, option in (('runs=5', '--runs 5'), ('num_it', '--num-batches'), ('start_lr', '--start-lr'), ('end_lr', '--end-lr')): text = text.replace(ours, option)
+    return text
 
 # %% ../nbs/20_cli.ipynb #3021a80b
 def report(name, curve, found, settings) -> str: # Markdown
@@ -245,7 +286,7 @@ def report(name, curve, found, settings) -> str: # Markdown
     if found['bounds']: rows.append(('bounds for a cyclical schedule', ' to '.join(map(rate, found['bounds']))))
     lines = [f'# Learning rate for {name}', '', '| | learning rate |', '|---|---|', *(f'| {k} | {v} |' for k, v in rows), '',
              f"Reason: {found['reason']}." if found['reason'] else f"No suggestion: {found['error']}", '', '## Findings', '',
-             *([f'- {f}' for f in found['findings']] or ['Nothing is odd about this curve.']), '', '![Loss against learning rate](lr-losses.png)', '', '## How it was found', '',
+             *([f'- {f}' for f in found['findings']] or ['Nothing is odd about this curve.']), '', *(['![Loss against learning rate](lr-losses.png)', ''] if len(curve) > 1 else []), '## How it was found', '',
              *(f'- {k}: {v}' for k, v in settings.items()), f"- {len(curve)} points, from {curve.lrs[0]:.2e} to {curve.lrs[-1]:.2e}; ended because: {curve.stop_reason}" if len(curve) else '- no points',
              f'- fastlr {__version__}, torch {torch.__version__}, Python {sys.version.split()[0]}', '']
     return '\n'.join(lines)
@@ -263,6 +304,8 @@ def write_results(path, name, config, curve, found, settings, rule='auto'):
         for file in FILES:
             if (new/file).exists(): write_whole(path/file, lambda f: f.write((new/file).read_bytes()))
             else: (path/file).unlink(missing_ok=True)
+        for left in path.iterdir():
+            if _PART.fullmatch(left.name): left.unlink()
 
 # %% ../nbs/20_cli.ipynb #07f61f41
 def _draw(file, curve, found, rule):
@@ -271,25 +314,35 @@ def _draw(file, curve, found, rule):
     curve.plot(suggestion=(True if rule == 'auto' else rule) if found['lr'] else False, ax=figure.subplots())
     figure.savefig(file, dpi=120)
 
+# %% ../nbs/20_cli.ipynb #6c589bc1
+def check_numbers(start_lr, end_lr, num_batches, stopping_factor, runs, seed):
+    if not 0 < start_lr < float('inf'): raise ConfigError(f"--start-lr must be finite and above zero, got {start_lr:g}")
+    if not start_lr < end_lr < float('inf'): raise ConfigError(f"--end-lr must be finite and above --start-lr, got {end_lr:g} and {start_lr:g}")
+    if num_batches <= 10: raise ConfigError(f"--num-batches must be above 10, got {num_batches}")
+    if stopping_factor is not None and not stopping_factor > 1: raise ConfigError(f"--stopping-factor must be above 1, got {stopping_factor:g}")
+    if runs < 1: raise ConfigError(f"--runs must be at least 1, got {runs}")
+    if not 0 <= seed < 2**63: raise ConfigError(f"--seed must be a whole number from 0 to 2**63-1, got {seed}")
+
 # %% ../nbs/20_cli.ipynb #d20d556a
 def run(config, directory=None, name='training', start_lr=1e-5, end_lr=10., num_batches=100, stopping_factor=None, linear=False,
-        runs=1, probe=False, rule='auto', device=None, seed=0): # (curve, what is said of it)
+        runs=1, probe=False, rule='auto', device=None, seed=0, force=False): # (curve, what is said of it)
     "Build what `config` describes, look for a rate, and write the results into `directory`. After Ctrl-C the curve so far is written."
+    check_numbers(start_lr, end_lr, num_batches, stopping_factor, runs, seed)
     _seed(seed)
     whole = resolved(config); learn, training = learner_from(config, device)
     settings = dict(start_lr=start_lr, end_lr=end_lr, num_batches=num_batches, stopping_factor=stopping_factor, linear=linear, runs=runs, probe=probe, rule=rule, seed=seed)
-    def keep():
-        curve = learn.recorder.curve; found = answer(curve, rule)
+    def keep(more=()):
+        curve = learn.recorder.curve; found = answer(curve, rule); found['findings'] = [*found['findings'], *more]
         try:
-            if directory is not None: write_results(directory, name, whole, curve, found, settings, rule)
+            if directory is not None: write_results(check_directory(directory, force), name, whole, curve, found, settings, rule)
         except OSError as e: raise ConfigError(f"--serialization-dir {str(directory)!r} can't be written: {e.strerror or e}") from e
         return curve, found
     try: search_learning_rate(learn, start_lr, end_lr, num_batches, linear, stopping_factor, runs=runs, probe=probe, accumulate=training['accumulate'])
     except KeyboardInterrupt:
-        if learn.recorder.curve is not None: keep()
+        if learn.recorder.curve is not None: keep(["The command was interrupted: not all that was asked for has been run."])
         raise
     except ConfigError: raise
-    except Exception as e: raise ConfigError(f"the model doesn't train on this data: {type(e).__name__}: {' '.join(str(e).split())}") from e
+    except Exception as e: raise ConfigError(f"this training can't be run: {type(e).__name__}: {' '.join(str(e).split())}") from e
     return keep()
 
 def _seed(seed):
@@ -310,7 +363,7 @@ def find_learning_rate_model(
 ) -> None:
     "Look for a rate and write the results into `serialization_dir`. Raises `ConfigError`."
     name, config = (str(params), read_config(params)) if isinstance(params, (str, Path)) else ('a training', dict(params))
-    run(config, check_directory(serialization_dir, force), name, start_lr, end_lr, num_batches, stopping_factor, linear_steps)
+    run(config, check_directory(serialization_dir, force), name, start_lr, end_lr, num_batches, stopping_factor, linear_steps, force=force)
 
 # %% ../nbs/20_cli.ipynb #80d76e8f
 RULES = 'auto', 'steep', 'minimum', 'valley', 'slide'
@@ -320,7 +373,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser('fastlr', allow_abbrev=False, description="A learning rate for a training that is described in a file.")
     top.add_argument('--version', action='version', version=f'fastlr {__version__}')
     commands = top.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    p = commands.add_parser('find-lr', help="find a learning rate", description="Find a learning rate range where the loss decreases quickly, for the model and data that CONFIG names.")
+    p = commands.add_parser('find-lr', help="find a learning rate", description="Find a learning rate range where the loss decreases quickly, for the model and data that CONFIG names.",
+                            epilog="Exit codes: 0 found; 1 no honest suggestion, curve and findings are written; 2 bad input, nothing is written; 130 interrupted, the curve so far is written.")
     _common(p)
     _further(p)
     p = commands.add_parser('examples', help="list the built-in examples, or print one", description="List the built-in examples, or print one to start from.")
@@ -356,11 +410,7 @@ def _further(p):
 def check_args(args):
     "Raise `ConfigError` for numbers that can't work."
     if not args.serialization_dir and not args.print_config: raise ConfigError("-s/--serialization-dir is missing: name a directory for the results")
-    if not 0 < args.start_lr < float('inf'): raise ConfigError(f"--start-lr must be finite and above zero, got {args.start_lr:g}")
-    if not args.start_lr < args.end_lr < float('inf'): raise ConfigError(f"--end-lr must be finite and above --start-lr, got {args.end_lr:g} and {args.start_lr:g}")
-    if args.num_batches <= 10: raise ConfigError(f"--num-batches must be above 10, got {args.num_batches}")
-    if args.stopping_factor is not None and not args.stopping_factor > 1: raise ConfigError(f"--stopping-factor must be above 1, got {args.stopping_factor:g}")
-    if args.runs < 1: raise ConfigError(f"--runs must be at least 1, got {args.runs}")
+    check_numbers(args.start_lr, args.end_lr, args.num_batches, args.stopping_factor, args.runs, args.seed)
 
 # %% ../nbs/20_cli.ipynb #d7abc5b3
 def find_learning_rate_from_args(
@@ -371,13 +421,13 @@ def find_learning_rate_from_args(
     directory = check_directory(args.serialization_dir, args.force) if args.serialization_dir else None
     config = read_config(args.param_path, args.overrides)
     check_keys(config)
-    if '' not in sys.path: sys.path.insert(0, '')                      # packages beside the file, as with `python`
+    sys.path[:0] = [p for p in ('', str(Path(args.param_path).resolve().parent)) if p not in sys.path]      # packages in the working directory, and beside the file
     for package in args.include_package:
         try: import_module(package)
-        except ImportError as e: raise ConfigError(f"--include-package {package!r} can't be imported: {e}") from e
+        except Exception as e: raise ConfigError(f"--include-package {package!r} can't be imported: {type(e).__name__}: {e}") from e
     if args.print_config: print(as_yaml(resolved(config)), end=''); return 0
     curve, found = run(config, directory, Path(args.param_path).stem, args.start_lr, args.end_lr, args.num_batches, args.stopping_factor,
-                       args.linear, args.runs, args.probe, args.rule, args.device, args.seed)
+                       args.linear, args.runs, args.probe, args.rule, args.device, args.seed, args.force)
     if args.json: print(json.dumps(dict(found, directory=str(directory))))
     elif not args.quiet: tell(found, directory)
     if found['error'] and not args.json: print(f"fastlr: no suggestion: {found['error']}", file=sys.stderr)
@@ -388,7 +438,7 @@ def tell(found, directory):
     "Print the result."
     if found['lr']: print(f"Suggested lr: {found['lr']:.2E}" + (f"\nSuggested maximum for one-cycle: {found['one_cycle']:.2E}" if found['one_cycle'] else '') + f"\nReason: {found['reason']}")
     for f in found['findings']: print(f"Note: {f}")
-    print(f"Picture, curve and report are in {str(directory)!r}")
+    print(f"{'Curve' if found['points'] < 2 else 'Picture, curve'} and report are in {str(directory)!r}")
 
 # %% ../nbs/20_cli.ipynb #714e803f
 def main(argv=None) -> int: # exit code
@@ -398,9 +448,9 @@ def main(argv=None) -> int: # exit code
         print(EXAMPLES[args.name] if args.name else '\n'.join(f'{k}: {v.splitlines()[0][2:]}' for k, v in EXAMPLES.items()), end='' if args.name else '\n')
         return 0
     try: return find_learning_rate_from_args(args)
-    except ConfigError as e:
+    except (Exception, SystemExit) as e:                              # whatever somebody's model raises; 1 means something else
         if args.debug: traceback.print_exc()
-        print(f'fastlr: error: {e}', file=sys.stderr)
+        print(f"fastlr: error: {e if isinstance(e, ConfigError) else f'{type(e).__name__}: {e}; --debug shows where'}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('fastlr: interrupted', file=sys.stderr)

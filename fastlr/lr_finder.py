@@ -277,7 +277,7 @@ def tune(self:Learner,
     places = _rate_places(self.model, self.auto_lr_find)
     found = LRFound(self.lr_find(**kwargs))
     s = found.curve.suggest()
-    lr, before = found.suggestion(), [(*place, _read_rate(*place[:2])) for place in places]
+    lr, before = s.lr, [(*place, _read_rate(*place[:2])) for place in places]
     try:
         for holder, name, label in places:
             _write_rate(holder, name, lr)

@@ -27,6 +27,11 @@ def data(bs: int = 16, n: int = 320, slow: float = 0., columns: int = 6):
             return super().__getitem__(i)
     return DataLoader(Slow(x, y), bs, shuffle=True), None
 def nothing(): raise OSError('no such data')
+def quits(hidden=3): raise SystemExit(7)
+def loader(): return data()[0]
+def untyped(n, bs=16): return data(bs)
+class Odd(torch.optim.SGD):
+    def __init__(self, parameters, lr=0.1, act=torch.relu, **kwargs): super().__init__(parameters, lr, **kwargs)
 '''
 
 @pytest.fixture
@@ -92,16 +97,23 @@ BAD = {'no directory': (['small.json'], '--serialization-dir'), 'ten batches': (
        'missing': (['no.yaml', '-s', 'd'], 'No such file'), 'ending': (['small.txt', '-s', 'd'], 'must end in'), 'override': (['small.json', '-s', 'd', '-o', '{a}'], '--overrides'), 'list': (['small.json', '-s', 'd', '-o', '[]'], None),
        'object': (['small.json', '-s', 'd', '-o', '[1]'], 'JSON object'), 'class': (['small.json', '-s', 'd', '-o', '{"model.class_path": "mine.Nett"}'], 'mine.Nett'), 'package': (['small.json', '-s', 'd', '--include-package', 'absent'], 'absent'),
        'type': (['small.json', '-s', 'd', '-o', '{"model.init_args.hidden": "many"}'], 'hidden'), 'argument': (['small.json', '-s', 'd', '-o', '{"model.init_args.hiden": 3}'], 'hiden'), 'key': (['small.json', '-s', 'd', '-o', '{"trainer": 1}'], 'trainer'),
-       'fit': (['small.json', '-s', 'd', '-o', '{"data.init_args.columns": 5}'], "doesn't train"), 'raises': (['small.json', '-s', 'd', '-o', '{"data.class_path": "mine.nothing"}'], 'no such data'), 'device': (['small.json', '-s', 'd', '--device', 'nowhere'], '--device'),
+       'fit': (['small.json', '-s', 'd', '-o', '{"data.init_args.columns": 5}'], "can't be run"), 'raises': (['small.json', '-s', 'd', '-o', '{"data.class_path": "mine.nothing"}'], 'no such data'), 'device': (['small.json', '-s', 'd', '--device', 'nowhere'], '--device'),
+       'untyped': (['small.json', '-s', 'd', '-o', '{"data": {"class_path": "mine.untyped"}}'], "'n' is missing"), 'no dot': (['small.json', '-s', 'd', '-o', '{"model.class_path": "mine"}'], 'with dots'),
+       'typo': (['small.json', '-s', 'd', '-o', '{"loss.clas_path": "x"}'], "unknown key 'clas_path'"),
+       'list of arguments': (['small.json', '-s', 'd', '-o', '{"model.init_args": [4]}'], 'must be a mapping'), 'broken package': (['small.json', '-s', 'd', '--include-package', 'broken'], 'NameError'),
+       'broken module': (['small.json', '-s', 'd', '-o', '{"model.class_path": "broken.X"}'], 'NameError'), 'quits': (['small.json', '-s', 'd', '-o', '{"model.class_path": "mine.quits"}'], 'SystemExit'),
+       'seed': (['small.json', '-s', 'd', '--seed', '99999999999999999999'], '--seed'), 'both wd': (['small.json', '-s', 'd', '-o', '{"training.wd": 0.1, "optimizer.init_args.weight_decay": 0.1}'], 'leave one of them out'),
+       'link': (['small.json', '-s', 'dangling'], 'link to nowhere'),
        'training': (['small.json', '-s', 'd', '-o', '{"training.precision": "fp8"}'], 'precision'), 'unknown training': (['small.json', '-s', 'd', '-o', '{"training.clipp": 1}'], 'clipp'), 'a file': (['small.json', '-s', 'mine.py'], 'is a file'),
        'below a file': (['small.json', '-s', 'mine.py/d'], "can't be written"), 'sources': (['small.json', '-s', '.', '-f'], 'no result of ours')}
 
 @pytest.mark.parametrize('case', [k for k in BAD if BAD[k][1]])
 def test_bad_input_is_one_clear_line_and_nothing_is_written(case, here, capsys):
     args, words = BAD[case]
+    Path('broken.py').write_text('undefined_name'); Path('dangling').symlink_to('/no/such/place')
     p = fastlr('find-lr', *args)
     assert p.returncode == 2 and p.stdout == '' and p.stderr.startswith('fastlr: error: ') and words in p.stderr and len(p.stderr.splitlines()) == 1
-    assert [f for f in files('.') if f != '__pycache__'] == ['mine.py', 'small.json']
+    assert [f for f in files('.') if f != '__pycache__'] == ['broken.py', 'dangling', 'mine.py', 'small.json']
     assert quick('find-lr', *args, '--debug') == 2 and 'Traceback' in capsys.readouterr().err
 
 @pytest.mark.parametrize('args', [['find-lr'], ['find-lr', 'digits', '--rule', 'best'], ['find-lr', 'digits', '--start-lr', 'low'], ['fnd-lr'], ['examples', 'cats']])
@@ -109,7 +121,7 @@ def test_what_the_parser_refuses(args, here, capsys): assert quick(*args) == 2 a
 
 def test_no_honest_suggestion(here, capsys):
     p = fastlr('find-lr', 'small.json', '-s', 'd', '--start-lr', '1e-9', '--end-lr', '1e-8')
-    assert p.returncode == 1 and 'no suggestion' in p.stderr and 'Note:' in p.stdout and files('d') == sorted(cli.FILES) and 'No suggestion' in Path('d/report.md').read_text() and '| constant rate | none |' in Path('d/report.md').read_text()
+    assert p.returncode == 1 and 'no suggestion' in p.stderr and '--start-lr' in p.stderr and 'start_lr' not in p.stderr + p.stdout and files('d') == sorted(cli.FILES) and 'No suggestion' in Path('d/report.md').read_text() and '| constant rate | none |' in Path('d/report.md').read_text()
     assert quick('find-lr', 'small.json', '-s', 'e', '--start-lr', '1e-9', '--end-lr', '1e-8', '--json') == 1
     assert json.loads(capsys.readouterr().out)['lr'] is None
 
@@ -190,3 +202,46 @@ def test_in_python(here):
 def test_rules_of_the_command_are_those_of_the_library():
     from fastlr.suggest import RULES
     assert tuple(RULES) == cli.RULES
+
+
+# found by a sceptic
+
+def losses_of(name, *args): assert quick('find-lr', 'small.json', '-s', name, '--quiet', *args) in (0, 1); return LRCurve.load(f'{name}/curve.json').losses
+
+def test_weight_decay_takes_part(here):
+    plain, wd, own = losses_of('a'), losses_of('b', '-o', '{"training.wd": 5.0}'), losses_of('c', '-o', '{"optimizer.init_args.weight_decay": 5.0}')
+    assert np.array_equal(wd, own) and not np.array_equal(plain, wd)
+
+def test_what_appears_meanwhile_is_not_overwritten(here, monkeypatch, capsys):
+    search = cli.search_learning_rate
+    monkeypatch.setattr(cli, 'search_learning_rate', lambda *a, **k: (search(*a, **k), Path('d').mkdir(), Path('d/report.md').write_text('mine')))
+    assert quick('find-lr', 'small.json', '-s', 'd') == 2 and Path('d/report.md').read_text() == 'mine' and files('d') == ['report.md']
+
+def test_odd_optimizers_and_lone_loaders(here):
+    assert len(losses_of('a', '-o', '{"optimizer.class_path": "mine.Odd", "data.class_path": "mine.loader"}')) == 100
+    assert 'relu' not in Path('a/config.yaml').read_text()
+    assert quick('find-lr', 'a/config.yaml', '-s', 'b', '--quiet') in (0, 1) and np.array_equal(LRCurve.load('b/curve.json').losses, LRCurve.load('a/curve.json').losses)
+
+def test_jsonnet_imports_from_its_own_place(here, capsys):
+    Path('sub').mkdir(); Path('sub/part.libsonnet').write_text(json.dumps(SMALL)); Path('sub/c.jsonnet').write_text("(import 'part.libsonnet') + {training: {clip: 1.0}}")
+    assert quick('find-lr', 'sub/c.jsonnet', '--print-config') == 0 and 'clip: 1.0' in capsys.readouterr().out
+
+def test_what_a_killed_process_left_does_not_block(here):
+    losses_of('d'); Path('d/.curve.json.99.part').write_text('half'); losses_of('d', '-f'); assert files('d') == sorted(cli.FILES)
+    Path('e').mkdir(); (Path('e')/'curve.json').mkdir(); assert quick('find-lr', 'small.json', '-s', 'e', '-f') == 2
+
+def test_no_picture_no_link(here):
+    assert quick('find-lr', 'small.json', '-s', 'd', '--quiet', '-o', '{"loss": {"class_path": "mine.Nan"}}') == 2                 # no such class
+    Path('nan.py').write_text("import torch\nclass Nan(torch.nn.Module):\n    def forward(self, out, y): return out.sum()*float('nan')\n")
+    assert quick('find-lr', 'small.json', '-s', 'd', '--quiet', '-o', '{"loss": {"class_path": "nan.Nan"}}') == 1 and 'lr-losses.png' not in Path('d/report.md').read_text() + str(files('d'))
+
+def test_numbers_are_checked_in_python_too(here):
+    with pytest.raises(cli.ConfigError, match='--end-lr'): find_learning_rate_model(SMALL, 'a', start_lr=1., end_lr=0.1)
+
+def test_a_loss_function_by_its_own_name(here): assert np.array_equal(losses_of('a', '-o', '{"loss": {"class_path": "torch.nn.functional.cross_entropy"}}'), losses_of('b'))
+
+def test_modules_beside_the_file(here, monkeypatch):
+    Path('sub').mkdir(); Path('mine.py').rename('sub/mine.py'); Path('small.json').rename('sub/small.json')
+    p = fastlr('find-lr', 'sub/small.json', '-s', 'd', '--quiet'); assert p.returncode == 0 and p.stderr == ''
+
+def test_exit_codes_are_in_the_help(capsys): assert quick('find-lr', '--help') == 0 and 'Exit codes' in capsys.readouterr().out

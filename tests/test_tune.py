@@ -112,3 +112,10 @@ def test_what_is_found_can_be_looked_at():
     fig = found.plot(suggest=True); assert any('suggested' in t.get_text() for t in fig.axes[0].get_legend().get_texts())
     ax = plt.subplots()[1]; assert found.plot(suggest=False, ax=ax) is ax.figure and not any('suggested' in t.get_text() for t in ax.get_legend().get_texts())
     plt.close('all')
+
+def test_one_rate_is_set_everywhere():
+    "Also where the answer lies at the very beginning, so that `suggestion`, which skips points, has another."
+    lrs, x = np.geomspace(1e-3, 10, 100), np.arange(100)
+    curve = LRCurve(lrs, 2.3 - 1.5/(1 + np.exp(-(x-1)/2)) + np.where(x > 85, (x-85)*0.3, 0))
+    learn = learner(lr=1.); learn.fit(1, 1e-3); learn.lr_find = lambda **kw: curve; found = learn.tune(); learn.fit(0)
+    assert learn.model.lr == learn.tuned.lr == learn.opt.lr == curve.suggest().lr != found.suggestion()
