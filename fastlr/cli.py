@@ -69,7 +69,7 @@ def read_config(
     overrides:str=None # a JSON object
 ) -> dict:
     "What is written in `config`, with the overrides put in. Raises `ConfigError`."
-    text, kind = EXAMPLES.get(str(config)), 'yaml'
+    (text, kind), more = (EXAMPLES.get(str(config)), 'yaml'), _parse_overrides(overrides)
     if text is None:
         path = Path(config)
         kind = KINDS.get(path.suffix)
@@ -79,7 +79,7 @@ def read_config(
     try: found = _jsonnet(config) if kind == 'jsonnet' else _jsonargparse().get_loader(kind)(text)
     except Exception as e: raise ConfigError(f"CONFIG {str(config)!r} is no valid {kind.upper()}: {' '.join(str(e).split())}") from e
     if not isinstance(found, dict): raise ConfigError(f"CONFIG {str(config)!r} must hold {', '.join(PARTS)}, each a mapping; it holds a {type(found).__name__}")
-    return merge(found, _parse_overrides(overrides))
+    return merge(found, more)
 
 def _jsonnet(path): return json.loads(import_module('_jsonnet').evaluate_file(str(path)))            # by the file, so that it finds what it imports
 
@@ -330,7 +330,7 @@ def run(config, directory=None, name='training', start_lr=1e-5, end_lr=10., num_
     check_numbers(start_lr, end_lr, num_batches, stopping_factor, runs, seed)
     _seed(seed)
     whole = resolved(config); learn, training = learner_from(config, device)
-    settings = dict(start_lr=start_lr, end_lr=end_lr, num_batches=num_batches, stopping_factor=stopping_factor, linear=linear, runs=runs, probe=probe, rule=rule, seed=seed)
+    settings = dict(start_lr=start_lr, end_lr=end_lr, num_batches=num_batches, stopping_factor=stopping_factor, linear=linear, runs=runs, probe=probe, rule=rule, device=str(learn.device), seed=seed)
     def keep(more=()):
         curve = learn.recorder.curve; found = answer(curve, rule); found['findings'] = [*found['findings'], *more]
         try:

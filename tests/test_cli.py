@@ -1,4 +1,4 @@
-"The command `fastlr`: as a user calls it, in processes of its own; and, where many cases are the same, in this one."
+"The command `fastlr`, as a user calls it, in processes of its own; in this one only where something has to be made to fail."
 import json, os, re, signal, subprocess, sys, time
 from pathlib import Path
 
@@ -46,8 +46,13 @@ def fastlr(*args, **kw):
     command = [str(Path(sys.executable).parent/'fastlr'), *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, 'COLUMNS': '80', 'OMP_NUM_THREADS': '1'}, timeout=120, **kw)
 
-def quick(*args):
-    "The same in this process: exit code."
+def code(*args):
+    "Exit code of the real command; what it printed goes to where `capsys` reads."
+    p = fastlr(*args); sys.stdout.write(p.stdout); sys.stderr.write(p.stderr)
+    return p.returncode
+
+def inside(*args):
+    "The same in this process, where things can be made to fail: exit code."
     try: return cli.main(list(map(str, args)))
     except SystemExit as e: return e.code
 
@@ -75,7 +80,7 @@ def test_the_built_in_example_in_its_own_process(here):
 
 def test_seeds_make_runs_the_same_or_not(here):
     losses = []
-    for seed in (0, 0, 1): assert quick('find-lr', 'small.json', '-s', f'd{len(losses)}', '--seed', seed, '--quiet') == 0; losses.append(LRCurve.load(f'd{len(losses)}/curve.json').losses)
+    for seed in (0, 0, 1): assert code('find-lr', 'small.json', '-s', f'd{len(losses)}', '--seed', seed, '--quiet') == 0; losses.append(LRCurve.load(f'd{len(losses)}/curve.json').losses)
     assert np.array_equal(losses[0], losses[1]) and not np.array_equal(losses[0], losses[2])
 
 @pytest.mark.parametrize('args', [['--help'], ['find-lr', '--help'], ['examples', '--help']])
@@ -83,12 +88,12 @@ def test_help_reads_well_at_80_columns_and_needs_no_torch(args, here):
     p = fastlr(*args); assert p.returncode == 0 and p.stderr == '' and max(map(len, p.stdout.splitlines())) <= 80
     if 'find-lr' in args:
         for option in ('-s', '-o', '--start-lr', '--end-lr', '--num-batches', '--stopping-factor', '--linear', '-f', '--include-package', '--runs', '--probe', '--rule', '--device', '--seed', '--quiet', '--json'): assert option in p.stdout
-    code = f"import sys; from fastlr.cli import main\ntry: main({args!r})\nexcept SystemExit: print('LOADED', [m for m in ('torch', 'numpy', 'matplotlib', 'jsonargparse') if m in sys.modules])"
-    assert "LOADED []" in subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout
+    source = f"import sys; from fastlr.cli import main\ntry: main({args!r})\nexcept SystemExit: print('LOADED', [m for m in ('torch', 'numpy', 'matplotlib', 'jsonargparse') if m in sys.modules])"
+    assert "LOADED []" in subprocess.run([sys.executable, '-c', source], capture_output=True, text=True).stdout
 
 def test_argument_errors_need_no_torch_either(here):
-    code = "import sys; from fastlr.cli import main\ncodes = [main(a.split()) for a in ('find-lr digits', 'find-lr digits -s d --num-batches 10', 'find-lr digits -s d --start-lr 20', 'find-lr no.yaml -s d', 'find-lr small.json -s d -o {', 'find-lr small.json -s mine.py')]; print(codes, 'torch' in sys.modules)"
-    p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    source = "import sys; from fastlr.cli import main\ncodes = [main(a.split()) for a in ('find-lr digits', 'find-lr digits -s d --num-batches 10', 'find-lr digits -s d --start-lr 20', 'find-lr no.yaml -s d', 'find-lr small.json -s d -o {', 'find-lr small.json -s mine.py')]; print(codes, 'torch' in sys.modules)"
+    p = subprocess.run([sys.executable, '-c', source], capture_output=True, text=True)
     assert '[2, 2, 2, 2, 2, 2] False' in p.stdout and len(p.stderr.splitlines()) == 6 and files('.') == ['mine.py', 'small.json']
 
 
@@ -108,21 +113,22 @@ BAD = {'no directory': (['small.json'], '--serialization-dir'), 'ten batches': (
        'below a file': (['small.json', '-s', 'mine.py/d'], "can't be written"), 'sources': (['small.json', '-s', '.', '-f'], 'no result of ours')}
 
 @pytest.mark.parametrize('case', [k for k in BAD if BAD[k][1]])
-def test_bad_input_is_one_clear_line_and_nothing_is_written(case, here, capsys):
+def test_bad_input_is_one_clear_line_and_nothing_is_written(case, here):
     args, words = BAD[case]
     Path('broken.py').write_text('undefined_name'); Path('dangling').symlink_to('/no/such/place')
     p = fastlr('find-lr', *args)
     assert p.returncode == 2 and p.stdout == '' and p.stderr.startswith('fastlr: error: ') and words in p.stderr and len(p.stderr.splitlines()) == 1
     assert [f for f in files('.') if f != '__pycache__'] == ['broken.py', 'dangling', 'mine.py', 'small.json']
-    assert quick('find-lr', *args, '--debug') == 2 and 'Traceback' in capsys.readouterr().err
+
+def test_debug_shows_where_an_error_comes_from(here, capsys): assert code('find-lr', 'no.yaml', '-s', 'd', '--debug') == 2 and 'Traceback' in capsys.readouterr().err
 
 @pytest.mark.parametrize('args', [['find-lr'], ['find-lr', 'digits', '--rule', 'best'], ['find-lr', 'digits', '--start-lr', 'low'], ['fnd-lr'], ['examples', 'cats']])
-def test_what_the_parser_refuses(args, here, capsys): assert quick(*args) == 2 and capsys.readouterr().err.startswith('usage:')
+def test_what_the_parser_refuses(args, here, capsys): assert code(*args) == 2 and capsys.readouterr().err.startswith('usage:')
 
 def test_no_honest_suggestion(here, capsys):
     p = fastlr('find-lr', 'small.json', '-s', 'd', '--start-lr', '1e-9', '--end-lr', '1e-8')
     assert p.returncode == 1 and 'no suggestion' in p.stderr and '--start-lr' in p.stderr and 'start_lr' not in p.stderr + p.stdout and files('d') == sorted(cli.FILES) and 'No suggestion' in Path('d/report.md').read_text() and '| constant rate | none |' in Path('d/report.md').read_text()
-    assert quick('find-lr', 'small.json', '-s', 'e', '--start-lr', '1e-9', '--end-lr', '1e-8', '--json') == 1
+    assert code('find-lr', 'small.json', '-s', 'e', '--start-lr', '1e-9', '--end-lr', '1e-8', '--json') == 1
     assert json.loads(capsys.readouterr().out)['lr'] is None
 
 def test_ctrl_c_writes_the_curve_so_far(here):
@@ -136,27 +142,27 @@ def test_ctrl_c_writes_the_curve_so_far(here):
     curve = LRCurve.load('d/curve.json'); assert curve.stop_reason == 'interrupted' and 0 < len(curve) < 100 and files('d') == sorted(cli.FILES if len(curve) > 1 else set(cli.FILES) - {'lr-losses.png'})
 
 def test_results_are_replaced_only_if_they_are_ours(here, capsys):
-    assert quick('find-lr', 'small.json', '-s', 'd', '--quiet') == 0
+    assert code('find-lr', 'small.json', '-s', 'd', '--quiet') == 0
     first = Path('d/curve.json').read_text()
-    assert quick('find-lr', 'small.json', '-s', 'd', '--seed', '1') == 2 and '--force' in capsys.readouterr().err and Path('d/curve.json').read_text() == first
-    assert quick('find-lr', 'small.json', '-s', 'd', '--seed', '1', '-f', '-o', '{"model.init_args.hidden": "x"}') == 2 and Path('d/curve.json').read_text() == first         # not before the configuration was checked
-    assert quick('find-lr', 'small.json', '-s', 'd', '--seed', '1', '-f', '--quiet') == 0 and Path('d/curve.json').read_text() != first
+    assert code('find-lr', 'small.json', '-s', 'd', '--seed', '1') == 2 and '--force' in capsys.readouterr().err and Path('d/curve.json').read_text() == first
+    assert code('find-lr', 'small.json', '-s', 'd', '--seed', '1', '-f', '-o', '{"model.init_args.hidden": "x"}') == 2 and Path('d/curve.json').read_text() == first         # not before the configuration was checked
+    assert code('find-lr', 'small.json', '-s', 'd', '--seed', '1', '-f', '--quiet') == 0 and Path('d/curve.json').read_text() != first
     Path('d/notes.txt').write_text('mine'); capsys.readouterr()
-    assert quick('find-lr', 'small.json', '-s', 'd', '-f') == 2 and 'notes.txt' in capsys.readouterr().err
-    Path('empty').mkdir(); assert quick('find-lr', 'small.json', '-s', 'empty', '--quiet') == 0
+    assert code('find-lr', 'small.json', '-s', 'd', '-f') == 2 and 'notes.txt' in capsys.readouterr().err
+    Path('empty').mkdir(); assert code('find-lr', 'small.json', '-s', 'empty', '--quiet') == 0
 
 def test_no_half_file_when_writing_fails(here, monkeypatch, capsys):
-    assert quick('find-lr', 'small.json', '-s', 'd', '--quiet') == 0
+    assert inside('find-lr', 'small.json', '-s', 'd', '--quiet') == 0
     before = {f: (Path('d')/f).read_bytes() for f in files('d')}
     def full(*args, **kw): raise OSError(28, 'No space left on device')
     with monkeypatch.context() as m:
         m.setattr('matplotlib.figure.Figure.savefig', full)
-        assert quick('find-lr', 'small.json', '-s', 'd', '-f', '--seed', '1') == 2 and 'No space left' in capsys.readouterr().err
+        assert inside('find-lr', 'small.json', '-s', 'd', '-f', '--seed', '1') == 2 and 'No space left' in capsys.readouterr().err
     assert before == {f: (Path('d')/f).read_bytes() for f in files('d')}                  # all of the old ones
     import fastlr.curve as curve
     with monkeypatch.context() as m:
         m.setattr(curve.os, 'replace', full)
-        assert quick('find-lr', 'small.json', '-s', 'd', '-f', '--seed', '1') == 2 and 'No space left' in capsys.readouterr().err
+        assert inside('find-lr', 'small.json', '-s', 'd', '-f', '--seed', '1') == 2 and 'No space left' in capsys.readouterr().err
     assert before == {f: (Path('d')/f).read_bytes() for f in files('d')}
 
 WRITTEN = {'yaml': "model: {class_path: mine.Net, init_args: {hidden: 16}}\ndata: {class_path: mine.data}\noptimizer: {class_path: torch.optim.SGD, init_args: {momentum: 0.9}}\nloss: {class_path: torch.nn.CrossEntropyLoss}\n",
@@ -166,26 +172,26 @@ WRITTEN = {'yaml': "model: {class_path: mine.Net, init_args: {hidden: 16}}\ndata
 @pytest.mark.parametrize('kind', WRITTEN)
 def test_four_kinds_of_files_mean_the_same(kind, here, capsys):
     Path(f'c.{kind}').write_text(WRITTEN[kind])
-    assert quick('find-lr', f'c.{kind}', '--print_config', '--include-package', 'mine') == 0
+    assert code('find-lr', f'c.{kind}', '--print_config', '--include-package', 'mine') == 0
     printed = capsys.readouterr().out; Path('p.yaml').write_text(printed)
-    assert quick('find-lr', 'small.json', '--print-config') == 0 and capsys.readouterr().out == printed
+    assert code('find-lr', 'small.json', '--print-config') == 0 and capsys.readouterr().out == printed
     assert 'hidden: 16' in printed and 'momentum: 0.9' in printed and 'slow: 0.0' in printed                  # the defaults too
-    Path(f'broken.{kind}').write_text('[{"a": '); assert quick('find-lr', f'broken.{kind}', '-s', 'd') == 2 and 'no valid' in capsys.readouterr().err
+    Path(f'broken.{kind}').write_text('[{"a": '); assert code('find-lr', f'broken.{kind}', '-s', 'd') == 2 and 'no valid' in capsys.readouterr().err
 
 def test_training_settings_take_part(here):
-    run = lambda name, settings: (quick('find-lr', 'small.json', '-s', name, '--quiet', '--end-lr', '0.1', '-o', json.dumps({'training': settings})), LRCurve.load(f'{name}/curve.json'))[1]
+    run = lambda name, settings: (code('find-lr', 'small.json', '-s', name, '--quiet', '--end-lr', '0.1', '-o', json.dumps({'training': settings})), LRCurve.load(f'{name}/curve.json'))[1]
     plain, gathered, clipped, half = run('a', {}), run('b', {'accumulate': 2}), run('c', {'clip': 0.01}), run('d', {'precision': 'bf16'})
     assert gathered.settings['accumulate'] == 2 and not np.array_equal(plain.losses, clipped.losses) and not np.array_equal(plain.losses, half.losses) and np.allclose(plain.losses[:20], half.losses[:20], rtol=0.05)
 
 def test_further_options(here, capsys):
-    assert quick('find-lr', 'small.json', '-s', 'd', '--runs', '3', '--probe', '--linear', '--start-lr', '0.001', '--end-lr', '1', '--rule', 'steep') in (0, 1)
+    assert code('find-lr', 'small.json', '-s', 'd', '--runs', '3', '--probe', '--linear', '--start-lr', '0.001', '--end-lr', '1', '--rule', 'steep') in (0, 1)
     curve = LRCurve.load('d/curve.json'); assert len(curve.runs) == 3 and np.allclose(np.diff(curve.lrs), curve.lrs[1]-curve.lrs[0]) and 'rule: steep' in Path('d/report.md').read_text()
 
 def test_examples(capsys):
-    assert quick('examples') == 0; listed = capsys.readouterr().out
+    assert code('examples') == 0; listed = capsys.readouterr().out
     assert [l.split(':')[0] for l in listed.splitlines()] == list(cli.EXAMPLES)
     for name in cli.EXAMPLES:
-        assert quick('examples', name) == 0; printed = capsys.readouterr().out
+        assert code('examples', name) == 0; printed = capsys.readouterr().out
         learn, _ = cli.learner_from(cli.read_config(name)); assert printed == cli.EXAMPLES[name] and learn.lr_find(num_it=12, silent=True).lrs[0] == 1e-7
 
 def test_in_python(here):
@@ -206,7 +212,7 @@ def test_rules_of_the_command_are_those_of_the_library():
 
 # found by a sceptic
 
-def losses_of(name, *args): assert quick('find-lr', 'small.json', '-s', name, '--quiet', *args) in (0, 1); return LRCurve.load(f'{name}/curve.json').losses
+def losses_of(name, *args): assert code('find-lr', 'small.json', '-s', name, '--quiet', *args) in (0, 1); return LRCurve.load(f'{name}/curve.json').losses
 
 def test_weight_decay_takes_part(here):
     plain, wd, own = losses_of('a'), losses_of('b', '-o', '{"training.wd": 5.0}'), losses_of('c', '-o', '{"optimizer.init_args.weight_decay": 5.0}')
@@ -215,25 +221,25 @@ def test_weight_decay_takes_part(here):
 def test_what_appears_meanwhile_is_not_overwritten(here, monkeypatch, capsys):
     search = cli.search_learning_rate
     monkeypatch.setattr(cli, 'search_learning_rate', lambda *a, **k: (search(*a, **k), Path('d').mkdir(), Path('d/report.md').write_text('mine')))
-    assert quick('find-lr', 'small.json', '-s', 'd') == 2 and Path('d/report.md').read_text() == 'mine' and files('d') == ['report.md']
+    assert inside('find-lr', 'small.json', '-s', 'd') == 2 and Path('d/report.md').read_text() == 'mine' and files('d') == ['report.md']
 
 def test_odd_optimizers_and_lone_loaders(here):
     assert len(losses_of('a', '-o', '{"optimizer.class_path": "mine.Odd", "data.class_path": "mine.loader"}')) == 100
     assert 'relu' not in Path('a/config.yaml').read_text()
-    assert quick('find-lr', 'a/config.yaml', '-s', 'b', '--quiet') in (0, 1) and np.array_equal(LRCurve.load('b/curve.json').losses, LRCurve.load('a/curve.json').losses)
+    assert code('find-lr', 'a/config.yaml', '-s', 'b', '--quiet') in (0, 1) and np.array_equal(LRCurve.load('b/curve.json').losses, LRCurve.load('a/curve.json').losses)
 
 def test_jsonnet_imports_from_its_own_place(here, capsys):
     Path('sub').mkdir(); Path('sub/part.libsonnet').write_text(json.dumps(SMALL)); Path('sub/c.jsonnet').write_text("(import 'part.libsonnet') + {training: {clip: 1.0}}")
-    assert quick('find-lr', 'sub/c.jsonnet', '--print-config') == 0 and 'clip: 1.0' in capsys.readouterr().out
+    assert code('find-lr', 'sub/c.jsonnet', '--print-config') == 0 and 'clip: 1.0' in capsys.readouterr().out
 
 def test_what_a_killed_process_left_does_not_block(here):
     losses_of('d'); Path('d/.curve.json.99.part').write_text('half'); losses_of('d', '-f'); assert files('d') == sorted(cli.FILES)
-    Path('e').mkdir(); (Path('e')/'curve.json').mkdir(); assert quick('find-lr', 'small.json', '-s', 'e', '-f') == 2
+    Path('e').mkdir(); (Path('e')/'curve.json').mkdir(); assert code('find-lr', 'small.json', '-s', 'e', '-f') == 2
 
 def test_no_picture_no_link(here):
-    assert quick('find-lr', 'small.json', '-s', 'd', '--quiet', '-o', '{"loss": {"class_path": "mine.Nan"}}') == 2                 # no such class
+    assert code('find-lr', 'small.json', '-s', 'd', '--quiet', '-o', '{"loss": {"class_path": "mine.Nan"}}') == 2                 # no such class
     Path('nan.py').write_text("import torch\nclass Nan(torch.nn.Module):\n    def forward(self, out, y): return out.sum()*float('nan')\n")
-    assert quick('find-lr', 'small.json', '-s', 'd', '--quiet', '-o', '{"loss": {"class_path": "nan.Nan"}}') == 1 and 'lr-losses.png' not in Path('d/report.md').read_text() + str(files('d'))
+    assert code('find-lr', 'small.json', '-s', 'd', '--quiet', '-o', '{"loss": {"class_path": "nan.Nan"}}') == 1 and 'lr-losses.png' not in Path('d/report.md').read_text() + str(files('d'))
 
 def test_numbers_are_checked_in_python_too(here):
     with pytest.raises(cli.ConfigError, match='--end-lr'): find_learning_rate_model(SMALL, 'a', start_lr=1., end_lr=0.1)
@@ -244,4 +250,4 @@ def test_modules_beside_the_file(here, monkeypatch):
     Path('sub').mkdir(); Path('mine.py').rename('sub/mine.py'); Path('small.json').rename('sub/small.json')
     p = fastlr('find-lr', 'sub/small.json', '-s', 'd', '--quiet'); assert p.returncode == 0 and p.stderr == ''
 
-def test_exit_codes_are_in_the_help(capsys): assert quick('find-lr', '--help') == 0 and 'Exit codes' in capsys.readouterr().out
+def test_exit_codes_are_in_the_help(capsys): assert code('find-lr', '--help') == 0 and 'Exit codes' in capsys.readouterr().out
