@@ -327,8 +327,8 @@ def _may_shape(self:Learner, fn):
 
 # %% ../nbs/08_learner.ipynb #3e464fb9
 @patch
-def fit(self:Learner, epochs:int, lr=None, wd:float=None, callbacks=None):
-    "Train for `epochs` passes over the data, at learning rate `lr` (number, list, slice or `Suggestion`; default: what `tune` found, else 3e-3) and weight decay `wd`."
+def fit(self:Learner, epochs:int, lr='auto', wd:float=None, callbacks=None):
+    "Train for `epochs` passes over the data, at learning rate `lr` (number, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3) and weight decay `wd`."
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0: raise ValueError(f"epochs must be a whole number from 0, got {epochs!r}")
     lr = self.lr_range(self._rate_or_default(lr, 'lr')); _check_wd(wd)
     cbs = self.callbacks_for(callbacks)
@@ -342,8 +342,9 @@ def fit(self:Learner, epochs:int, lr=None, wd:float=None, callbacks=None):
 
 @patch
 def _rate_or_default(self:Learner, lr, name, one_cycle=False):
-    "`lr` if there is one, else what `tune` has found, and a word about it."
-    if lr is not None or self.tuned is None: return 3e-3 if lr is None else lr
+    "`lr` unless it is 'auto', else what `tune` has found, and a word about it. None is no default: it may come from a finder that failed."
+    if not isinstance(lr, str) or lr != 'auto': return lr
+    if self.tuned is None: return 3e-3
     lr, each = (self.tuned.one_cycle, self.tuned.one_cycle_lrs) if one_cycle else (self.tuned.lr, self.tuned.lrs)
     if not self.silent: print(f"{name}={lr:.2E}, as tune() found")
     return list(each) if len(each) == len(self.layer_groups) else lr

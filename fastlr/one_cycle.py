@@ -90,9 +90,9 @@ def _set(self:OneCycleScheduler, i):
     if self.old_moms[0] is not None: opt.mom = one_cycle_at(at, self.n, self.moms[0], self.moms[1], self.moms[0], self.pct_start)
 
 @patch
-def fit_one_cycle(self:Learner, cyc_len:int, max_lr=None, moms=(0.95, 0.85), div_factor:float=25., pct_start:float=0.3,
+def fit_one_cycle(self:Learner, cyc_len:int, max_lr='auto', moms=(0.95, 0.85), div_factor:float=25., pct_start:float=0.3,
                   final_div:float=None, wd:float=None, callbacks=None, tot_epochs:int=None, start_epoch:int=None):
-    "Train `cyc_len` epochs with the one-cycle schedule at peak rate `max_lr` (number, list, slice or `Suggestion`; default: what `tune` found, else 3e-3): see `OneCycleScheduler`."
+    "Train `cyc_len` epochs with the one-cycle schedule at peak rate `max_lr` (number, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3): see `OneCycleScheduler`."
     max_lr = self._rate_or_default(max_lr, 'max_lr', one_cycle=True)
     if isinstance(max_lr, Suggestion): max_lr = list(max_lr.one_cycle_lrs) if len(max_lr.lrs) > 1 else max_lr.one_cycle
     max_lr = self.lr_range(max_lr, 'max_lr')

@@ -119,3 +119,9 @@ def test_one_rate_is_set_everywhere():
     curve = LRCurve(lrs, 2.3 - 1.5/(1 + np.exp(-(x-1)/2)) + np.where(x > 85, (x-85)*0.3, 0))
     learn = learner(lr=1.); learn.fit(1, 1e-3); learn.lr_find = lambda **kw: curve; found = learn.tune(); learn.fit(0)
     assert learn.model.lr == learn.tuned.lr == learn.opt.lr == curve.suggest().lr != found.suggestion()
+
+def test_none_is_not_a_default():
+    "It may be what a finder that failed has returned."
+    learn = learner()
+    for train in (learn.fit, learn.fit_one_cycle):
+        with pytest.raises(TypeError, match='lr must be a number'): train(1, None)
