@@ -264,9 +264,23 @@ class LRFound:
         lr, rest = self.curve.suggest().lr, self.curve.trim(skip_begin, skip_end)
         return lr if rest.lrs[0] <= lr <= rest.lrs[-1] else rest.suggest().lr
 
-    def plot(self, suggest:bool=True, ax=None):
-        "Draw the curve, with the suggestion: the figure."
-        return self.curve.plot(suggestion='auto' if suggest else False, ax=ax).figure
+    def plot(self, suggest:bool=True, show:bool=False, ax=None):
+        "Draw the curve, with the suggestion, on `ax` or new axes: the figure. `show` it now, and a script waits until the window is closed."
+        fig = self.curve.plot(suggestion='auto' if suggest else False, ax=ax).figure
+        if show: import matplotlib.pyplot as plt; plt.show()
+        return fig
+
+# %% ../nbs/10_lr_finder.ipynb #20ed4248
+def _set_rate(places, lr):
+    "Write `lr` to all `places`, and see that it is there; if it can't be, what was there before is put back."
+    before = [(holder, name, _read_rate(holder, name)) for holder, name, _ in places]
+    try:
+        for holder, name, label in places:
+            _write_rate(holder, name, lr)
+            if _read_rate(holder, name) != lr: raise ValueError(f"{label} was set to {lr:g} and is {_read_rate(holder, name)!r}: nothing that is trained would use the rate. Make it a plain attribute, or set the rate by hand")
+    except BaseException:
+        for place in before: _write_rate(*place)
+        raise
 
 # %% ../nbs/10_lr_finder.ipynb #43f0c586
 @patch
@@ -277,15 +291,8 @@ def tune(self:Learner,
     places = _rate_places(self.model, self.auto_lr_find)
     found = LRFound(self.lr_find(**kwargs))
     s = found.curve.suggest()
-    lr, before = s.lr, [(*place, _read_rate(*place[:2])) for place in places]
-    try:
-        for holder, name, label in places:
-            _write_rate(holder, name, lr)
-            if _read_rate(holder, name) != lr: raise ValueError(f"{label} was set to {lr:g} and is {_read_rate(holder, name)!r}: nothing that is trained would use the rate. Make it a plain attribute, or set the rate by hand")
-        if self.opt is not None: self.opt.lr = list(s.lrs)
-    except BaseException:
-        for holder, name, _, old in before: _write_rate(holder, name, old)
-        raise
+    _set_rate(places, s.lr)
+    if self.opt is not None: self.opt.lr = list(s.lrs)
     self.tuned = s
-    if not (self.silent or kwargs.get('silent')): print(f"Learning rate set to {lr:.2E}{''.join(f', also as {label}' for _, _, label in places)}; for one-cycle {s.one_cycle:.2E}")
+    if not (self.silent or kwargs.get('silent')): print(f"Learning rate set to {s.lr:.2E}{''.join(f', also as {label}' for _, _, label in places)}; for one-cycle {s.one_cycle:.2E}")
     return found
