@@ -24,7 +24,7 @@ from .curve import write_whole
 from .data import as_databunch, call_model, eval_mode, get_loss, known_len, split_batch, to_device
 from .snapshot import Snapshot, _listed
 from .suggest import Suggestion
-from .sweep import _watched, needs_closure, set_group_value
+from .sweep import _main_process, _watched, needs_closure, set_group_value
 
 # %% ../nbs/08_learner.ipynb #bbd6ffc2
 def loss_batch(
@@ -273,6 +273,10 @@ def device(self:Learner) -> torch.device:
     if self.data.device is not None: return self.data.device
     return next((p.device for p in self.model.parameters()), torch.device('cpu'))
 
+# %% ../nbs/08_learner.ipynb #7d0b3a21
+@patch(as_prop=True)
+def quiet(self:Learner) -> bool: "Whether nothing is printed: silence was asked for, or another process does it."; return self.silent or not _main_process()
+
 @patch
 def to_batch(self:Learner, batch): # (input, target)
     "What a loader gave, on the device, as input and target."
@@ -338,7 +342,7 @@ def fit(self:Learner, epochs:int, lr='auto', wd:float=None, callbacks=None):
         self.opt.lr = lr
         wd = self.wd if wd is None else wd
         if self.opt.wd is not None and wd is not None: self.opt.wd = wd
-    fit(epochs, self, cbs, self.metrics, self.silent)
+    fit(epochs, self, cbs, self.metrics, self.quiet)
 
 @patch
 def _rate_or_default(self:Learner, lr, name, one_cycle=False):
@@ -346,7 +350,7 @@ def _rate_or_default(self:Learner, lr, name, one_cycle=False):
     if not isinstance(lr, str) or lr != 'auto': return lr
     if self.tuned is None: return 3e-3
     lr, each = (self.tuned.one_cycle, self.tuned.one_cycle_lrs) if one_cycle else (self.tuned.lr, self.tuned.lrs)
-    if not self.silent: print(f"{name}={lr:.2E}, as tune() found")
+    if not self.quiet: print(f"{name}={lr:.2E}, as tune() found")
     return list(each) if len(each) == len(self.layer_groups) else lr
 
 # %% ../nbs/08_learner.ipynb #6ebaccb1
@@ -399,7 +403,8 @@ def validate(self:Learner, dl=None, callbacks=None, metrics=None) -> list: # los
     dl, metrics = self._valid(dl), self.metrics if metrics is None else listify(metrics)
     with self._eval_handler(callbacks, metrics) as handler:
         handler.state['last_metrics'] = [validate(self, dl, handler)]
-        handler.tell_metrics('on_epoch_end')
+        if self.handler is None: handler('on_epoch_end', metrics=True)
+        else: handler.tell_metrics('on_epoch_end')                  # in the middle of an epoch
         return handler.state['last_metrics']
 
 # %% ../nbs/08_learner.ipynb #bbed65d9
@@ -475,12 +480,19 @@ def unfreeze(self:Learner): "Train all layer groups."; self.freeze_to(0)
 # %% ../nbs/08_learner.ipynb #5ea9ad9e
 @patch
 def save(self:Learner, file, return_path:bool=False, with_opt:bool=True):
-    "Write the model (and the optimizer) to `path/model_dir/file.pth`."
+    "Write the model (and the optimizer) to `path/model_dir/file.pth`. Of several processes all call it, and the first writes."
     path = self._model_path(file)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = dict(model=self.model.state_dict(), **(dict(opt=self.opt.state_dict()) if with_opt and self.opt is not None else {}))
-    write_whole(path, lambda f: torch.save(state, f))
+    state = _gathered(dict(model=self.model.state_dict(), **(dict(opt=self.opt.state_dict()) if with_opt and self.opt is not None else {})))
+    if _main_process():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, lambda f: torch.save(state, f))
     if return_path: return path
+
+def _gathered(state):
+    "`state` with whole tensors where each process holds a shard of them."
+    if isinstance(state, dict): return {k: _gathered(v) for k, v in state.items()}
+    if isinstance(state, list): return [_gathered(v) for v in state]
+    return state.full_tensor() if hasattr(state, 'full_tensor') else state
 
 # %% ../nbs/08_learner.ipynb #6ca7550e
 @patch
@@ -491,6 +503,7 @@ def _model_path(self:Learner, file):
 @patch
 def load(self:Learner, file, device=None, strict:bool=True, with_opt:bool=True, purge=None) -> Learner: # `purge`: fastai v1's, nothing to purge here
     "Read what `save` wrote: the model, and the optimizer if the file holds one and `with_opt`. If it doesn't fit, nothing has changed."
+    if any(hasattr(p, 'full_tensor') for p in self.model.parameters()): raise ValueError("load: the parameters are spread over several processes already; load the model first, and then call to_accelerate")
     state = torch.load(self._model_path(file), map_location=device or self.device, weights_only=True)
     if 'model' not in state: raise ValueError(f"load: {file} holds no model as `save` writes it, but the keys {sorted(state)[:5]}; use learn.model.load_state_dict for a bare state dict")
     opt, lazy = self.opt, any(is_lazy(p) for p in self.model.parameters())          # loading is what gives lazy ones a shape

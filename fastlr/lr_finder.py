@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['RATE_NAMES', 'LRFinder', 'lr_find', 'MockTraining', 'LRFound']
 
-# %% ../nbs/10_lr_finder.ipynb #ca006800
-import sys
+# %% ../nbs/10_lr_finder.ipynb #78f0ea7b
+import copy, sys
 from collections.abc import Mapping
 from functools import partial
 from itertools import islice
@@ -20,7 +20,7 @@ from .learner import Learner, fit, validate
 from .plot import LivePlot, LRCurve
 from .recorder import Recorder                 # importing it gives every learner one
 from .snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function
-from .sweep import LRSweep, _bar, check_settings, run_probes
+from .sweep import LRSweep, _bar, _main_process, _processes, check_settings, run_probes
 
 # %% ../nbs/10_lr_finder.ipynb #a930b376
 class LRFinder(LearnerCallback):
@@ -52,14 +52,26 @@ def on_train_begin(self:LRFinder, **kwargs):
                          shift=0 if self.val_batches else 1, **self.kwargs).start()
     self.sweep.use_loader(learn.data.train_dl)
     if self.val_batches: self.sweep.use_loader(learn.data.valid_dl)
+    if _processes(self.sweep) > 1:
+        self.data, learn.data = learn.data, copy.copy(learn.data)
+        learn.data.train_dl = _Together(self.sweep, self.data.train_dl)
     if self.wd is not None: learn.opt.wd = self.wd
     self.bar = _bar(self.num_it, self.silent)
     return {'skip_validate': True}
 
+# %% ../nbs/10_lr_finder.ipynb #73126855
+class _Together:
+    "The batches of a loader, as long as all processes that train together have one."
+    def __init__(self, sweep, dl): self.sweep, self.dl = sweep, dl
+    def __iter__(self): return self.sweep._batches(self.dl)
+    def __len__(self): return len(self.dl)
+    def __getattr__(self, k): return getattr(self.dl, k)
+
 # %% ../nbs/10_lr_finder.ipynb #54fbda07
 @patch
 def on_backward_begin(self:LRFinder, last_loss, **kwargs):
-    "The share of this batch in the gradient."
+    "The share of this batch in the gradient, in case the other processes have one too."
+    self.sweep.meet()
     if self.sweep.accumulate > 1: return {'last_loss': last_loss / self.sweep.accumulate}
 
 @patch
@@ -98,7 +110,7 @@ def on_batch_end(self:LRFinder, last_loss, train, skip_step, iteration, **kwargs
 @patch
 def on_epoch_end(self:LRFinder, num_batch, **kwargs):
     "If the epoch had no batch, the loader cannot be restarted, and the sweep ends."
-    if num_batch == 0: self.sweep.stop('data')
+    if num_batch == 0 and not self.sweep.done: self.sweep._out_of_data()
     if self.sweep.done: return {'stop_training': True}
 
 @patch
@@ -107,6 +119,7 @@ def on_train_end(self:LRFinder, exception=None, **kwargs):
     sweep = self.__dict__.get('sweep')
     if sweep is None: return                             # it never began
     if self.__dict__.get('bar') is not None: self.bar.on_iter_end()
+    if 'data' in self.__dict__: self.learn.data = self.data
     try: sweep.finish(failed=exception is not None)
     finally:
         if sweep.mode != 'hold' and (exception is None or isinstance(exception, KeyboardInterrupt)): self.learn.recorder.curve = sweep.curve
@@ -141,14 +154,14 @@ def lr_find(
     "Explore learning rates from `start_lr` to `end_lr` over `num_it` updates. Everything else is afterwards as it was before."
     ends = learn.lr_range(start_lr, 'start_lr'), learn.lr_range(end_lr, 'end_lr')
     check_settings(*ends, num_it, mode, stop_div, accumulate); _check_more(learn, mode, runs, val_batches, wd, probe)
-    shared = dict(wd=wd, accumulate=accumulate, val_batches=val_batches, where=where, verify=verify, silent=silent or learn.silent)
+    shared = dict(wd=wd, accumulate=accumulate, val_batches=val_batches, where=where, verify=verify, silent=silent or learn.quiet)
     _explore(learn, runs, probe, live, shared, *ends, num_it, stop_div, mode=mode, extend=extend)
     return learn.recorder.curve
 
 # %% ../nbs/10_lr_finder.ipynb #90006da1
 def _explore(learn, runs, probe, live, shared, *args, **kwargs):
     "The sweeps, and the probes if asked for; their curve at `learn.recorder.curve`."
-    live, before = LivePlot() if live else None, learn.recorder.curve
+    live, before = LivePlot() if live and _main_process() else None, learn.recorder.curve
     try:
         _sweeps(learn, runs, *args, live=live, **kwargs, **shared)
         if probe: learn.recorder.curve = run_probes(learn.recorder.curve, partial(_sweep_once, learn, **shared))
@@ -200,8 +213,8 @@ class MockTraining:
         self.learn, self.finder, self.attrs, self.scaler = learn, None, dict(vars(learn)), getattr(learn.opt, 'scaler', None)
         modules, others = _parts_of(learn)
         self.snap = Snapshot(modules, None if learn.opt is None else learn.opt.opt, where=where)
+        for dl in (learn.data.train_dl, learn.data.valid_dl): self.snap.add_loader(dl)          # first, for callbacks may hold them too
         for x in (*learn.callbacks, *others): self.snap.keep(x); self.snap.keep(vars(x))
-        for dl in (learn.data.train_dl, learn.data.valid_dl): self.snap.add_loader(dl)
         self.guard = SignalGuard(MockTraining.__enter__, MockTraining.__exit__)
 
     def __enter__(self):
@@ -294,5 +307,5 @@ def tune(self:Learner,
     _set_rate(places, s.lr)
     if self.opt is not None: self.opt.lr = list(s.lrs)
     self.tuned = s
-    if not (self.silent or kwargs.get('silent')): print(f"Learning rate set to {s.lr:.2E}{''.join(f', also as {label}' for _, _, label in places)}; for one-cycle {s.one_cycle:.2E}")
+    if not (self.quiet or kwargs.get('silent')): print(f"Learning rate set to {s.lr:.2E}{''.join(f', also as {label}' for _, _, label in places)}; for one-cycle {s.one_cycle:.2E}")
     return found

@@ -23,7 +23,7 @@ from .data import _check_loader, call_model, check_loss, eval_mode, get_loss, kn
 from .plot import LRCurve, _new_ax
 from .snapshot import _listed, check_parts, parts_of_function
 from .suggest import NoSuggestion
-from .sweep import Divergence, LRSweep, _bar, check_settings, needs_closure, run_probes
+from .sweep import Divergence, LRSweep, _bar, _main_process, check_settings, needs_closure, run_probes
 
 # %% ../nbs/13_range_test.ipynb #b4f51b0b
 def _train_sweep(
@@ -39,7 +39,7 @@ def _train_sweep(
     for n, batch in enumerate(sweep(loader), 1):
         if closure: loss = opts[0].step(partial(_gradient, loss_of, batch, opts))
         else:
-            loss = _gradient(loss_of, batch, scaler=scaler, window=k)
+            loss = _gradient(loss_of, batch, scaler=scaler, window=k, before=sweep.meet)
             if n % k == 0: _step(opts, scaler)
         sweep.record(*_measured(loss, measure, n % k == 0))
         if bar is not None: bar.update(min(len(sweep), sweep.num_it))
@@ -54,13 +54,14 @@ def _measured(loss, measure, full):
     "What to record: the training loss, or after each update what `measure` says instead."
     return (loss, full) if measure is None else (measure(), True) if full else (None, False)
 
-def _gradient(loss_of, batch, zero=(), scaler=None, window=1):
-    "The loss of a batch, and its gradient on top of what is there; `zero` lists optimizers to be zeroed first."
+def _gradient(loss_of, batch, zero=(), scaler=None, window=1, before=None):
+    "The loss of a batch, and its gradient on top of what is there; `zero` lists optimizers to be zeroed first, `before` is called before `backward`."
     for o in zero: o.zero_grad()
     loss = loss_of(batch)
     if not torch.is_grad_enabled(): raise ValueError("gradients are switched off, by torch.no_grad or inference_mode: look for the rate outside of it")
     if not loss.requires_grad: raise ValueError("the loss has no gradient to follow: return it as it was computed, without detach() or item(), and from parameters that require a gradient")
     part = loss if window == 1 else loss/window
+    if before is not None: before()
     (part if scaler is None else scaler.scale(part)).backward()
     return loss
 
@@ -422,7 +423,7 @@ def _note(self:RangeTest, sweep, smooth_f, progress):
     for loss in self._curve.losses.tolist(): smooth.append(smooth_f*loss + (1-smooth_f)*smooth[-1] if smooth and smooth_f else loss)
     self.history, self.best_loss = {'lr': self._curve.lrs.tolist(), 'loss': smooth}, min(smooth, default=None)
     ended = {'diverged': ", where the loss had diverged", 'non-finite': ", where the loss was no longer finite", 'data': ", where the data ran out", 'interrupted': ", where it was interrupted"}
-    if progress and smooth: print(f"Range test up to a rate of {self._curve.lrs[-1]:.2E}{ended.get(self._curve.stop_reason, '')}. See plot() and suggest().")
+    if progress and smooth and _main_process(): print(f"Range test up to a rate of {self._curve.lrs[-1]:.2E}{ended.get(self._curve.stop_reason, '')}. See plot() and suggest().")
 
 @patch
 def reset(self:RangeTest):
@@ -461,7 +462,7 @@ def plot(self:RangeTest,
     i = int(np.gradient(np.array(losses)).argmin())
     ax.scatter(lrs[i], losses[i], s=75, color='red', zorder=3, label='steepest gradient')
     ax.legend()
-    if self.progress: print(f"Suggested LR: {lrs[i]:.2E} (steepest gradient{self._other()})")
+    if self.progress and _main_process(): print(f"Suggested LR: {lrs[i]:.2E} (steepest gradient{self._other()})")
     return ax, lrs[i]
 
 # %% ../nbs/13_range_test.ipynb #4633dab7

@@ -15,6 +15,7 @@ from fastcore.basics import listify, patch
 from .callback import LearnerCallback, SmoothenValue
 from .learner import Learner
 from .suggest import NoSuggestion
+from .sweep import _main_process
 
 # %% ../nbs/09_recorder.ipynb #2726127d
 class Recorder(LearnerCallback):
@@ -78,7 +79,7 @@ def plot(self:Recorder,
     curve = self._need_curve()
     if (skip_start, skip_end) == (10, 5) and (len(curve) < 25 or curve.settings.get('mode') == 'linear'): skip_start = skip_end = 0
     ax = curve.plot(suggestion, skip_start, skip_end, k, show_grid, ax)
-    if suggestion: print(suggestion_text(curve))
+    if suggestion and _main_process(): print(suggestion_text(curve))
     return ax.figure if return_fig else ax
 
 # %% ../nbs/09_recorder.ipynb #83d8d8ac

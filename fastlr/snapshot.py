@@ -19,6 +19,7 @@ from fastcore.basics import patch
 from torch import nn
 from torch.nn.parameter import UninitializedTensorMixin
 from torch.utils.data import DataLoader
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 # %% ../nbs/04_snapshot.ipynb #c1dff44e
@@ -199,7 +200,7 @@ GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, rando
 STATEFUL = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.amp.GradScaler)      # their state is in their attributes
 MACHINERY = ('multiprocessing', 'threading', 'queue', 'concurrent', 'asyncio', 'logging', 'socket', 'subprocess', 'weakref', 'ctypes', 'unittest')
 
-def _closed(x): return isinstance(x, CLOSED) or type(x).__module__.startswith(('torch._dynamo', 'torch._inductor', 'torch._C', 'fastlr.snapshot', 'fastlr.sweep')) or type(x).__module__.split('.')[0] in MACHINERY
+def _closed(x): return isinstance(x, CLOSED) or type(x).__module__.startswith(('torch._dynamo', 'torch._inductor', 'torch._C', 'torch.distributed.fsdp', 'torch.distributed.tensor', 'torch.distributed.device_mesh', 'torch.distributed.distributed_c10d', 'fastlr.snapshot', 'fastlr.sweep')) or type(x).__module__.split('.')[0] in MACHINERY
 
 def _has_state_dict(x): return hasattr(type(x), 'state_dict') and hasattr(type(x), 'load_state_dict')
 
@@ -262,7 +263,8 @@ def _put_list(l, values, clear, add): clear(l); add(l, values)
 def _keep_tensor(self:Snapshot, t):
     if isinstance(t, UninitializedTensorMixin):
         raise ValueError("The model has parameters without a shape yet (a lazy module): run one batch through it first")
-    if t.layout == torch.strided and not t.is_nested: self._keep_dense(t, t.data)
+    if is_traceable_wrapper_subclass(t): self._keep_each(v for _, v in _inside(t))
+    elif t.layout == torch.strided and not t.is_nested: self._keep_dense(t, t.data)
     elif parts := _components(t.data): self._keep_each(parts)
     else: saved = t.data.clone(); self.puts.append(lambda: setattr(t, 'data', saved.clone()))        # the number of entries may have changed
     self._keep_grad(t)
@@ -280,7 +282,11 @@ def _keep_dense(self:Snapshot, t, data):
         load(core)
     self.puts.append(put)
 
-# %% ../nbs/04_snapshot.ipynb #223a4c87
+# %% ../nbs/04_snapshot.ipynb #b80f2dbc
+def _inside(t):
+    "The tensors that a subclass is made of: of a `DTensor`, whose values are spread over processes, this one's shard."
+    return [(name, getattr(t, name)) for name in t.__tensor_flatten__()[0]]
+
 def _components(t):
     "The dense tensors that a compressed or jagged one is made of; none for other kinds."
     names = ('values', 'offsets') if t.is_nested else ('values', 'crow_indices', 'col_indices') if t.layout in (torch.sparse_csr, torch.sparse_bsr) else ('values', 'ccol_indices', 'row_indices')
@@ -337,7 +343,7 @@ def _keep_inside(self:Snapshot, x, mode):
     "The attributes of `x`, and what is in them."
     before, self.mode = self.mode, mode
     if isinstance(x, io.IOBase): self._keep_position(x)
-    elif isinstance(x, DataLoader): self._keep_data_loader(x)
+    elif isinstance(x, DataLoader): self.mode = 'draws'; self._keep_data_loader(x)
     elif mode == 'draws' and _has_state_dict(x): self._keep_resumable(x)
     elif hasattr(x, '__dict__'): self.keep(vars(x))
     self._keep_slots(x)
@@ -391,6 +397,7 @@ def _keep_module(self:Snapshot, model):
     "Parameters, buffers, gradients, modes, and all other attributes of `model` and the modules in it."
     modules, before, self.mode = list(model.modules()), self.mode, 'near'
     self.held.update({id(m): m for m in modules})                                  # each is gone through once, here
+    self._keep_shards(modules)
     for m in modules: self._keep_attributes(m)
     self._keep_each((*model.parameters(), *model.buffers()))                       # scripted modules hold theirs elsewhere
     self.puts.append(partial(_put_modes, [(m, type(m), m.training) for m in modules]))
@@ -410,6 +417,26 @@ def _keep_extra(self:Snapshot, m):
     if type(m).get_extra_state is nn.Module.get_extra_state or type(m).set_extra_state is nn.Module.set_extra_state: return
     saved = copy.deepcopy(m.get_extra_state())
     self.puts.append(lambda: m.set_extra_state(copy.deepcopy(saved)))
+
+# %% ../nbs/04_snapshot.ipynb #22345b39
+@patch
+def _keep_shards(self:Snapshot, modules):
+    "Of modules whose parameters are sharded: these lie apart again, now and when put back."
+    sharded = [m for m in modules if hasattr(type(m), 'reshard')]
+    roots = [m for i, m in enumerate(sharded) if not any(m in set(o.modules()) for o in sharded[:i])]
+    for m in sharded: m.reshard()
+    self.puts += [getattr(m, 'reset_iter_state', m.reshard) for m in roots]
+    for m in sharded: self._keep_windows(m._get_fsdp_state())
+
+@patch
+def _keep_windows(self:Snapshot, state):
+    "Where gradients are gathered over several batches before they are exchanged, FSDP2 holds them by itself, whole."
+    for p in (p for group in getattr(state, '_fsdp_param_groups', ()) for p in group.fsdp_params):
+        whole = lambda p=p: getattr(p, '_unsharded_param', torch.empty(0))          # there is none before the first forward pass
+        grads = p.unsharded_accumulated_grad, whole().grad
+        self._keep_each(grads)
+        def put(p=p, whole=whole, grads=grads): p.unsharded_accumulated_grad, whole().grad = grads
+        self.puts.append(put)
 
 # %% ../nbs/04_snapshot.ipynb #5aeca21d
 def _is_data(x):
@@ -431,12 +458,12 @@ def add_loader(self:Snapshot,
         if not isinstance(loader, (list, tuple)): self._keep_inside(loader, 'draws')
     except BaseException: self.restore(); raise
 
-# %% ../nbs/04_snapshot.ipynb #22345b39
+# %% ../nbs/04_snapshot.ipynb #6971af21
 @patch
 def _keep_data_loader(self:Snapshot, loader):
     "The attributes of a `DataLoader` but for its workers; and those set aside."
     self._keep_vars(vars(loader), leave=lambda k, v: k == '_iterator')
-    self._keep_workers(loader)
+    if '_iterator' in vars(loader): self._keep_workers(loader)           # a loader around a loader, as accelerate's, shows that of the inner one
 
 @patch
 def _keep_workers(self:Snapshot, loader):
@@ -495,7 +522,7 @@ class Fingerprint:
         new = {k: v for k, v in objects.items() if k not in self.objects}
         self.objects.update(new); self.sums.update(_sums(new, self.seen))
 
-# %% ../nbs/04_snapshot.ipynb #6971af21
+# %% ../nbs/04_snapshot.ipynb #105f4f72
 @patch
 def changed(self:Fingerprint) -> list: # names
     "What differs from before. Of a thing and its parts, the parts are named; of an object met twice, the first place."
@@ -550,17 +577,19 @@ def _frozen(state):
     return state.tobytes() if isinstance(state, np.ndarray) else bytes(state.numpy()) if torch.is_tensor(state) else state
 
 def _tensor_sum(t):
-    if t.is_meta: return t.shape
+    if t.is_meta or is_traceable_wrapper_subclass(t): return t.shape, t.dtype, t.requires_grad
     parts = t.data.unbind() if t.is_nested else [t.data if t.layout == torch.strided else t.data.to_dense()]
     return [p.shape for p in parts], t.dtype, t.requires_grad, *(_digest(_bytes(p.contiguous().cpu())) for p in parts)
 
 def _tensor_parts(t):
+    if is_traceable_wrapper_subclass(t): return [(f'.{k}', v) for k, v in _inside(t)] + ([('.grad', t.grad)] if t.is_leaf and t.grad is not None else [])
     if not t.is_leaf: return []
     hooks = [(f'.{name}', getattr(t, name)) for name in HOOKS if getattr(t, name, None)]
     return hooks + [(f'.{k}', v) for k, v in vars(t).items()] + ([] if t.grad is None else [('.grad', t.grad)])
 
-def _address(t): return id(t), t.layout == torch.strided and not t.is_nested and t.data_ptr()
+def _address(t): return id(t), t.layout == torch.strided and not t.is_nested and not is_traceable_wrapper_subclass(t) and t.data_ptr()
 
+# %% ../nbs/04_snapshot.ipynb #6b4d6926
 def _look_at_list(x):
     if all(isinstance(v, PLAIN) for v in x): return _digest(repr(sorted(map(repr, x)) if isinstance(x, (set, frozenset)) else list(x)).encode()), []
     return len(x), [(f'[{i}]', v) for i, v in enumerate(x)]
@@ -568,6 +597,7 @@ def _look_at_list(x):
 # %% ../nbs/04_snapshot.ipynb #be9799a2
 def _look_at_module(m):
     "Parameters, buffers, children and all other attributes, called as in the code of the module."
+    if hasattr(type(m), 'reshard'): m.reshard()
     if isinstance(m, torch.jit.ScriptModule): named = [dict(f(recurse=False)) for f in (m.named_parameters, m.named_buffers)] + [dict(m.named_children())]
     else: named = [m._parameters, m._buffers, m._modules, {k: v for k, v in vars(m).items() if k not in ('_parameters', '_buffers', '_modules')}]
     extra = _slots(m) if type(m).get_extra_state is nn.Module.get_extra_state else {**_slots(m), 'get_extra_state()': m.get_extra_state()}
