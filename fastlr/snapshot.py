@@ -402,8 +402,11 @@ def _keep_module(self:Snapshot, model):
     self._keep_each((*model.parameters(), *model.buffers()))                       # scripted modules hold theirs elsewhere
     self.puts.append(partial(_put_modes, [(m, type(m), m.training) for m in modules]))
     for m in modules: self._keep_extra(m)
+    for m in modules:
+        if isinstance(m, nn.parallel.DistributedDataParallel): self._keep_reducer(m)
     self.mode = before
 
+# %% ../nbs/04_snapshot.ipynb #22345b39
 @patch
 def _keep_attributes(self:Snapshot, m): self.keep(vars(m)); self._keep_slots(m)
 
@@ -418,7 +421,22 @@ def _keep_extra(self:Snapshot, m):
     saved = copy.deepcopy(m.get_extra_state())
     self.puts.append(lambda: m.set_extra_state(copy.deepcopy(saved)))
 
-# %% ../nbs/04_snapshot.ipynb #22345b39
+# %% ../nbs/04_snapshot.ipynb #6971af21
+@patch
+def _keep_reducer(self:Snapshot, m):
+    "A `DistributedDataParallel` that is fresh is fresh again, as after unpickling."
+    fresh = lambda: not any(m.reducer.get_backward_stats())
+    if not fresh() or m.mixed_precision is not None: return
+    def put():
+        if fresh(): return
+        m.reducer._remove_autograd_hooks()
+        params, sparse = m._build_params_for_reducer()
+        m._ddp_init_helper(params, sparse, m._build_debug_param_to_name_mapping(params), m.static_graph)
+        if m.static_graph: m.reducer._set_static_graph(); m.logger._set_static_graph()
+        for hook, state in m._comm_hooks: torch.distributed._register_comm_hook(m.reducer, state, hook)
+    self.puts.append(put)
+
+# %% ../nbs/04_snapshot.ipynb #105f4f72
 @patch
 def _keep_shards(self:Snapshot, modules):
     "Of modules whose parameters are sharded: these lie apart again, now and when put back."
@@ -458,7 +476,7 @@ def add_loader(self:Snapshot,
         if not isinstance(loader, (list, tuple)): self._keep_inside(loader, 'draws')
     except BaseException: self.restore(); raise
 
-# %% ../nbs/04_snapshot.ipynb #6971af21
+# %% ../nbs/04_snapshot.ipynb #aaaf5e51
 @patch
 def _keep_data_loader(self:Snapshot, loader):
     "The attributes of a `DataLoader` but for its workers; and those set aside."
@@ -522,7 +540,7 @@ class Fingerprint:
         new = {k: v for k, v in objects.items() if k not in self.objects}
         self.objects.update(new); self.sums.update(_sums(new, self.seen))
 
-# %% ../nbs/04_snapshot.ipynb #105f4f72
+# %% ../nbs/04_snapshot.ipynb #daa4d360
 @patch
 def changed(self:Fingerprint) -> list: # names
     "What differs from before. Of a thing and its parts, the parts are named; of an object met twice, the first place."

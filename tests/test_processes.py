@@ -105,6 +105,13 @@ def sharded_on_disk(rank):
     model, opt = sharded(rank)
     with tempfile.TemporaryDirectory() as tmp: return find_lr(model, opt, nn.CrossEntropyLoss(), batches(rank), end_lr=1e5, progress=False, where=tmp)
 
+def first_training(rank, detour):
+    "As `later_training`, but the range test comes first: DDP arranges the gradients anew after its first step, which changes sums of three."
+    model, opt = training(rank)
+    if detour: find_lr(model, opt, nn.CrossEntropyLoss(), batches(rank), num_it=5, progress=False)
+    for x, y in batches(rank): cross_entropy(model(x), y).backward(); opt.step(); opt.zero_grad()
+    return [v.tolist() for v in model.state_dict().values()]
+
 def sharded_training(rank, detour):
     "Weights and moments, shard by shard, after a training; in its middle a range test that ends well, and one that breaks off between forward and backward."
     model, opt = sharded(rank)
@@ -189,7 +196,7 @@ def in_a_learner(rank): # the generator of the second process is the shorter one
     return Learner(((b for b in (batches(rank)*3)[:7 if rank else 18]), None), training(rank)[0], loss_func=nn.CrossEntropyLoss(), silent=True).lr_find()
 
 CASES = [usual, ten_at_a_time, shorter, shorter_ten, rest_of_a_window, leftovers, floats, nan_in_one, apart, one_alone, left, skipped_in_one, in_a_learner, sharded_curve, sharded_on_disk]
-LATER = [later_training, sharded_training]
+LATER = [later_training, first_training, sharded_training]
 
 
 def outcome(case, rank):
