@@ -24,7 +24,7 @@ _modules = dict(
     training=['GradientClipping', 'GradientAccumulation', 'MixedPrecision'],
     range_test=['find_lr', 'RangeTest', 'TrainDataLoaderIter', 'ValDataLoaderIter'],
     cli=['find_learning_rate_model', 'find_learning_rate_from_args', 'search_learning_rate'],
-    **{'integrations.accelerate': ['AccelerateCallback']},
+    **{'integrations.lightning': [], 'integrations.accelerate': ['AccelerateCallback'], 'integrations.transformers': []},      # the others' `lr_find` is reached from their module
 )
 __all__ = [name for names in _modules.values() for name in names]
 

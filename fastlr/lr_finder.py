@@ -20,6 +20,7 @@ from .learner import Learner, fit, validate
 from .plot import LivePlot, LRCurve
 from .recorder import Recorder                 # importing it gives every learner one
 from .snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function
+from .suggest import NoSuggestion
 from .sweep import LRSweep, _bar, _main_process, _processes, check_settings, run_probes
 
 # %% ../nbs/10_lr_finder.ipynb #a930b376
@@ -244,25 +245,27 @@ def _write_rate(holder, name, value):
     if isinstance(holder, Mapping): holder[name] = value
     else: setattr(holder, name, value)
 
-def _rate_places(model, auto): # [(object, attribute, what to call it)]
-    "Where `model` keeps its rate. Raises `ValueError` or `TypeError` if that can't be told, or isn't a number."
+def _rate_places(model, auto, option='auto_lr_find', named='auto_lr_find'): # [(object, attribute, what to call it)]
+    "Where `model` keeps its rate. Raises `ValueError` or `TypeError` if that can't be told, or isn't a number, with the names of the options to which `auto` was passed."
     holders = [(model, 'model'), *([(model.hparams, 'model.hparams')] if hasattr(model, 'hparams') else [])]
     has = lambda holder, name: name in holder if isinstance(holder, Mapping) else hasattr(holder, name)
     names = [] if auto is False else RATE_NAMES if auto is True else [auto]
     found = [(holder, name, f'{label}.{name}') for name in names for holder, label in holders if has(holder, name)]
-    if isinstance(auto, str) and not found: raise ValueError(f"auto_lr_find={auto!r}: neither the model nor its hparams has an attribute of this name")
-    if len({name for _, name, _ in found}) > 1: raise ValueError(f"auto_lr_find=True: the model has {' and '.join(label for _, _, label in found)}; name one of them, as auto_lr_find='lr'")
+    if isinstance(auto, str) and not found: raise ValueError(f"{named}={auto!r}: neither the model nor its hparams has an attribute of this name")
+    if len({name for _, name, _ in found}) > 1: raise ValueError(f"{option}=True: the model has {' and '.join(label for _, _, label in found)}; name one of them, as {named}='lr'")
     for holder, name, label in found:
         own, value = getattr(type(holder), name, None), _read_rate(holder, name)
-        if isinstance(own, property) and own.fset is None: raise ValueError(f"auto_lr_find: {label} is a property without a setter, and can't be set")
-        if value is not None and (isinstance(value, bool) or not isinstance(value, Real)): raise TypeError(f"auto_lr_find: {label} must be a number or None, to be set to a learning rate; it is {value!r}")
+        if isinstance(own, property) and own.fset is None: raise ValueError(f"{option}: {label} is a property without a setter, and can't be set")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Real)): raise TypeError(f"{option}: {label} must be a number or None, to be set to a learning rate; it is {value!r}")
     return found
 
 # %% ../nbs/10_lr_finder.ipynb #e96b5f9d
 class LRFound:
     "What `tune` has found: the `curve`, with Lightning's ways to look at it."
     def __init__(self, curve): self.curve = curve
-    def __repr__(self): return f"LRFound({self.suggestion():.2E} from {self.curve!r})"
+    def __repr__(self):
+        try: return f"LRFound({self.suggestion():.2E} from {self.curve!r})"
+        except (NoSuggestion, ValueError): return f"LRFound(no suggestion from {self.curve!r})"
 
     @property
     def results(self) -> dict:

@@ -6,8 +6,8 @@
 __all__ = ['RANDOM', 'PLAIN', 'CLOSED', 'GENERATORS', 'STATEFUL', 'MACHINERY', 'HOOKS', 'check_parts', 'Snapshot', 'SignalGuard',
            'seed_loader', 'parts_of_function', 'NotRestored', 'Fingerprint']
 
-# %% ../nbs/04_snapshot.ipynb #723ccbf7
-import copy, hashlib, io, random, signal, tempfile, threading, types
+# %% ../nbs/04_snapshot.ipynb #24f5100d
+import copy, hashlib, io, random, signal, tempfile, threading, types, weakref
 from array import array
 from collections import OrderedDict, deque
 from functools import partial
@@ -574,6 +574,7 @@ def _sums(objects, seen):
 def _look_at(x): # (checksum, [(name, object), ...])
     "What `x` is apart from its contents, and its contents."
     if isinstance(x, PLAIN): return repr(x), []
+    if type(x) in weakref.ProxyTypes: return type(x).__name__, []                   # pretends to be another object, which is met elsewhere
     if isinstance(x, torch.Tensor): return _tensor_sum(x), _tensor_parts(x)
     if isinstance(x, GENERATORS): return _frozen(_get_state(x)), []
     if isinstance(x, np.ndarray) and not x.dtype.hasobject: return (_digest(np.ascontiguousarray(x).reshape(-1).view(np.uint8)), x.shape, x.dtype), []

@@ -162,6 +162,12 @@ def test_training_after_it_is_the_same():
         states.append([t.tolist() for t in learn.model.state_dict().values()])
     assert states[0] == states[1]
 
+def test_groups_keep_their_ratio_and_the_rate_sets_itself():
+    learn = learner(); learn.split(lambda m: m[4]); learn = learn.to_accelerate(fresh())
+    learn.fit(1, slice(1e-4, 1e-2))
+    found = learn.tune()
+    assert np.allclose(found.curve.group_lrs[:, 0]*100, found.curve.group_lrs[:, 1]) and learn.opt.get_stat('lr') == list(found.curve.suggest().lrs)
+
 def test_refused():
     for call, words in [(lambda l: l.to_accelerate(3), 'must be an accelerate.Accelerator'), (lambda l: l.to_accelerate(fresh(), cpu=True), 'cpu would be for a new'),
                         (lambda l: l.to_accelerate(fresh()).to_accelerate(fresh()), 'has an accelerator already'),

@@ -113,14 +113,19 @@ def first_training(rank, detour):
     return [v.tolist() for v in model.state_dict().values()]
 
 def sharded_training(rank, detour):
-    "Weights and moments, shard by shard, after a training; in its middle a range test that ends well, and one that breaks off between forward and backward."
+    "Weights and moments, shard by shard, after a training; in its middle a range test that ends well, and two that break off: in a forward pass, and after one."
     model, opt = sharded(rank)
     def steps(n):
         for x, y in batches(rank)[:n]: cross_entropy(model(x), y).backward(); opt.step(); opt.zero_grad()
     def breaks_off(out, y): raise ZeroDivisionError
+    fails = []
+    model[2].register_forward_hook(lambda *args: 1/0 if fails else None)
     steps(2); model(batches(rank)[0][0])                                # the root's parameters stay together after a forward pass
     if detour:
-        find_lr(model, opt, nn.CrossEntropyLoss(), batches(rank), end_lr=1e5, progress=False)
+        find_lr(model, opt, nn.CrossEntropyLoss(), batches(rank), end_lr=1e5, progress=False, verify=True)
+        fails.append(1)
+        with pytest.raises(ZeroDivisionError): find_lr(model, opt, nn.CrossEntropyLoss(), batches(rank), progress=False)
+        fails.clear()
         with pytest.raises(ZeroDivisionError): find_lr(model, opt, breaks_off, batches(rank), progress=False)
     steps(4)
     return [t.to_local().tolist() for p in model.parameters() for t in (p, opt.state[p]['exp_avg'])]
