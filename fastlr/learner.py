@@ -480,13 +480,15 @@ def unfreeze(self:Learner): "Train all layer groups."; self.freeze_to(0)
 # %% ../nbs/08_learner.ipynb #5ea9ad9e
 @patch
 def save(self:Learner, file, return_path:bool=False, with_opt:bool=True):
-    "Write the model (and the optimizer) to `path/model_dir/file.pth`. Of several processes all call it, and the first writes."
+    "Write the model (and the optimizer) to `path/model_dir/file.pth`. Of several processes all call it, and the first writes; the others don't wait for it."
     path = self._model_path(file)
-    state = _gathered(dict(model=self.model.state_dict(), **(dict(opt=self.opt.state_dict()) if with_opt and self.opt is not None else {})))
+    state = _gathered(dict(model=_bare(self.model).state_dict(), **(dict(opt=self.opt.state_dict()) if with_opt and self.opt is not None else {})))
     if _main_process():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda f: torch.save(state, f))
     if return_path: return path
+
+def _bare(model): return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model          # in a fit with several processes it is wrapped
 
 def _gathered(state):
     "`state` with whole tensors where each process holds a shard of them."
@@ -510,7 +512,7 @@ def load(self:Learner, file, device=None, strict:bool=True, with_opt:bool=True, 
     snap = Snapshot(None if lazy else self.model, None if opt is None else opt.opt)
     try:
         if with_opt and 'opt' in state: self._load_opt(state['opt'])
-        self.model.load_state_dict(state['model'], strict=strict)
+        _bare(self.model).load_state_dict(state['model'], strict=strict)
     except BaseException:
         snap.restore(); self.opt = opt
         raise

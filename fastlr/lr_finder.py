@@ -21,7 +21,7 @@ from .plot import LivePlot, LRCurve
 from .recorder import Recorder                 # importing it gives every learner one
 from .snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function
 from .suggest import NoSuggestion
-from .sweep import LRSweep, _bar, _main_process, _processes, check_settings, run_probes
+from .sweep import LRSweep, _bar, _main_process, _processes, check_settings, in_step, run_probes
 
 # %% ../nbs/10_lr_finder.ipynb #a930b376
 class LRFinder(LearnerCallback):
@@ -164,7 +164,7 @@ def _explore(learn, runs, probe, live, shared, *args, **kwargs):
     "The sweeps, and the probes if asked for; their curve at `learn.recorder.curve`."
     live, before = LivePlot() if live and _main_process() else None, learn.recorder.curve
     try:
-        _sweeps(learn, runs, *args, live=live, **kwargs, **shared)
+        with in_step(): _sweeps(learn, runs, *args, live=live, **kwargs, **shared)
         if probe: learn.recorder.curve = run_probes(learn.recorder.curve, partial(_sweep_once, learn, **shared))
     finally:
         if live is not None: live.close(None if learn.recorder.curve is before else learn.recorder.curve)
@@ -226,7 +226,7 @@ class MockTraining:
 
     def __exit__(self, *exc):
         try:
-            if self.finder is not None and 'sweep' in vars(self.finder): self.finder.sweep.finish(failed=True)      # if `on_train_end` did not get that far
+            if self.finder is not None and 'sweep' in vars(self.finder): self.finder.sweep.finish(failed=exc[0] is not None)      # if `on_train_end` did not get that far
         finally:
             vars(self.learn).clear(); vars(self.learn).update(self.attrs)
             if self.learn.opt is not None: self.learn.opt.scaler = self.scaler

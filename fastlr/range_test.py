@@ -23,7 +23,7 @@ from .data import _check_loader, call_model, check_loss, eval_mode, get_loss, kn
 from .plot import LRCurve, _new_ax
 from .snapshot import _listed, check_parts, parts_of_function
 from .suggest import NoSuggestion
-from .sweep import Divergence, LRSweep, _bar, _main_process, check_settings, needs_closure, run_probes
+from .sweep import Divergence, LRSweep, _bar, _main_process, check_settings, in_step, needs_closure, run_probes
 
 # %% ../nbs/13_range_test.ipynb #b4f51b0b
 def _train_sweep(
@@ -37,7 +37,7 @@ def _train_sweep(
     opts, scaler, k, n, closure = sweep.opts, sweep.scaler, sweep.accumulate, 0, needs_closure(sweep.opts[0])
     for o in opts: o.zero_grad()                                    # what was left from before is not part of this
     for n, batch in enumerate(sweep(loader), 1):
-        if closure: loss = opts[0].step(partial(_gradient, loss_of, batch, opts))
+        if closure: loss = opts[0].step(partial(_gradient, loss_of, batch, opts, before=sweep.meet))
         else:
             loss = _gradient(loss_of, batch, scaler=scaler, window=k, before=sweep.meet)
             if n % k == 0: _step(opts, scaler)
@@ -162,10 +162,10 @@ def find_lr(
     **kwargs # `scaler`, `extend`, `others`, `where`, `verify`, `reduce`: see `LRSweep`
 ) -> LRCurve:
     "A learning-rate range test: all is afterwards as it was. Raises `ValueError` or `TypeError` for what can't work, before anything has changed."
-    once = _finder(model, optimizer, criterion, loader, step, val_loader, device, progress, accumulate=accumulate, **kwargs)
-    _check_runs(loader, runs, probe, mode); check_settings(start_lr, end_lr, num_it, mode, stop_div, accumulate)
-    curve = LRCurve.median([once(start_lr, end_lr, num_it, mode=mode, stop_div=stop_div, seed=run or None).curve for run in range(runs)])
-    return run_probes(curve, once) if probe else curve
+    with in_step(kwargs.get('reduce', True)):
+        once = _finder(model, optimizer, criterion, loader, step, val_loader, device, progress, accumulate=accumulate, **kwargs); _check_runs(loader, runs, probe, mode); check_settings(start_lr, end_lr, num_it, mode, stop_div, accumulate)
+        curve = LRCurve.median([once(start_lr, end_lr, num_it, mode=mode, stop_div=stop_div, seed=run or None).curve for run in range(runs)])
+        return run_probes(curve, once) if probe else curve
 
 # %% ../nbs/13_range_test.ipynb #b388ba53
 def _finder(model, optimizer, criterion, loader, step, val_loader, device, progress, **shared):

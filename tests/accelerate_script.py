@@ -5,14 +5,14 @@ from functools import partial
 warnings.filterwarnings('ignore')
 import torch
 import torch.distributed as dist
-from accelerate import Accelerator, FullyShardedDataParallelPlugin
+from accelerate import Accelerator, DataLoaderConfiguration, FullyShardedDataParallelPlugin
 from accelerate.state import AcceleratorState, DistributedType, GradientState, PartialState
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 from conftest import problem
-from fastlr import GradientClipping, Learner, LRSweep, accuracy, find_lr
+from fastlr import GradientClipping, Learner, LearnerCallback, LRSweep, accuracy, find_lr
 
 folder, kind = sys.argv[1], sys.argv[2]
 torch.set_num_threads(1)
@@ -81,8 +81,12 @@ def printing():
     learn = learner(silent=False)
     learn.lr_find(num_it=40); learn.recorder.plot(suggestion=True); learn.fit(1, 1e-2)
 
+class Saves(LearnerCallback):
+    def on_epoch_end(self, **kwargs): self.learn.save('model')
+
 def saving():
-    learn = learner(); learn.fit(1, 1e-2)
+    learn = learner(callback_fns=Saves); learn.fit(1, 1e-2); dist.barrier()
+    if kind == 'ddp': learn.load('model')                                       # saved while it was wrapped
     path = learn.save('model', return_path=True)
     dist.barrier()
     whole = torch.load(path, weights_only=True)
@@ -111,7 +115,7 @@ def loop():
 
 
 if kind == 'ddp':
-    found = dict(curve=curve(), accumulated=curve(gradient_accumulation_steps=2), bf16=curve(mixed_precision='bf16'), later=later(), later_accumulated=later(gradient_accumulation_steps=2),
+    found = dict(uneven=curve(data=problem(72), dataloader_config=DataLoaderConfiguration(even_batches=False)), curve=curve(), accumulated=curve(gradient_accumulation_steps=2), bf16=curve(mixed_precision='bf16'), later=later(), later_accumulated=later(gradient_accumulation_steps=2),
                  later_workers=later(workers=1), unreadable=error(lambda: learner(Unreadable(3, 1)).lr_find()), again=curve(), loop=loop(), saving=saving(),
                  clipped=later(callback_fns=partial(GradientClipping, clip=0.1)), printing=printing())
     learn = learner(); mine = learn.validate(); found['validate'] = [v.item() for v in mine]

@@ -40,7 +40,7 @@ def same_curve(found, name='curve'):
     return a
 
 
-@pytest.mark.parametrize('name', ['curve', 'accumulated', 'bf16', 'again'])
+@pytest.mark.parametrize('name', ['curve', 'accumulated', 'bf16', 'uneven', 'again'])
 def test_one_curve_in_all_processes(ddp, name): assert len(same_curve(ddp[0], name)) > 20
 
 def test_processes_share_the_batches_out(ddp):

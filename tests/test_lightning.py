@@ -363,6 +363,12 @@ def test_no_loss_to_record(logs, kw, monitor, words):
     m = make(Gan); m.returns, m.logs, m.kw = False, logs, kw
     with pytest.raises(ValueError, match=words): find(trainer(), m, loader(), monitor=monitor)
 
+def test_a_step_that_never_returns_a_loss_is_told():
+    "A forgotten `return`: Lightning trains on without a word, and there would never be a point."
+    class Forgets(Steps):
+        def training_step(self, batch, i): super().training_step(batch, i)
+    with pytest.raises(ValueError, match='training_step returned no loss'): find(trainer(), make(Forgets), loader())
+
 def test_manual_accumulation_counts_steps_not_batches():
     class Manual(Writes):
         def __init__(self): super().__init__(); self.automatic_optimization = False
@@ -504,6 +510,8 @@ def with_strategy(s):
 
 @pytest.mark.parametrize('call, words', [
     (lambda: find(trainer(), make(), loader(), min_lr=1., max_lr=0.1), 'min_lr must be below max_lr'), (lambda: find(trainer(), make(), loader(), num_training=1), 'num_training must be at least 2'),
+    (lambda: find(trainer(), make(), loader(), min_lr='1e-5'), "min_lr must be a learning rate or a list of them, got '1e-5'"), (lambda: find(trainer(), make(), loader().dataset), 'train_dataloaders must be a loader of batches, got the dataset'),
+    (lambda: find(trainer(), type(make()), loader()), 'module must be a LightningModule, got the class .* call it to make one'), (lambda: find(trainer(), make(Digits), DATA, update_attr='lr'), "update_attr must be True or False, got 'lr'"),
     (lambda: find(trainer(), make(), loader(), num_training=2.5), 'num_training must be a whole number'), (lambda: find(trainer(), make(), loader(), min_lr=0), 'min_lr must be finite and above zero'),
     (lambda: find(trainer(), make(), loader(), mode='exp'), "mode must be 'exponential' or 'linear', got 'exp'"), (lambda: find(trainer(), make(), loader(), early_stop_threshold=0.5), 'early_stop_threshold must be'),
     (lambda: find(trainer(), make(), loader(), early_stop_threshold=False), 'early_stop_threshold must be'),
@@ -582,10 +590,15 @@ class Fails(Net):
     def training_step(self, batch, i):
         if len(self.seen) == 5 and self.global_rank: raise KeyError('unreadable')
         return super().training_step(batch, i)
+class Stream(torch.utils.data.IterableDataset): # which ends sooner in one process, and can't begin again
+    def __init__(self, rows): self.rows = list(rows)
+    def __iter__(self):
+        while self.rows: yield self.rows.pop()
+stream = lr_find(trainer(), Net(), DataLoader(Stream([rows[i] for i in range(96)][:56 + 24*int(os.environ['LOCAL_RANK'])]), 8), max_lr=10., num_training=20, silent=True).curve.to_dict()
 try: find(trainer(), Fails(), DataLoader(rows, 8), silent=True); fault = None
 except Exception as e: fault = f'{type(e).__name__}: {e}'
 again = find(t, m, DataLoader(rows, 8), verify=True, silent=True)
-json.dump(dict(losses=losses, after=after, plain=plain, gan=gan, fault=fault, again=again, procs=len(t.strategy.launcher.procs)), open('../out%d.json' % t.global_rank, 'w'))
+json.dump(dict(losses=losses, after=after, plain=plain, gan=gan, stream=stream, fault=fault, again=again, procs=len(t.strategy.launcher.procs)), open('../out%d.json' % t.global_rank, 'w'))
 '''
 
 def free_port():
@@ -603,7 +616,8 @@ def test_hangs_or_differs_between_processes(launcher, tmp_path):
         if p.poll() is None: os.killpg(p.pid, signal.SIGKILL)
     assert p.returncode == 0, err[-3000:]
     a, b = (json.loads((tmp_path/f'out{r}.json').read_text()) for r in (0, 1))
-    for k in ('losses', 'gan', 'again'): assert a[k] == b[k], k
+    for k in ('losses', 'gan', 'stream', 'again'): assert a[k] == b[k], k
+    assert len(a['stream']['lrs']) == 7 and a['stream']['stop_reason'] == 'data'
     assert b['fault'] == "KeyError: 'unreadable'" and "process 1 has failed (KeyError: 'unreadable')" in a['fault']
     assert len(a['losses']) == len(a['gan']) == len(a['again']) == 20
     for x in (a, b): assert x['after'] == x['plain'] and x['after']['steps'] == 6

@@ -43,6 +43,9 @@ def shorter_ten(rank):
     try: return shorter(rank, 13)
     finally: fastlr.sweep._read_every = before
 
+def uneven_lists(rank): # the second process begins its loader again sooner; they all do then
+    return find_lr(*training(rank), nn.CrossEntropyLoss(), batches(rank)[:6-2*rank], num_it=20, stop_div=False, progress=False)
+
 def rest_of_a_window(rank): # 8 batches, or 7 in the second process: two full windows, and one batch
     return find_lr(*training(rank), nn.CrossEntropyLoss(), (b for b in (batches(rank)*3)[:8-rank]), accumulate=3, progress=False)
 
@@ -150,8 +153,6 @@ def bad_loading(rank):
             yield b
     return find_lr(*training(rank), nn.CrossEntropyLoss(), loading(), progress=False)
 
-def bad_loading_first(rank): return bad_loading(dist.get_world_size()-1-rank and 1)                # the process that others get buffers from
-
 def bad_forward(rank):
     torch.manual_seed(0)
     model = nn.parallel.DistributedDataParallel(nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), Trap(6 if rank else 0), nn.Linear(16, 3)))
@@ -172,7 +173,29 @@ def bad_in_a_learner(rank):
     model, _ = training(rank)
     return Learner((batches(rank), None), model, loss_func=Trap(6 if rank else 0), silent=True).lr_find()
 
-FAULTS = [bad_loading, bad_loading_first, bad_forward, bad_loss, bad_step, bad_in_a_learner]
+def bad_before(rank): # an error before the sweep has begun
+    return find_lr(*training(rank), nn.CrossEntropyLoss(), [] if rank else batches(rank), progress=False)
+
+def bad_copy(rank): return find_lr(*training(rank), nn.CrossEntropyLoss(), batches(rank), where='/no/such/place' if rank else 'device', progress=False)
+
+def bad_before_the_model(rank): # DDP's buffers come from process 0 in the forward pass, which it does not begin
+    model, opt = training(rank); n = []
+    def step(batch):
+        n.append(1)
+        if rank and len(n) == 6: raise Bad('in one process')
+        return cross_entropy(model(batch[0]), batch[1])
+    return find_lr(model, opt, None, batches(rank), step=step, progress=False)
+
+def bad_closure(rank):
+    model, _ = training(rank)
+    return find_lr(model, torch.optim.LBFGS(model.parameters(), max_iter=2), Trap(6 if rank else 0), batches(rank), progress=False)
+
+def bad_while_the_other_runs_out(rank): # two words at one meeting
+    def loading(): yield from (batches(rank)*2)[:8]; raise Bad('in one process')
+    return find_lr(*training(rank), nn.CrossEntropyLoss(), loading() if rank else (b for b in (batches(rank)*2)[:8]), accumulate=3, progress=False)
+
+FAULTS = [bad_loading, bad_forward, bad_loss, bad_step, bad_in_a_learner, bad_before, bad_copy, bad_before_the_model, bad_closure, bad_while_the_other_runs_out]
+SWAPPED = [bad_loading, bad_loss, bad_step, bad_before, bad_before_the_model, bad_while_the_other_runs_out]       # in process 0, from which the others get their buffers
 
 def bad_everywhere(rank): return find_lr(*training(rank), Trap(6), batches(rank), progress=False)      # all fail alike, and none waits
 
@@ -200,9 +223,14 @@ class Overflow(torch.autograd.Function):
 def in_a_learner(rank): # the generator of the second process is the shorter one
     return Learner(((b for b in (batches(rank)*3)[:7 if rank else 18]), None), training(rank)[0], loss_func=nn.CrossEntropyLoss(), silent=True).lr_find()
 
-CASES = [usual, ten_at_a_time, shorter, shorter_ten, rest_of_a_window, leftovers, floats, nan_in_one, apart, one_alone, left, skipped_in_one, in_a_learner, sharded_curve, sharded_on_disk]
+CASES = [usual, ten_at_a_time, shorter, shorter_ten, rest_of_a_window, uneven_lists, leftovers, floats, nan_in_one, apart, one_alone, left, skipped_in_one, in_a_learner, sharded_curve, sharded_on_disk]
 LATER = [later_training, first_training, sharded_training]
 
+
+def swapped(case):
+    def other(rank): return case(1 - rank)
+    other.__name__ = f'{case.__name__}_in_0'
+    return other
 
 def outcome(case, rank):
     "The curve of a case, or what it raises, as JSON; and its time is bounded by that of the process group."
@@ -212,7 +240,7 @@ def outcome(case, rank):
 def run(rank, folder, port, world, cases, later):
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=world, timeout=timedelta(seconds=60))
-    found = {case.__name__: outcome(case, rank) for case in cases}
+    found = {case.__name__: outcome(case, rank) for case in cases + [swapped(case) for case in SWAPPED if world == 2]}
     found |= {f.__name__: [f(rank, True), f(rank, False)] for f in later}
     json.dump(found, open(f'{folder}/{rank}.json', 'w'))
     dist.destroy_process_group()
@@ -238,7 +266,7 @@ def check_same(a, *others):
     for b in others: assert np.array_equal(a.lrs, b.lrs) and np.array_equal(a.losses, b.losses) and a.stop_reason == b.stop_reason
 
 
-@pytest.mark.parametrize('case, points, reason', [(usual, None, 'diverged'), (ten_at_a_time, None, 'diverged'), (shorter, 7, 'data'), (shorter_ten, 13, 'data'), (rest_of_a_window, 3, 'data'), (leftovers, 7, 'data'), (floats, 10, 'end'),
+@pytest.mark.parametrize('case, points, reason', [(usual, None, 'diverged'), (ten_at_a_time, None, 'diverged'), (shorter, 7, 'data'), (shorter_ten, 13, 'data'), (rest_of_a_window, 3, 'data'), (uneven_lists, 20, 'end'), (leftovers, 7, 'data'), (floats, 10, 'end'),
                                                   (nan_in_one, 5, 'non-finite'), (left, 5, 'interrupted'), (skipped_in_one, 10, 'end'), (in_a_learner, 7, 'data'),
                                                   (sharded_curve, None, 'diverged'), (sharded_on_disk, None, 'diverged'), (usual_again, None, 'diverged')],
                          ids=lambda x: getattr(x, '__name__', None))
@@ -278,11 +306,12 @@ def test_the_check_fails_where_nothing_is_reduced(two):
 
 def test_a_process_can_sweep_alone(two): assert len(curves(two, one_alone)[0]) == 10
 
-@pytest.mark.parametrize('case', FAULTS, ids=lambda x: x.__name__)
-def test_an_error_in_one_process_ends_the_sweep_in_all(two, case):
-    first, second = (f[case.__name__]['error'] for f in two)
-    if case is bad_loading_first: first, second = second, first
-    assert second == 'Bad: in one process' and first.startswith('RuntimeError: LRSweep: process ') and 'has failed (Bad: in one process)' in first
+@pytest.mark.parametrize('case, bad', [*((c, 1) for c in FAULTS), *((c, 0) for c in SWAPPED)], ids=lambda x: getattr(x, '__name__', str(x)))
+def test_an_error_in_one_process_ends_the_sweep_in_all(two, case, bad):
+    errors = [f[case.__name__ if bad else f'{case.__name__}_in_0']['error'] for f in two]
+    own, other = errors[bad], errors[1-bad]
+    words = {bad_before: 'ValueError: loader gives no batch', bad_copy: "ValueError: where must be 'device'"}.get(case, 'Bad: in one process')
+    assert own.startswith(words) and other.startswith(f'RuntimeError: LRSweep: process {bad} has failed ({words}')
 
 def test_an_error_in_one_of_three(three):
     for case in ('bad_loss', 'bad_loading'):

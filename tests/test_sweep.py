@@ -4,7 +4,7 @@ import pytest, torch
 from hypothesis import given, settings, strategies as st
 from torch import nn
 
-from conftest import loaders, net, same
+from conftest import loaders, net, problem, same
 from fastlr import Divergence, LRSweep
 
 
@@ -96,11 +96,17 @@ def test_losses_are_read_ten_at_a_time_off_the_cpu(monkeypatch):
         model = net(); opt = torch.optim.SGD(model.parameters(), lr=0.1)
         with LRSweep(opt, model) as sweep:
             it = iter(losses(3))
-            for _ in sweep(loaders()[0]): sweep.record(torch.tensor(next(it)))
+            for _ in sweep(loaders()[0]): opt.step(); sweep.record(torch.tensor(next(it)))
         return sweep.curve
     one, ten = run(1), run(10)
     assert np.array_equal(one.losses, ten.losses) and one.stop_reason == ten.stop_reason == 'diverged' and len(one) % 10
 
+
+def test_a_loop_that_never_steps_is_told():
+    model = net(); opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(RuntimeError, match='no parameter has changed: does the loop call `step'):
+        with LRSweep(opt, model) as sweep:
+            for x, y in sweep([problem()[:16]]): loss = torch.nn.functional.cross_entropy(model(x), y); loss.backward(); opt.zero_grad(); sweep.record(loss)
 
 def test_an_optimizer_without_parameters_to_train():
     model = net().requires_grad_(False)

@@ -298,6 +298,7 @@ def test_the_number_is_for_the_schedule_of_the_trainer(tmp_path, capsys):
         said = capsys.readouterr().out
         assert said.startswith(f'Suggested learning_rate: {found.suggestion():.1E} (') and f'a {schedule} schedule' in said and vars(trainer.args) == args
     assert len(found.results['lr']) == len(found.curve) and found.plot() is not None
+    with pytest.raises(ValueError, match="schedule must be a name of .*lr_scheduler_type.* got 'one_cycle'"): found.suggestion(schedule='one_cycle')
 
 def test_with_update_args_it_is_set_and_used(tmp_path, capsys):
     trainer = make(tmp_path, lr_scheduler_type='constant')
@@ -331,7 +332,7 @@ def trained(folder): trainer = make(folder); trainer.train(); return trainer
     (inside, 'in the middle of train'),
     (lambda f: lr_find(with_flag(f, 'is_deepspeed_enabled')), 'DeepSpeed'), (lambda f: lr_find(with_flag(f, 'is_fsdp_enabled')), 'FSDP'),
     (lambda f: lr_find(make(f), mode='hold'), "mode='hold'"), (lambda f: lr_find(make(f), mode='log'), "mode must be one of"), (lambda f: lr_find(make(f), runs=0), 'runs .* got 0'),
-    (lambda f: lr_find(make(f), num_it=1), 'num_it'), (lambda f: lr_find(make(f), start_lr=2.), 'start_lr'), (lambda f: lr_find(make(f), stop_div=0.5), 'stop_div'), (lambda f: lr_find(make(f), where='/no/such/place'), "where must"),
+    (lambda f: lr_find(make(f), start_lr='1e-5'), "start_lr must be a learning rate or a list of them, got '1e-5'"), (lambda f: lr_find(make(f), num_it=1), 'num_it'), (lambda f: lr_find(make(f), start_lr=2.), 'start_lr'), (lambda f: lr_find(make(f), stop_div=0.5), 'stop_div'), (lambda f: lr_find(make(f), where='/no/such/place'), "where must"),
     (lambda f: lr_find(make(f), update_args=1), 'update_args .* got 1'), (lambda f: lr_find(own_optimizer(f), update_args=True), 'update_args=True: the trainer has an optimizer already'),
     (lambda f: lr_find(trained(f), update_args=True), 'update_args=True: the trainer has an optimizer already'), (lambda f: lr_find(make(f, Ignores), update_args=True), 'does not begin at args.learning_rate=5e-05')])
 def test_what_cannot_work_is_refused_in_words(call, words, tmp_path):

@@ -14,11 +14,13 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from fastcore.basics import patch
+from torch.utils.data import Dataset
 
+from ..data import _check_loader
 from ..lr_finder import LRFound, _rate_places, _set_rate
 from ..snapshot import Fingerprint, SignalGuard, Snapshot, _in_main_thread
 from ..suggest import NoSuggestion
-from ..sweep import LRSweep, _bar, check_settings
+from ..sweep import LRSweep, _bar, check_settings, in_step
 
 # %% ../../nbs/30_lightning.ipynb #1c875db2
 def _private_trainer(pl, trainer, callback):
@@ -79,7 +81,7 @@ def on_train_start(self:_Finding, trainer, module):
 
 @patch
 def on_train_batch_start(self:_Finding, trainer, module, batch, batch_idx):
-    self.sweep.meet()
+    if not self.sweep._use_batch(): raise self.leave
     self.stepped, self.batches = False, self.batches+1
     if self.monitor: trainer._results.reset(metrics=False); trainer.callback_metrics.pop(self.monitor, None)     # what an earlier batch has logged
 
@@ -110,7 +112,11 @@ def _loss(self:_Finding, trainer, module, outputs):
     k = trainer.accumulate_grad_batches                                  # by which Lightning divides the loss
     loss = trainer.callback_metrics.get(self.monitor) if self.monitor else outputs.get('loss') if isinstance(outputs, Mapping) else outputs
     if loss is not None: self.measured = True; return loss if self.monitor or k == 1 or not module.automatic_optimization else loss*k
-    if self.measured or module.automatic_optimization and not self.monitor: return
+    if self.measured or module.automatic_optimization and not self.monitor and self.batches < 100: return       # it may skip a batch, and not all
+    self._no_loss(trainer)
+
+@patch
+def _no_loss(self:_Finding, trainer):
     logged = ', '.join(map(repr, trainer.callback_metrics)) or 'nothing'
     if self.monitor: raise ValueError(f"monitor={self.monitor!r}: training_step has not logged this by the end of the first batch; log the loss as self.log({self.monitor!r}, loss, on_step=True). Logged were {logged}")
     raise ValueError(f"training_step returned no loss: return it, or pass monitor=<the name that it is logged by, with on_step=True>. Logged were {logged}")
@@ -118,15 +124,16 @@ def _loss(self:_Finding, trainer, module, outputs):
 @patch
 def on_train_epoch_end(self:_Finding, trainer, module):
     "If the epoch had no batch, the data can't be gone through again, and the sweep ends; without a step it never would."
-    if not self.batches: self.sweep._read(); self.sweep.stop('data'); raise self.leave
+    if not self.batches: self.sweep._out_of_data(); raise self.leave
     if not self.steps: raise ValueError("an epoch has passed without a step of an optimizer: there is nothing to be measured. Does training_step return None, or on_train_batch_start return -1?")
+    if not self.measured: self._no_loss(trainer)
     _raise_limits(trainer, epochs=2)                                     # this one isn't counted yet
 
 # %% ../../nbs/30_lightning.ipynb #368f7d5b
 def _sweep_once(pl, trainer, module, loaders, datamodule, settings, monitor, verify, silent):
     "One training of `module` in a trainer of its own; its sweep."
     before = Fingerprint(leave_out=(trainer,), module=module, train_dataloaders=loaders, datamodule=datamodule) if verify else None
-    with _Detour(trainer, module, loaders, datamodule) as detour, _quiet():
+    with in_step(), _Detour(trainer, module, loaders, datamodule) as detour, _quiet():
         leave = import_module(f'{pl.__name__}.utilities.exceptions')._TunerExitException
         finding = detour.finding = type('Finding', (_Finding, pl.Callback), {})(detour.snap, settings, monitor, silent or not trainer.is_global_zero, leave)
         own = _private_trainer(pl, trainer, finding)
@@ -176,7 +183,7 @@ class _Detour:
 
     def __exit__(self, *exc):
         try:
-            if self.finding is not None and self.finding.sweep is not None: self.finding.sweep.finish(failed=True)
+            if self.finding is not None and self.finding.sweep is not None: self.finding.sweep.finish(failed=exc[0] is not None)
         finally:
             try: self.snap.restore()
             finally: self.snap.close(); self._surroundings(); self.guard.remove()
@@ -261,7 +268,9 @@ def _check_parts(pl, trainer, module, loaders, datamodule):
     for what, x, kind in (('module', getattr(module, '_orig_mod', module), pl.LightningModule), ('datamodule', datamodule, pl.LightningDataModule)):
         if isinstance(x, kind) or x is None and what == 'datamodule': continue
         if any(c.__name__ == kind.__name__ for c in type(x).__mro__): raise TypeError(f"the trainer is of {name}, and the {what} of {other}: import both from the same package")
-        raise TypeError(f"{what} must be a {kind.__name__}, got {type(x).__name__}" + ("; validation loaders have no part in this" if what == 'datamodule' else ''))
+        raise TypeError(f"{what} must be a {kind.__name__}, got {f'the class {x.__name__}; call it to make one' if isinstance(x, type) else type(x).__name__}" + ("; validation loaders have no part in this" if what == 'datamodule' else ''))
+    for dl in _flat(loaders):
+        if isinstance(dl, Dataset): _check_loader('train_dataloaders', dl)
     if loaders is not None and datamodule is not None: raise ValueError("train_dataloaders and datamodule can't both be passed: the batches would come from one of them only")
     if trainer.fast_dev_run: raise ValueError(f"the trainer has fast_dev_run={trainer.fast_dev_run!r}, so few batches make no curve: make it without fast_dev_run to look for a rate")
     if trainer.state.status == 'running': raise ValueError("the trainer is running: call lr_find before trainer.fit, not from a hook or a callback")
@@ -293,6 +302,7 @@ def _settings(min_lr, max_lr, num_training, mode, early_stop_threshold):
 
 def _places(module, update_attr, attr_name):
     "Where the rate goes: see `_rate_places`. Raises if that is nowhere."
+    if not isinstance(update_attr, bool): raise TypeError(f"update_attr must be True or False, got {update_attr!r}; the name of an attribute goes into attr_name")
     if attr_name and not update_attr: raise ValueError(f"attr_name={attr_name!r} names what update_attr=True sets: pass both, or neither")
     if not update_attr: return []
     places = _rate_places(module, attr_name or True, 'update_attr', 'attr_name')

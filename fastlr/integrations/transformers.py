@@ -18,7 +18,7 @@ from ..lr_finder import LRFound
 from ..plot import LRCurve
 from ..snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function
 from ..suggest import NoSuggestion
-from ..sweep import LRSweep, _bar, check_settings, set_group_value
+from ..sweep import LRSweep, _bar, check_settings, in_step, set_group_value
 
 # %% ../../nbs/32_transformers.ipynb #30a639bb
 _QUIET = dict(eval_on_start=False, load_best_model_at_end=False, save_total_limit=None, push_to_hub=False, auto_find_batch_size=False, logging_nan_inf_filter=False)
@@ -58,7 +58,10 @@ class _Follows:
         self.sweep = LRSweep(opt, model, schedulers=lr_scheduler, accumulate=args.gradient_accumulation_steps, snapshot=self.snapshot, **self.settings).start()
         self.sweep.use_loader(train_dataloader)
 
-    def met(self, x): self.sweep.meet(); return x                       # in several processes, where one may have failed
+    def met(self, x):
+        if x is None: raise TypeError("compute_loss returned no loss: return it")
+        self.sweep.meet()
+        return x                       # in several processes, where one may have failed
 
     def on_step_begin(self, *args, **kwargs): self.shares.clear()       # the end of the data may have left an unfinished window
 
@@ -67,7 +70,7 @@ class _Follows:
         if self.bar is not None: self.bar.update(min(len(self.sweep), self.sweep.num_it))
 
     def on_train_end(self, *args, **kwargs):
-        if not self.sweep.done: self.sweep.stop('data')
+        if not self.sweep.done: self.sweep._out_of_data()
 
 # %% ../../nbs/32_transformers.ipynb #b460510a
 _LIBRARIES, _DATA = ('transformers', 'accelerate', 'torch', 'builtins', 'functools'), ('train_dataset', 'eval_dataset')
@@ -105,7 +108,7 @@ class _MockTraining:
     def __exit__(self, *exc):
         from transformers.utils import logging
         try:
-            if self.follows is not None and self.follows.sweep is not None: self.follows.sweep.finish(failed=True)
+            if self.follows is not None and self.follows.sweep is not None: self.follows.sweep.finish(failed=exc[0] is not None)
         finally:
             attrs = vars(self.trainer)                                  # with what came since go loaders and their workers, and a model that was wrapped for several processes
             attrs.update(self.attrs)
@@ -119,7 +122,7 @@ def _sweep_once(trainer, *args, where='device', verify=False, silent=True, must_
     "One sweep over a mock training of `trainer`."
     from transformers import TrainerCallback
     before, bar = Fingerprint(trainer=trainer) if verify else None, _bar(args[2], silent)
-    with _MockTraining(trainer, where) as mock:
+    with in_step(), _MockTraining(trainer, where) as mock:
         names = 'start_lr', 'end_lr', 'num_it'
         settings = dict(zip(names, args), scaler=trainer.accelerator.scaler, **settings)
         mock.follows = type('LRFinderCallback', (_Follows, TrainerCallback), {})(mock.snap, settings, bar, must_use)
@@ -179,6 +182,7 @@ def _check_options(trainer, mode, runs, update_args):
 
 # %% ../../nbs/32_transformers.ipynb #1d0d3808
 _FALLING = 'linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr'
+_STAYING = 'constant', 'constant_with_warmup', 'inverse_sqrt', 'reduce_lr_on_plateau', 'warmup_stable_decay'
 class TrainerLRFound(LRFound):
     "What `lr_find` has found: the `curve`, and the rate for a `schedule`, by the names of `TrainingArguments.lr_scheduler_type`."
     def __init__(self, curve, schedule='linear'): self.curve, self.schedule = curve, schedule
@@ -189,8 +193,9 @@ class TrainerLRFound(LRFound):
         schedule:str=None # for another one than the trainer's
     ) -> float:
         "The suggested `learning_rate`: the peak of a schedule that falls to nothing, and half of it for one that stays. Raises `NoSuggestion`."
+        if (schedule := schedule or self.schedule) not in (*_FALLING, *_STAYING): raise ValueError(f"schedule must be a name of TrainingArguments.lr_scheduler_type, one of {', '.join((*_FALLING, *_STAYING))}; got {schedule!r}")
         lr = super().suggestion(skip_begin, skip_end)
-        return lr if (schedule or self.schedule) in _FALLING else lr/2
+        return lr if schedule in _FALLING else lr/2
 
     def _message(self):
         falls = self.schedule in _FALLING; other = 'constant' if falls else 'linear'
@@ -199,7 +204,8 @@ class TrainerLRFound(LRFound):
 def _schedule_of(trainer):
     "The name of the schedule; 'constant' for a scheduler of the user's own, of which nothing is known."
     own = trainer.lr_scheduler is not None and not trainer._created_lr_scheduler
-    return 'constant' if own else str(getattr(trainer.args.lr_scheduler_type, 'value', trainer.args.lr_scheduler_type))
+    name = str(getattr(trainer.args.lr_scheduler_type, 'value', trainer.args.lr_scheduler_type))
+    return name if name in (*_FALLING, *_STAYING) and not own else 'constant'
 
 # %% ../../nbs/32_transformers.ipynb #a5e022ab
 def lr_find(
