@@ -5,13 +5,14 @@ BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 NEEDS = setup.cfg constraints.txt pyproject.toml
 
-.PHONY: demo test prepare readme clean
+.PHONY: demo test docs prepare readme lint clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help:
 	@echo "make demo     find a learning rate for handwritten digits, and draw it"
-	@echo "make test     all checks: notebooks clean, library and README in step, notebooks run, pytest"
+	@echo "make test     all checks: notebooks clean, library and README in step, lint, notebooks run, pytest"
+	@echo "make docs     build the site from the executed notebooks, in _docs/html"
 	@echo "make prepare  after editing notebooks: clean, export, write the README"
 	@echo "make clean    remove the environment and what builds left behind"
 
@@ -20,8 +21,16 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.dev
 	$(BIN)/python tools/in_step.py
+	$(BIN)/ruff check
+	@$(BIN)/python tools/browser.py || echo "The tests of the site in a browser will be skipped." >&2
 	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nbdev_test --n_workers 2 --timing
 	$(BIN)/python -m pytest
+
+docs: $(VENV)/.dev
+	$(BIN)/python tools/docs.py
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
 
 prepare: $(VENV)/.dev
 	$(BIN)/nbdev_clean
@@ -47,4 +56,4 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 clean:
-	rm -rf $(VENV) $(VENV)-plain build dist *.egg-info .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-plain _docs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,236 @@
+"The site, built from the notebooks and looked at in a real browser."
+import functools, http.server, os, re, subprocess, sys, threading
+from pathlib import Path
+from urllib.parse import urldefrag, urljoin
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT/'tools'))
+pytest.importorskip('sphinx', reason="the site needs the extra 'docs'")
+sync_api = pytest.importorskip('playwright.sync_api', reason="the site's tests need the extra 'docs'")
+import browser as browsers
+
+WIDE, NARROW = dict(width=1400, height=1000), dict(width=380, height=800)
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory):
+    "The folder of a site that was built just now; a warning would have failed the build."
+    out = tmp_path_factory.mktemp('site')
+    p = subprocess.run([sys.executable, ROOT/'tools'/'docs.py', out], capture_output=True, text=True)
+    assert p.returncode == 0, p.stdout + p.stderr
+    return out/'html'
+
+
+@pytest.fixture(scope='module')
+def base(site):
+    "Its address on this machine."
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args): pass
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Quiet, directory=site))
+    thread = threading.Thread(target=server.serve_forever, daemon=True); thread.start()
+    yield f'http://127.0.0.1:{server.server_port}/'
+    server.shutdown(); server.server_close(); thread.join()
+
+
+@pytest.fixture(scope='module')
+def browser():
+    path = browsers.find()
+    if path is None:
+        why = 'no browser: run `python tools/browser.py`'
+        pytest.fail(why) if os.environ.get('FASTLR_NEEDS_BROWSER') else pytest.skip(why)
+    with sync_api.sync_playwright() as p:
+        b = p.chromium.launch(executable_path=path, args=['--no-sandbox', '--disable-gpu'])
+        yield b
+        b.close()
+
+
+@pytest.fixture
+def page(browser):
+    with browser.new_context(viewport=WIDE, reduced_motion='reduce') as context: yield context.new_page()
+
+
+def names(site): return sorted(str(p.relative_to(site)) for p in site.rglob('*.html'))
+def read(site): return [n for n in names(site) if not n.startswith('_modules') and n not in ('genindex.html', 'py-modindex.html', 'search.html')]
+
+
+# What is wrong with the figures of a page: not loaded, or of one colour throughout, which is what an empty figure is.
+FIGURES = '''async () => {
+  const bad = [];
+  for (const img of document.querySelectorAll('article img')) {
+    const name = img.getAttribute('src');
+    img.loading = 'eager'; await img.decode().catch(() => {});
+    if (!img.complete || img.naturalWidth < 20) { bad.push(name + ' has not loaded'); continue; }
+    if (img.getBoundingClientRect().width < 20) { bad.push(name + ' is not shown'); continue; }
+    const c = document.createElement('canvas'); c.width = c.height = 64;
+    const g = c.getContext('2d'); g.drawImage(img, 0, 0, 64, 64);
+    const d = g.getImageData(0, 0, 64, 64).data, seen = new Set();
+    for (let i = 0; i < d.length; i += 4) seen.add(d[i] + ',' + d[i+1] + ',' + d[i+2] + ',' + d[i+3]);
+    if (seen.size < 5) bad.push(name + ' is empty');
+  }
+  return bad;
+}'''
+
+# What sticks out of the window to the right, unless something around it scrolls.
+OVERFLOW = '''() => {
+  const page = document.documentElement;
+  if (page.scrollWidth <= window.innerWidth) return [];
+  return [`the page is ${page.scrollWidth} wide: ` + [...document.querySelectorAll('article *')]
+    .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1).slice(0, 3).map(e => e.tagName + '.' + e.className).join(' ')];
+}'''
+
+
+def look(browser, base, names, **context):
+    "Open each page; what its console, its requests, its figures and its width have to say."
+    found = []
+    with browser.new_context(reduced_motion='reduce', **context) as c:
+        for name in names:
+            page = c.new_page()
+            page.on('console', lambda m: found.append(f'{name}: {m.text}') if m.type in ('error', 'warning') else None)
+            page.on('pageerror', lambda e: found.append(f'{name}: {e}'))
+            page.on('request', lambda r: found.append(f'{name}: asks for {r.url}') if not r.url.startswith((base, 'data:')) else None)
+            page.on('response', lambda r: found.append(f'{name}: {r.status} {r.url}') if r.status >= 400 else None)
+            page.goto(base + name)
+            found += [f'{name}: {x}' for script in (FIGURES, OVERFLOW) for x in page.evaluate(script)]
+            page.close()
+    return found
+
+
+def test_every_page_loads_from_this_machine_alone_with_figures_on_a_wide_screen(browser, base, site):
+    assert len(names(site)) > 60 and look(browser, base, names(site), viewport=WIDE) == []
+
+
+def test_every_page_fits_a_phone_in_the_dark(browser, base, site):
+    assert look(browser, base, read(site), viewport=NARROW, color_scheme='dark') == []
+
+
+@pytest.mark.parametrize('damage, words', [
+    ('<script>throw new Error("boom")</script>', 'boom'), ('<article><img src="gone.png"></article>', 'has not loaded'),
+    ('<article><img src="one_colour.svg" width="50"></article>', 'is empty'), ('<article><pre style="width:2000px">x</pre></article>', 'wide'),
+    ('<link rel="stylesheet" href="https://example.org/x.css">', 'asks for')])
+def test_a_damaged_page_is_noticed(browser, base, site, damage, words):
+    "The checks above can fail."
+    (site/'one_colour.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="64" height="64" fill="#abc"/></svg>')
+    (site/'damaged.html').write_text(f'<!doctype html><link rel="icon" href="data:,"><title>x</title>{damage}')
+    try: assert any(words in x for x in look(browser, base, ['damaged.html'], viewport=NARROW))
+    finally: (site/'damaged.html').unlink(); (site/'one_colour.svg').unlink()
+
+
+def test_every_link_within_the_site_leads_somewhere(site):
+    "Pages, and the places in them: of all links that don't leave the site."
+    text = {n: (site/n).read_text() for n in names(site)}
+    ids = {n: set(re.findall(r'\bid="([^"]+)"', t)) for n, t in text.items()}
+    links = {(n, h) for n, t in text.items() for h in re.findall(r'<a [^>]*\bhref="([^"]+)"', t) if not re.match(r'\w+:', h)}
+    lost = []
+    for n, h in links:
+        to, anchor = urldefrag(urljoin(n, h))
+        if not (site/(to or n)).exists(): lost.append((n, h))
+        elif anchor and (to or n) in ids and anchor not in ids[to or n]: lost.append((n, h))
+    assert len(links) > 500 and lost == []
+
+
+def test_nothing_of_the_notebooks_machinery_is_left(site):
+    left = {n: m.group() for n in read(site) if (m := re.search(r'#\|&? ?\w+|&lt;Figure size|NBDev', re.sub(r'<[^>]+>', '', (site/n).read_text())))}
+    assert {n for n in left if n not in ('contributing.html', 'changelog.html')} == set()
+
+
+def test_from_the_first_page_to_any_other_by_the_menu(page, base, site):
+    page.goto(base)
+    shown = page.locator('.sidebar-tree a.reference').evaluate_all('links => links.map(a => a.href)')
+    wanted = {base + n for n in read(site)} - {base + 'index.html'}
+    assert wanted <= set(map(lambda h: urldefrag(h)[0], shown))
+    page.click('.sidebar-tree >> text="Five minutes"')
+    assert page.url == base + 'tutorials/start.html' and page.inner_text('h1').startswith('Five minutes')
+    page.click('a.next-page'); assert page.inner_text('h1').startswith('Choosing a rate')
+    page.click('a.prev-page'); assert page.inner_text('h1').startswith('Five minutes')
+    page.click('.toc-tree >> text=without a learner')
+    page.wait_for_function('document.querySelector("[id*=\\"without-a-learner\\"]").getBoundingClientRect().top < 200')
+
+
+def test_on_a_phone_the_menu_opens(browser, base):
+    with browser.new_context(viewport=NARROW, reduced_motion='reduce') as context:
+        page = context.new_page(); page.goto(base)
+        link = page.locator('.sidebar-tree >> text="Five minutes"')
+        assert not in_view(link, page)
+        page.click('.mobile-header .nav-overlay-icon'); page.wait_for_timeout(300)
+        link.click(); page.wait_for_url('**/tutorials/start.html')
+        assert float(page.locator('article p').first.evaluate('e => parseFloat(getComputedStyle(e).fontSize)')) >= 14
+
+
+def in_view(locator, page):
+    box = locator.bounding_box()
+    return bool(box) and box['x'] >= 0 and box['x'] < page.viewport_size['width']
+
+
+@pytest.mark.parametrize('words, page_name', [('divergence', '05_sweep.html'), ('LRSweep', 'reference/sweep.html'), ('NoSuggestion', 'reference/suggest.html'),
+                                              ('GradScaler', '05_sweep.html')])
+def test_search_finds(page, base, words, page_name):
+    page.goto(base)
+    page.fill('.sidebar-search', words); page.press('.sidebar-search', 'Enter')
+    page.wait_for_selector('#search-results li a')
+    page.wait_for_function("/finished|found/i.test(document.querySelector('#search-results').innerText)")
+    hits = page.locator('#search-results li a').evaluate_all('links => links.map(a => a.href)')
+    assert any(page_name in h for h in hits), hits
+    page.locator(f'#search-results li a[href*="{page_name}"]').first.click()
+    page.wait_for_url(f'**/{page_name}*')
+    assert words.lower() in page.inner_text('article').lower()
+
+
+def test_search_says_when_there_is_nothing(page, base):
+    page.goto(base + 'search.html?q=zzyzzyva')
+    page.wait_for_function("document.querySelector('#search-results').innerText.includes('did not match')")
+
+
+LUMINANCE = '''e => { const [r, g, b] = getComputedStyle(e).%s.match(/[\\d.]+/g).slice(0, 3).map(v => (v /= 255) <= .03928 ? v/12.92 : ((v + .055)/1.055)**2.4);
+               return .2126*r + .7152*g + .0722*b; }'''
+
+
+def contrast(page, selector):
+    "Of the text at `selector` against the page (WCAG 2): at least 4.5 is asked of text."
+    fore, back = page.locator(selector).first.evaluate(LUMINANCE % 'color'), page.locator('body').evaluate(LUMINANCE % 'backgroundColor')
+    return (max(fore, back) + .05)/(min(fore, back) + .05)
+
+
+def test_light_and_dark(page, base):
+    page.emulate_media(color_scheme='light')
+    page.goto(base + '05_sweep.html')
+    background = lambda: page.locator('body').evaluate(LUMINANCE % 'backgroundColor')
+    assert background() > 0.9 and min(contrast(page, s) for s in ('article p', 'article p a', 'article pre .c1, article pre .k')) >= 4.5
+    for _ in range(3):
+        page.click('.content-icon-container .theme-toggle')
+        if page.locator('body').get_attribute('data-theme') == 'dark': break
+    assert background() < 0.05 and min(contrast(page, s) for s in ('article p', 'article p a', 'article pre .c1, article pre .k')) >= 4.5
+    page.goto(base + 'tutorials/start.html')
+    assert background() < 0.05                                           # it is remembered
+
+
+def test_a_name_in_backticks_leads_to_the_reference(page, base):
+    page.goto(base + '13_range_test.html')
+    page.locator('article a.doclink', has_text='LRSweep').first.click()
+    page.wait_for_url('**/reference/sweep.html#fastlr.sweep.LRSweep')
+    table = page.locator('dl:has(> dt[id="fastlr.sweep.LRSweep"]) table.docments').first.inner_text()
+    assert re.search(r'num_it\s+int\s+100\s+optimizer updates, at least 2', table)
+
+
+def test_the_reference_has_every_public_name_and_parameter(site):
+    import fastlr
+    from fastcore.docments import docments
+    for module, public in fastlr._modules.items():
+        html = (site/'reference'/f'{module}.html').read_text()
+        for n in public:
+            x = getattr(fastlr, n)
+            if not callable(x): continue
+            assert f'id="fastlr.{module}.{n}"' in html, n
+            for p, d in docments(x, full=True).items():
+                if d.docment and p not in ('self', 'return'): assert f'<span class="pre">{p}</span>' in html, (n, p)
+
+
+def test_theirs_and_ours_stand_side_by_side(page, base):
+    page.goto(base + 'tutorials/coming_from.html')
+    there, here = page.locator('.sd-row').first.locator('.sd-col').all()
+    a, b = there.bounding_box(), here.bounding_box()
+    assert abs(a['y'] - b['y']) < 5 and b['x'] >= a['x'] + a['width'] - 1
+    page.set_viewport_size(NARROW)
+    a, b = there.bounding_box(), here.bounding_box()
+    assert b['y'] > a['y'] and abs(a['x'] - b['x']) < 5

@@ -1,0 +1,48 @@
+"""Print the path of a Chromium, for the tests that look at the site; install one if there is none. Exit code 1, and why, if that can't be done.
+
+    python tools/browser.py
+
+Looked for are the variable FASTLR_BROWSER, the programs of Debian, Fedora and Google, and the browser that Playwright installs. Where none
+is found, Debian's package `chromium` is installed (that needs root), or else Playwright is asked for its own."""
+import os, shutil, subprocess, sys
+from pathlib import Path
+
+NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome')
+
+
+def find():
+    "The path of a browser, or None."
+    if named := os.environ.get('FASTLR_BROWSER'):
+        if Path(named).is_file(): return named
+        sys.exit(f'FASTLR_BROWSER must be the path of a browser, got {named!r}')
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    return found or playwrights()
+
+
+def playwrights():
+    "The browser that Playwright has installed, or None."
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as p: path = p.chromium.executable_path
+    return path if Path(path).is_file() else None
+
+
+def install():
+    "Try to get one; what was said by those that could not."
+    said = []
+    tries = [[sys.executable, '-m', 'playwright', 'install', 'chromium']]
+    if shutil.which('apt-get') and os.geteuid() == 0:
+        tries.insert(0, ['sh', '-c', 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium'])
+    for cmd in tries:
+        p = subprocess.run(cmd, capture_output=True, text=True)
+        if p.returncode == 0 and find(): return said
+        said.append(f"{' '.join(cmd)}\n{(p.stderr or p.stdout).strip()[-500:]}")
+    return said
+
+
+def main():
+    said = [] if find() else install()
+    if path := find(): print(path)
+    else: sys.exit('No browser was found, and none could be installed. Install Chromium, or name one in FASTLR_BROWSER.\n' + '\n'.join(said))
+
+
+if __name__ == '__main__': main()
