@@ -79,11 +79,10 @@ def is_empty(output):
 
 
 def beside(prose, here):
-    "The last fenced block of `prose` (with the line above it) and the code `here`, in two columns."
+    "The last fenced block of `prose`, with the sentence before it, and the code `here`, in two columns."
     start = prose.rindex('\n```', 0, prose.rstrip().rindex('```')) + 1
-    before, there = prose[:start].rstrip(), prose[start:].strip()
-    text, _, lead = before.rpartition('\n\n')
-    return text + '\n\n' + BESIDE.format(there=f'{lead}\n{there}', here=here)
+    before, sentence = re.fullmatch(r'(.*?)([^.\n]*:)?\s*', prose[:start], re.S).groups()
+    return before.rstrip() + '\n\n' + BESIDE.format(there=f"{(sentence or 'There:').strip()}\n{prose[start:].strip()}", here=here)
 
 
 def reference(src, modules):
