@@ -1,6 +1,6 @@
 """What a range test changes: fastlr and, where they are installed, pytorch-lr-finder, ignite, fastai and Lightning.
 
-    python benchmarks/side_effects.py
+    python benchmarks/side_effects.py            # --write: keep it in side_effects.json, beside this file
 
 Each tool trains the same small net (dropout, batch norm, AdamW, a shuffled loader) for an epoch, runs its range test as its
 documentation says, and trains for another epoch. Printed is what differs between just before and just after the range test,
@@ -9,7 +9,7 @@ when the model raises in the middle; and which files are left. To install the ot
 
     pip install torch-lr-finder pytorch-ignite fastai lightning
 """
-import importlib.metadata, logging, os, random, sys, tempfile, warnings
+import importlib.metadata, json, logging, os, platform, random, sys, tempfile, warnings
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -154,7 +154,9 @@ def same(a, b):
 @contextmanager
 def quiet():
     logging.disable(logging.CRITICAL)
-    with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()): warnings.simplefilter('ignore'); yield
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()): warnings.simplefilter('ignore'); yield
+    finally: logging.disable(logging.NOTSET)
 
 
 def examine(make):
@@ -171,21 +173,34 @@ def examine(make):
     return changed, same(with_it, without), [k for k in before if not same(before[k], after[k])] if raised else ['(the error was not raised)'], left
 
 
-def main():
+def measure(make):
+    "The same in an empty directory, and quietly, by name; with the version of the package. Raises `PackageNotFoundError` if it isn't installed."
+    version = importlib.metadata.version(make.package)
+    with tempfile.TemporaryDirectory() as folder:
+        here = os.getcwd(); os.chdir(folder)
+        try:
+            with quiet(): changed, goes_on, failed, left = examine(make)
+        finally: os.chdir(here)
+    return dict(package=make.package, version=version, changed=changed, failed=failed, goes_on=goes_on, left=left)
+
+
+TOOLS = Fastlr, FastlrLoop, PytorchLRFinder, Ignite, Fastai, Lightning
+
+def main(write=False):
     torch.set_num_threads(1)
-    for make in (Fastlr, FastlrLoop, PytorchLRFinder, Ignite, Fastai, Lightning):
-        try: version = importlib.metadata.version(make.package)
+    found = {}
+    for make in TOOLS:
+        try: r = found[make.__name__] = measure(make)
         except importlib.metadata.PackageNotFoundError: print(f'{make.package}: not installed\n'); continue
-        with tempfile.TemporaryDirectory() as folder:
-            here = os.getcwd(); os.chdir(folder)
-            try:
-                with quiet(): changed, goes_on, failed, left = examine(make)
-            finally: os.chdir(here)
-        print(f'{make.__name__} ({make.package} {version})')
-        print(f'  changed by the range test:        {", ".join(changed) or "nothing"}')
-        print(f'  changed when the model raises:    {", ".join(failed) or "nothing"}')
-        print(f'  later training is the same:       {"yes" if goes_on else "no"}')
-        print(f'  files left:                       {", ".join(left) or "none"}\n')
+        print(f'{make.__name__} ({make.package} {r["version"]})')
+        print(f'  changed by the range test:        {", ".join(r["changed"]) or "nothing"}')
+        print(f'  changed when the model raises:    {", ".join(r["failed"]) or "nothing"}')
+        print(f'  later training is the same:       {"yes" if r["goes_on"] else "no"}')
+        print(f'  files left:                       {", ".join(r["left"]) or "none"}\n')
+    if write:
+        if len(found) < len(TOOLS): sys.exit('not written, because not all of them are installed')
+        kept = dict(versions=dict(python=platform.python_version(), torch=torch.__version__), compared=list(state(Tool())), tools=found)
+        Path(__file__).with_suffix('.json').write_text(json.dumps(kept, indent=1) + '\n')
 
 
-if __name__ == '__main__': sys.exit(main())
+if __name__ == '__main__': main(write='--write' in sys.argv[1:])
