@@ -20,7 +20,7 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.dev
 	$(BIN)/python tools/in_step.py
-	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nbdev_test --n_workers 2 --timing
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/run_notebooks.py
 	$(BIN)/python -m pytest
 
 prepare: $(VENV)/.dev
