@@ -23,7 +23,7 @@ test: $(VENV)/.dev
 	$(BIN)/python tools/in_step.py
 	$(BIN)/ruff check
 	@$(BIN)/python tools/browser.py || echo "The tests of the site in a browser will be skipped." >&2
-	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nbdev_test --n_workers 2 --timing
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/run_notebooks.py
 	$(BIN)/python -m pytest
 
 docs: $(VENV)/.dev
