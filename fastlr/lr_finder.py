@@ -320,7 +320,7 @@ def _set_rate(places, lr):
 @patch
 def tune(self:Learner,
     **kwargs # for `lr_find`
-) -> LRFound:
+) -> LRFound: # with `suggestion()`, `results`, `plot()` and `curve`
     "Find a rate with `lr_find`, and set it. Raises `NoSuggestion` if the curve supports none; then nothing is set."
     places = _rate_places(self.model, self.auto_lr_find)
     found = LRFound(self.lr_find(**kwargs))

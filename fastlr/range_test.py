@@ -160,7 +160,7 @@ def find_lr(
     device=None, # where to train; default: where the model is
     progress:bool=True, # show a bar
     **kwargs # `scaler`, `extend`, `others`, `where`, `verify`, `reduce`: see `LRSweep`
-) -> LRCurve:
+) -> LRCurve: # of the sweep, or the median of its `runs`
     "A learning-rate range test: all is afterwards as it was. Raises `ValueError` or `TypeError` for what can't work, before anything has changed."
     with in_step(kwargs.get('reduce', True)):
         once = _finder(model, optimizer, criterion, loader, step, val_loader, device, progress, accumulate=accumulate, **kwargs); _check_runs(loader, runs, probe, mode); check_settings(start_lr, end_lr, num_it, mode, stop_div, accumulate)

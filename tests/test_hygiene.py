@@ -74,8 +74,9 @@ def symbols(module):
     for n in mod.__all__:
         if callable(x := getattr(mod, n)) and here(x): yield n, x
     for cls in CLASSES:
-        for n, x in vars(cls).items():
-            f = x.fget if isinstance(x, property) else getattr(x, '__func__', x)                       # of a class method, the function in it
+        for n in vars(cls):
+            x = inspect.getattr_static(cls, n)
+            f = x.fget if isinstance(x, property) else getattr(getattr(cls, n), '__func__', x)         # of a class method, the function in it
             if inspect.isfunction(f) and here(f) and not n.startswith(('_', 'on_')): yield f'{cls.__name__}.{n}', f
 
 

@@ -102,7 +102,7 @@ class MeanOverProcesses(Callback):
 def to_accelerate(self:Learner,
     accelerator=None, # an `Accelerator`, if there is one already
     **kwargs # else what to make one with: `mixed_precision`, `gradient_accumulation_steps`, `cpu`, `fsdp_plugin`, ...
-) -> Learner:
+) -> Learner: # itself
     "Train from here on in all processes that were launched. Raises `ValueError` or `TypeError`, before anything has changed, for what can't work."
     acc = _accelerator(accelerator, kwargs)
     _check(self, acc)
