@@ -83,12 +83,12 @@ def symbols(module):
 def undescribed(f):
     "'docstring' if there is none; the parameters without a comment of their own; 'return' if it is annotated as a plain container or number, without a word."
     missing = [] if vars(f).get('__doc__') or not inspect.isclass(f) and f.__doc__ else ['docstring']
-    made = f
+    init = f
     if inspect.isclass(f) and not dataclasses.is_dataclass(f):
         if '__init__' not in vars(f): return missing                                                   # it is described where it is defined
-        made = f.__init__
-    params = [p.name for p in inspect.signature(made).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in ('self', 'cls')]
-    notes = docments(made, returns=True) if params or not inspect.isclass(f) else {}
+        init = f.__init__
+    params = [p.name for p in inspect.signature(init).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in ('self', 'cls')]
+    notes = docments(init, returns=True) if params or not inspect.isclass(f) else {}
     vague = not inspect.isclass(f) and f.__annotations__.get('return') in (dict, tuple, list, float)
     return missing + [p for p in params if not notes.get(p)] + ['return']*(vague and not notes.get('return'))
 
