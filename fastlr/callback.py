@@ -53,7 +53,10 @@ class Callback:
     def on_epoch_end(self, **kwargs): "After training and validation of the epoch: may return `stop_training`."
     def on_train_end(self, **kwargs): "At the very end, whatever happened; `exception` tells."
     def batch_failed(self): "Called when validation ends with an exception in the middle of a batch: let go of what `on_batch_begin` took hold of."
-    def jump_to_epoch(self, epoch): "Called after `on_train_begin` when the training starts at `epoch`, not at 0."
+    def jump_to_epoch(self,
+        epoch:int # counted from 0
+    ):
+        "Called after `on_train_begin` when the training starts at `epoch`, not at 0."
 
     @property
     def cb_name(self) -> str: "Its name in snake case."; return camel2snake(type(self).__name__)
@@ -73,7 +76,9 @@ def shapes_training(
 # %% ../nbs/06_callback.ipynb #8f2fe5f0
 class LearnerCallback(Callback):
     "A callback that knows its `learn`er: stands at `learn.<name in snake case>`, and finds there what it lacks."
-    def __init__(self, learn):
+    def __init__(self,
+        learn # the `Learner`
+    ):
         if not isinstance(getattr(learn, self.cb_name, self), Callback):
             raise ValueError(f"{type(self).__name__} would replace `learn.{self.cb_name}`, which the learner needs; give the callback another name")
         self.learn = learn
@@ -91,7 +96,7 @@ def _like(name, names):
 def _listens(cb, event): return getattr(getattr(cb, event), '__func__', None) is not getattr(Callback, event)
 
 def check_callback(
-    cb # what somebody wants to register as a callback
+    cb # whatever somebody wants to register as a callback
 ):
     "Raise `TypeError` unless `cb` is a `Callback` whose methods name known events and known state."
     if isinstance(cb, type) or not isinstance(cb, Callback):
@@ -108,25 +113,38 @@ def check_callback(
 # %% ../nbs/06_callback.ipynb #f480b8d2
 class SmoothenValue:
     "Moving average of values (floats, or tensors on any device) with momentum `beta`; the result is at `smooth`."
-    def __init__(self, beta:float): self.beta, self.n, self.smooth = beta, 0, None
-    def add_value(self, val):
+    def __init__(self,
+        beta:float # share of the past in the average, from 0 to below 1
+    ):
+        self.beta, self.n, self.smooth = beta, 0, None
+
+    def add_value(self,
+        val # float, or tensor
+    ):
         "Take in `val`."
         self.n += 1
         if self.n == 1: self.smooth = val
         else: self.smooth = self.smooth + (val-self.smooth) * ((1-self.beta) / (1-self.beta**self.n))
 
-# %% ../nbs/06_callback.ipynb #ff41c5fe
-def add_metrics(last_metrics, mets):
+# %% ../nbs/06_callback.ipynb #82525660
+def add_metrics(
+    last_metrics, # the state's list so far: validation loss, then metrics
+    mets # the value, or a list of several
+) -> dict: # for the state
     "What a metric returns from `on_epoch_end`: `last_metrics` with its value(s) appended."
     return {'last_metrics': listify(last_metrics) + listify(mets)}
 
-def first_tensor(x):
+def first_tensor(
+    x # tensors in nested tuples, lists and mappings
+):
     "The first tensor in nested tuples, lists and dicts; None if there is none."
     if isinstance(x, torch.Tensor): return x
     for v in x.values() if isinstance(x, Mapping) else x if isinstance(x, (tuple, list)) else ():
         if (t := first_tensor(v)) is not None: return t
 
-def find_bs(x) -> int:
+def find_bs(
+    x # a batch, or a part of it
+) -> int: # 1 if nothing tells
     "The batch size of `x`: the first dimension of its first tensor; of a list of mappings, one a row as in detection, its length."
     if isinstance(x, (list, tuple)) and x and all(isinstance(row, Mapping) for row in x): return len(x)
     t = first_tensor(x)
@@ -135,7 +153,9 @@ def find_bs(x) -> int:
 # %% ../nbs/06_callback.ipynb #2b7eb379
 class AverageMetric(Callback):
     "The mean of `func(predictions, targets)` over the validation set, each batch in proportion to its size."
-    def __init__(self, func):
+    def __init__(self,
+        func # (predictions, targets) -> mean over the rows, a number or a tensor with one
+    ):
         if not callable(func): raise TypeError(f"metrics must be functions (predictions, targets) or callbacks, got {func!r}")
         f = func
         while isinstance(f, partial): f = f.func
@@ -152,7 +172,10 @@ class AverageMetric(Callback):
 
 # %% ../nbs/06_callback.ipynb #192a5d12
 @patch
-def call(self:AverageMetric, output, target) -> torch.Tensor: # the value for one batch, of shape ()
+def call(self:AverageMetric,
+    output, # predictions for a batch
+    target # its target; a tuple is passed on in parts
+) -> torch.Tensor: # shape (), detached
     "The value for one batch. A metric that raises is reported with its name and the shapes that it was given."
     try:
         value = torch.as_tensor(self.func(output, *target) if isinstance(target, (tuple, list)) else self.func(output, target)).detach()
@@ -182,9 +205,9 @@ def _loads(func, name):
 class CallbackHandler:
     "Calls the callbacks that listen to an event, in order, and keeps the state that they share."
     def __init__(self,
-        callbacks=None, # `Callback`s; sorted by `_order`
-        metrics=None, # functions `(predictions, targets)`, or callbacks: they hear the validation batches
-        beta:float=0.98 # momentum of `smooth_loss`
+        callbacks=None, # list of `Callback`s; sorted by `_order`
+        metrics=None, # list of functions `(predictions, targets)`, or callbacks: they hear the validation batches
+        beta:float=0.98 # share of the past in `smooth_loss`, from 0 to below 1
     ):
         self.metrics = [m if isinstance(m, Callback) else AverageMetric(m) for m in listify(metrics)]
         self.callbacks = sorted(listify(callbacks), key=lambda cb: getattr(cb, '_order', 0))
@@ -200,11 +223,14 @@ class CallbackHandler:
         "Tell all callbacks that listen of `event`, and the metrics before them on request."
         for call in (self._with_metrics if metrics else self._calls)[event]: self._tell(event, *call)
 
-    def tell_metrics(self, event:str):
-        "Tell the metrics alone."
-        for call in self._mets[event]: self._tell(event, *call)
-
 # %% ../nbs/06_callback.ipynb #47c55643
+@patch
+def tell_metrics(self:CallbackHandler,
+    event:str # one of `EVENTS`
+):
+    "Tell the metrics alone."
+    for call in self._mets[event]: self._tell(event, *call)
+
 @patch
 def _tell(self:CallbackHandler, event, cb, method, names):
     state = self.state

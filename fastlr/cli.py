@@ -66,8 +66,8 @@ KINDS = {'.yaml': 'yaml', '.yml': 'yaml', '.json': 'yaml', '.jsonnet': 'jsonnet'
 
 def read_config(
     config, # path of a file, or the name of a built-in example
-    overrides:str=None # a JSON object
-) -> dict:
+    overrides:str=None # a JSON object, its keys nested or dotted; default: none
+) -> dict: # nested: model, data, optimizer, loss, and perhaps training; nothing is imported or checked yet
     "What is written in `config`, with the overrides put in. Raises `ConfigError`."
     (text, kind), more = (EXAMPLES.get(str(config)), 'yaml'), _parse_overrides(overrides)
     if text is None:
@@ -129,7 +129,11 @@ def _brought(made, name):
     if name == 'optimizer': return list(inspect.signature(made).parameters)[:1]
     return needed[:2] if name == 'loss' and not isinstance(made, type) and len(needed) >= 2 else []
 
-def resolve(part, name): # (class or function, its arguments, their parser)
+# %% ../nbs/20_cli.ipynb #5570eced
+def resolve(
+    part, # dict with `class_path`, and perhaps `init_args`
+    name # of the part, for errors: 'model', 'data', 'optimizer', 'loss' or 'training'
+): # (class or function, its arguments, their parser)
     "What the part `name` of a configuration names, and its arguments, type-checked and with the defaults. Raises `ConfigError`."
     jsonargparse, made = _jsonargparse(), _named(part, name)
     skip, given = _brought(made, name), part.get('init_args') or {}
@@ -144,8 +148,11 @@ def resolve(part, name): # (class or function, its arguments, their parser)
         if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and k not in (*skip, *given): raise ConfigError(f"{name}.init_args for {part['class_path']}: the argument {k!r} is missing")
     return made, args, parser
 
-# %% ../nbs/20_cli.ipynb #0f81e1ea
-def make(part, name):
+# %% ../nbs/20_cli.ipynb #4e28c331
+def make(
+    part, # as for `resolve`
+    name # likewise
+): # what the class or function gives; for an optimizer, and a loss that is named as a function, that function with its arguments bound
     "The object that the part `name` describes."
     made, args, parser = resolve(part, name)
     kwargs = dict(parser.instantiate(args))
@@ -155,11 +162,11 @@ def make(part, name):
 
 # %% ../nbs/20_cli.ipynb #678dff04
 def training_settings(
-    accumulate:int=1, # batches that make one optimizer update
-    precision:str=None, # 'bf16' or 'fp16'
-    clip:float=None, # largest norm of the gradient
-    wd:float=None # weight decay; None leaves it to the optimizer
-) -> dict:
+    accumulate:int=1, # batches that make one optimizer update, at least 1
+    precision:str=None, # 'bf16' or 'fp16'; None: full precision
+    clip:float=None, # largest norm of the gradient, above zero; None: any
+    wd:float=None # weight decay, from 0; None leaves it to the optimizer
+) -> dict: # the same four, by name
     "What `training` may hold. Raises `ConfigError`."
     if accumulate < 1: raise ConfigError(f"training.accumulate must be at least 1 batch an update, got {accumulate}")
     if precision not in (None, 'bf16', 'fp16'): raise ConfigError(f"training.precision must be bf16, fp16 or null, got {precision!r}")
@@ -172,18 +179,20 @@ def _training(part):
     _, args, _ = resolve(dict(class_path='fastlr.cli.training_settings', init_args=part), 'training')
     return training_settings(**dict(args))
 
-# %% ../nbs/20_cli.ipynb #b05ac673
-def learner_from(config:dict, device=None): # (`Learner`, the settings of `training`)
+# %% ../nbs/20_cli.ipynb #0feadb4e
+def learner_from(
+    config:dict, # as `read_config` gives it
+    device=None # name of a device, such as cuda; default: that of the data
+): # (`Learner`, the settings of `training`)
     "The training that `config` describes. Raises `ConfigError`."
-    from functools import partial
     from fastlr import GradientClipping, Learner, MixedPrecision, data as data_module
     check_keys(config); training = _training(config.get('training') or {})
     opt, args, parser = resolve(config['optimizer'], 'optimizer')
     written = {k: v for k, v in dict(parser.instantiate(args)).items() if k in (config['optimizer'].get('init_args') or {}) and k != 'lr'}
     if training['wd'] is not None and 'weight_decay' in written: raise ConfigError("training.wd and optimizer.init_args.weight_decay both set the weight decay: leave one of them out")
-    opt_func = partial(opt, **written)
+    opt_func = functools.partial(opt, **written)
     data, model, loss = (make(config[name], name) for name in ('data', 'model', 'loss'))
-    fns = [partial(cls, **{k: v}) for cls, k, v in ((MixedPrecision, 'precision', training['precision']), (GradientClipping, 'clip', training['clip'])) if v is not None]
+    fns = [functools.partial(cls, **{k: v}) for cls, k, v in ((MixedPrecision, 'precision', training['precision']), (GradientClipping, 'clip', training['clip'])) if v is not None]
     try:
         if callable(getattr(data, '__iter__', None)) and not isinstance(data, (tuple, list)): data = (data, None)             # a loader by itself
         data = data_module.as_databunch(data)
@@ -192,8 +201,11 @@ def learner_from(config:dict, device=None): # (`Learner`, the settings of `train
     except ConfigError: raise
     except Exception as e: raise ConfigError(f"model, data, optimizer and loss make no training: {e}") from e
 
-# %% ../nbs/20_cli.ipynb #e8e26c8b
-def check_keys(config):
+# %% ../nbs/20_cli.ipynb #771613e3
+def check_keys(
+    config:dict # as `read_config` gives it
+):
+    "Raise `ConfigError` unless all parts are there, and nothing else."
     unknown, missing = [k for k in config if k not in (*PARTS, 'training')], [k for k in PARTS if k not in config]
     if unknown: raise ConfigError(f"the configuration has the unknown key {unknown[0]!r}; it holds {', '.join(PARTS)} and training")
     if missing: raise ConfigError(f"the configuration lacks {', '.join(missing)}; `fastlr examples digits` prints one that is complete")
@@ -206,11 +218,11 @@ def _device(name):
 # %% ../nbs/20_cli.ipynb #6d6d1730
 def search_learning_rate(
     trainer, # `Learner`
-    start_lr:float=1e-5, # first rate
-    end_lr:float=10., # last rate
+    start_lr:float=1e-5, # first rate, above zero
+    end_lr:float=10., # last rate, above the first
     num_batches:int=100, # optimizer updates, more than 10
     linear_steps:bool=False, # a straight line instead of equal factors
-    stopping_factor:float=None, # stop when the smoothed loss exceeds its best by this factor; None: go to the end
+    stopping_factor:float=None, # stop when the smoothed loss exceeds its best by this factor, above 1; None: go to the end
     **kwargs # for `lr_find`
 ) -> tuple: # (rates, losses), lists; the loss was measured before the rate was applied
     "A range test of `trainer`, which is afterwards as it was. Raises `ConfigError`."
@@ -223,7 +235,10 @@ def search_learning_rate(
 FILES = 'lr-losses.png', 'curve.json', 'curve.csv', 'config.yaml', 'report.md'
 _PART = re.compile(rf"\.({'|'.join(map(re.escape, FILES))})\.\d+\.part")            # what a process that was killed may leave
 
-def check_directory(path, force=False) -> Path:
+def check_directory(
+    path, # directory for the results, which needn't be there
+    force:bool=False # results of ours may be in it
+) -> Path:
     "`path`, if the results can go there. Raises `ConfigError`."
     path = Path(path)
     if path.is_symlink() and not path.exists(): raise ConfigError(f"--serialization-dir {str(path)!r} is a link to nowhere; name a directory")
@@ -237,8 +252,10 @@ def check_directory(path, force=False) -> Path:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK): raise ConfigError(f"--serialization-dir {str(path)!r} can't be written: {str(there)!r} is {'not writable' if there.is_dir() else 'a file'}")
     return path
 
-# %% ../nbs/20_cli.ipynb #1841a48f
-def resolved(config) -> dict:
+# %% ../nbs/20_cli.ipynb #4ca9b88e
+def resolved(
+    config:dict # as `read_config` gives it
+) -> dict: # the same parts, with all arguments that a file can hold
     "`config` with all defaults, as it was understood."
     out = {}
     for name in PARTS:
@@ -255,12 +272,18 @@ def _plain(x):
 
 def _can_be_written(x): return x is None or isinstance(x, (bool, int, float, str, dict)) or isinstance(x, (list, tuple)) and all(map(_can_be_written, x))
 
-def as_yaml(x):
+def as_yaml(
+    x # dicts, lists, texts, numbers
+) -> str:
+    "`x` as YAML, in the order in which it is."
     import yaml
     return yaml.safe_dump(x, sort_keys=False, default_flow_style=None)
 
-# %% ../nbs/20_cli.ipynb #0b9daf32
-def answer(curve, rule='auto') -> dict:
+# %% ../nbs/20_cli.ipynb #b7b39a74
+def answer(
+    curve, # `LRCurve`
+    rule='auto' # one of `RULES`
+) -> dict: # the fields of the table below, but for `directory`
     "What is to be said of a curve, as plain values: rates, bounds, findings; and `error` where no honest suggestion is possible."
     from fastlr import NoSuggestion
     out = dict(lr=None, one_cycle=None, lrs=None, reason=None, bounds=None, findings=[_as_options(f) for f in curve.findings], stop_reason=curve.stop_reason, points=len(curve), error=None)
@@ -273,11 +296,16 @@ def answer(curve, rule='auto') -> dict:
 
 def _as_options(text):
     "Remedies by the names that they have on the command line."
-    for ours, option in (('runs=5', '--runs 5'), ('num_it', '--num-batches'), ('start_lr', '--start-lr'), ('end_lr', '--end-lr')): text = text.replace(ours, option)
+    for ours, option in (('runs=5, or the `LRCurve.median` of sweeps of your own', '--runs 5'), ('num_it', '--num-batches'), ('start_lr', '--start-lr'), ('end_lr', '--end-lr')): text = text.replace(ours, option)
     return text
 
-# %% ../nbs/20_cli.ipynb #3021a80b
-def report(name, curve, found, settings) -> str: # Markdown
+# %% ../nbs/20_cli.ipynb #1457aba4
+def report(
+    name, # what the training is called
+    curve, # `LRCurve`
+    found, # its `answer`
+    settings # what was asked for, by name
+) -> str: # Markdown
     "The report of a range test."
     import torch
     rate = lambda lr: 'none' if lr is None else f'{lr:.2e}'
@@ -291,9 +319,17 @@ def report(name, curve, found, settings) -> str: # Markdown
              f'- fastlr {__version__}, torch {torch.__version__}, Python {sys.version.split()[0]}', '']
     return '\n'.join(lines)
 
-# %% ../nbs/20_cli.ipynb #971eeaae
-def write_results(path, name, config, curve, found, settings, rule='auto'):
-    "Write the files into directory `path`: elsewhere first, so that what was there is replaced when all of them are ready."
+# %% ../nbs/20_cli.ipynb #3e48d3a6
+def write_results(
+    path, # directory, as `check_directory` gives it
+    name, # what the training is called
+    config, # as `resolved` gives it
+    curve, # `LRCurve`
+    found, # its `answer`
+    settings, # what was asked for, by name
+    rule='auto' # one of `RULES`, to be marked in the picture
+):
+    "Write the files into a directory: elsewhere first, so that what was there is replaced when all of them are ready."
     from fastlr.curve import write_whole
     with tempfile.TemporaryDirectory() as d:
         new = Path(d)
@@ -314,8 +350,16 @@ def _draw(file, curve, found, rule):
     curve.plot(suggestion=(True if rule == 'auto' else rule) if found['lr'] else False, ax=figure.subplots())
     figure.savefig(file, dpi=120)
 
-# %% ../nbs/20_cli.ipynb #6c589bc1
-def check_numbers(start_lr, end_lr, num_batches, stopping_factor, runs, seed):
+# %% ../nbs/20_cli.ipynb #8a96121b
+def check_numbers(
+    start_lr, # above zero
+    end_lr, # above `start_lr`, finite
+    num_batches, # more than 10
+    stopping_factor, # above 1, or None
+    runs, # at least 1
+    seed # from 0 to 2**63-1
+):
+    "Raise `ConfigError`, with the name of the option, for numbers that can't work."
     if not 0 < start_lr < float('inf'): raise ConfigError(f"--start-lr must be finite and above zero, got {start_lr:g}")
     if not start_lr < end_lr < float('inf'): raise ConfigError(f"--end-lr must be finite and above --start-lr, got {end_lr:g} and {start_lr:g}")
     if num_batches <= 10: raise ConfigError(f"--num-batches must be above 10, got {num_batches}")
@@ -323,14 +367,35 @@ def check_numbers(start_lr, end_lr, num_batches, stopping_factor, runs, seed):
     if runs < 1: raise ConfigError(f"--runs must be at least 1, got {runs}")
     if not 0 <= seed < 2**63: raise ConfigError(f"--seed must be a whole number from 0 to 2**63-1, got {seed}")
 
-# %% ../nbs/20_cli.ipynb #d20d556a
-def run(config, directory=None, name='training', start_lr=1e-5, end_lr=10., num_batches=100, stopping_factor=None, linear=False,
-        runs=1, probe=False, rule='auto', device=None, seed=0, force=False): # (curve, what is said of it)
-    "Build what `config` describes, look for a rate, and write the results into `directory`. After Ctrl-C the curve so far is written."
+# %% ../nbs/20_cli.ipynb #e9b58980
+def run(
+    config:dict, # as `read_config` gives it
+    directory=None, # for the results; None: nothing is written
+    name='training', # what to call it in the report
+    start_lr=1e-5, # first rate, above zero
+    end_lr=10., # last rate, above the first
+    num_batches=100, # optimizer updates, more than 10
+    stopping_factor=None, # stop when the smoothed loss exceeds its best by this factor, above 1; None: go to the end
+    linear=False, # a straight line instead of equal factors
+    runs=1, # sweeps from the same state, whose median counts, at least 1
+    probe=False, # move the answer by five short trainings around it
+    rule='auto', # one of `RULES`
+    device=None, # name of a device, such as cuda; default: that of the data
+    seed=0, # of all random numbers, from 0 to 2**63-1
+    force=False # replace results that are there
+): # (`LRCurve`, its `answer`)
+    "Build what `config` describes, look for a rate, and write the results. After Ctrl-C the curve so far is written."
     check_numbers(start_lr, end_lr, num_batches, stopping_factor, runs, seed)
+    settings = dict(start_lr=start_lr, end_lr=end_lr, num_batches=num_batches, stopping_factor=stopping_factor, linear=linear, runs=runs, probe=probe, rule=rule, device=device, seed=seed)
+    return _run(config, directory, name, settings, force)
+
+# %% ../nbs/20_cli.ipynb #2d465a52
+def _run(config, directory, name, settings, force):
+    "What `run` does, the numbers being checked."
+    start_lr, end_lr, num_batches, stopping_factor, linear, runs, probe, rule, device, seed = settings.values()
     _seed(seed)
     whole = resolved(config); learn, training = learner_from(config, device)
-    settings = dict(start_lr=start_lr, end_lr=end_lr, num_batches=num_batches, stopping_factor=stopping_factor, linear=linear, runs=runs, probe=probe, rule=rule, device=str(learn.device), seed=seed)
+    settings = {**settings, 'device': str(learn.device)}
     def keep(more=()):
         curve = learn.recorder.curve; found = answer(curve, rule); found['findings'] = [*found['findings'], *more]
         try:
@@ -354,11 +419,11 @@ def _seed(seed):
 def find_learning_rate_model(
     params, # path of a configuration, the name of an example, or a dict
     serialization_dir, # directory for the results
-    start_lr:float=1e-5, # first rate
-    end_lr:float=10., # last rate
+    start_lr:float=1e-5, # first rate, above zero
+    end_lr:float=10., # last rate, above the first
     num_batches:int=100, # optimizer updates, more than 10
     linear_steps:bool=False, # a straight line instead of equal factors
-    stopping_factor:float=None, # stop when the smoothed loss exceeds its best by this factor; None: go to the end
+    stopping_factor:float=None, # stop when the smoothed loss exceeds its best by this factor, above 1; None: go to the end
     force:bool=False # replace results that are there
 ) -> None:
     "Look for a rate and write the results into `serialization_dir`. Raises `ConfigError`."
@@ -406,8 +471,10 @@ def _further(p):
     p.add_argument('--print-config', '--print_config', action='store_true', help="print the configuration with overrides and defaults, and end")
     p.add_argument('--debug', action='store_true', help="show where an error comes from")
 
-# %% ../nbs/20_cli.ipynb #cccfa1cc
-def check_args(args):
+# %% ../nbs/20_cli.ipynb #b6935816
+def check_args(
+    args # as `parser` makes them
+):
     "Raise `ConfigError` for numbers that can't work."
     if not args.serialization_dir and not args.print_config: raise ConfigError("-s/--serialization-dir is missing: name a directory for the results")
     check_numbers(args.start_lr, args.end_lr, args.num_batches, args.stopping_factor, args.runs, args.seed)
@@ -433,15 +500,20 @@ def find_learning_rate_from_args(
     if found['error'] and not args.json: print(f"fastlr: no suggestion: {found['error']}", file=sys.stderr)
     return 1 if found['error'] else 0
 
-# %% ../nbs/20_cli.ipynb #0b364483
-def tell(found, directory):
+# %% ../nbs/20_cli.ipynb #70e5c7d9
+def tell(
+    found, # an `answer`
+    directory # where the results are
+):
     "Print the result."
     if found['lr']: print(f"Suggested lr: {found['lr']:.2E}" + (f"\nSuggested maximum for one-cycle: {found['one_cycle']:.2E}" if found['one_cycle'] else '') + f"\nReason: {found['reason']}")
     for f in found['findings']: print(f"Note: {f}")
     print(f"{'Curve' if found['points'] < 2 else 'Picture, curve'} and report are in {str(directory)!r}")
 
-# %% ../nbs/20_cli.ipynb #714e803f
-def main(argv=None) -> int: # exit code
+# %% ../nbs/20_cli.ipynb #3ddfec6b
+def main(
+    argv=None # list of arguments; default: those of the command line
+) -> int: # exit code
     "The command `fastlr`: 0 found, 1 no honest suggestion, 2 bad input, 130 interrupted."
     args = parser().parse_args(argv)
     if args.command == 'examples':

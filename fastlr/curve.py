@@ -24,8 +24,8 @@ class LRCurve:
     group_lrs: np.ndarray = None # (n, groups) rate of each parameter group; default: one group, `lrs`
     stop_reason: str = 'end' # why the sweep ended, one of `STOP_REASONS`
     shift: int = 1 # 1: the loss was measured before its rate was applied (training loss); 0: after (validation loss)
-    runs: tuple = () # losses of the single sweeps, arrays of at most n values, when the curve is their median
-    settings: dict = field(default_factory=dict) # what the sweep was asked for, for the record
+    runs: tuple = () # losses of the single sweeps, arrays of at most n values, when the curve is their median; else empty
+    settings: dict = field(default_factory=dict) # what the sweep was asked for; the default rule reads `momentum`, the plots `end_lr`
     probes: tuple = () # pairs of a rate and the losses of a short training at it, if there were any
 
     def __post_init__(self):
@@ -95,7 +95,7 @@ def _solve5(d, e, f, b):
 # %% ../nbs/01_curve.ipynb #d5587244
 def whittaker(
     x, # (n,) positions, increasing; for a curve: log10 of the rate
-    y, # (n,) values
+    y, # (n,) values, finite
     bandwidth:float=0.12, # how far it looks, in units of `x` (for a curve: decades), above zero
     robust:bool=True # weigh outliers down, after Huber
 ) -> np.ndarray: # (n,) smoothed values
@@ -119,7 +119,7 @@ def whittaker(
 
 # %% ../nbs/01_curve.ipynb #0de0bb63
 def noise_level(
-    losses # (n,) raw losses
+    losses # (n,) raw losses, finite
 ) -> float: # standard deviation of the noise, in units of the loss
     "The noise of single losses, from the median difference between neighbours up to the lowest: a trend hardly counts, nor do outliers."
     if len(losses) < 2: return 0.
@@ -138,14 +138,14 @@ def _lowest(losses):
 
 # %% ../nbs/01_curve.ipynb #26c37747
 def start_level(
-    losses # (n,) raw losses, at least one
-) -> float:
+    losses # (n,) raw losses, finite, at least one
+) -> float: # in units of the loss
     "The loss before the sweep did anything: the median of the first five points (of the first half, if there are fewer than ten)."
     return float(np.median(losses[:max(1, min(5, len(losses)//2))]))
 
 def ceiling(
-    losses, # (n,) raw losses, at least one
-    share:float=0.25 # how far above the start level, as a share of the depth of the fall
+    losses, # (n,) raw losses, finite, at least one
+    share:float=0.25 # how far above the start level, as a share of the depth of the fall, from 0
 ) -> float: # level above which a loss counts as "high", whatever its height
     "The start level plus a `share` of the fall below it, or plus four times the noise if that is more."
     start, low = start_level(losses), _lowest(losses)[1]
@@ -153,8 +153,8 @@ def ceiling(
 
 # %% ../nbs/01_curve.ipynb #fab91ace
 def smoothed(
-    lrs, # (n,) learning rates, increasing
-    losses, # (n,) raw losses
+    lrs, # (n,) learning rates, above zero, increasing
+    losses, # (n,) raw losses, finite
     k:float=1. # smooth `k` times as far, above zero
 ) -> np.ndarray: # (n,) one value a rate
     "The losses beneath their noise: cut at the `ceiling`, then smoothed along log10 of the rate by `whittaker`, farther the noisier they are."
@@ -174,8 +174,8 @@ def smooth(self:LRCurve,
 # %% ../nbs/01_curve.ipynb #460c10ef
 @patch
 def trim(self:LRCurve,
-    skip_start:int=0, # points to leave out at the low end
-    skip_end:int=0 # points to leave out at the high end
+    skip_start:int=0, # points to leave out at the low end, from 0
+    skip_end:int=0 # points to leave out at the high end, from 0
 ) -> LRCurve:
     "The curve without its ends. Raises `ValueError` if fewer than two points would remain."
     for name, v in dict(skip_start=skip_start, skip_end=skip_end).items():
@@ -190,7 +190,7 @@ def trim(self:LRCurve,
 # %% ../nbs/01_curve.ipynb #eb9f276c
 @patch(cls_method=True)
 def median(cls:LRCurve,
-    curves # sweeps over the same rates, at least one
+    curves # list of `LRCurve`s over the same rates, at least one; of different length if some were stopped
 ) -> LRCurve:
     "The median of several sweeps; of one, that one. Raises `ValueError` if their rates differ, or if there is none."
     if not curves: raise ValueError("LRCurve.median: needs at least one curve, got none")
@@ -208,9 +208,9 @@ def median(cls:LRCurve,
 
 # %% ../nbs/01_curve.ipynb #432415cb
 def write_whole(
-    path, # file to write
+    path, # file to write, in a directory that exists
     write # called with an open binary file
-) -> Path:
+) -> Path: # of the file
     "Write a file whole or not at all: under another name first, and then in its place."
     path = Path(path)
     tmp = path.with_name(f'.{path.name}.{os.getpid()}.part')
@@ -232,13 +232,15 @@ def _plain(x):
     return x.tolist() if isinstance(x, (np.generic, np.ndarray)) else str(x)
 
 @patch
-def to_dict(self:LRCurve) -> dict:
+def to_dict(self:LRCurve) -> dict: # field -> plain value, ready for JSON
     "All fields as plain numbers, lists and strings."
     return dict(fastlr_curve=1, lrs=self.lrs.tolist(), losses=self.losses.tolist(), group_lrs=self.group_lrs.tolist(),
                 runs=[r.tolist() for r in self.runs], **_meta(self))
 
 @patch(cls_method=True)
-def from_dict(cls:LRCurve, d:dict) -> LRCurve:
+def from_dict(cls:LRCurve,
+    d:dict # as `to_dict` makes it; `lrs` and `losses` are needed, the other fields have defaults
+) -> LRCurve:
     "The curve that `to_dict` described. Fields that an older version did not write take their defaults."
     if 'lrs' not in d or 'losses' not in d: raise ValueError(f"LRCurve.from_dict: needs lrs and losses, got the keys {sorted(d)}")
     n = len(d['lrs'])

@@ -55,13 +55,22 @@ def _like_mapping(x, entries):
     new = copy.copy(x); new.update(entries)
     return new
 
-# %% ../nbs/07_data.ipynb #1d39aba3
-def call_model(model, xb):
+# %% ../nbs/07_data.ipynb #0ac09f37
+def call_model(
+    model, # any callable
+    xb # input: a tensor, a tuple of several, or a mapping of keyword arguments
+):
     "The output of `model` for input `xb`: a tensor, a tuple of several inputs, or a mapping of keyword arguments."
     if isinstance(xb, Mapping): return model(**xb)
     return model(*xb) if isinstance(xb, (tuple, list)) else model(xb)
 
-def get_loss(out, yb, loss_func, name='loss_func'):
+# %% ../nbs/07_data.ipynb #5b797df0
+def get_loss(
+    out, # the model's output
+    yb, # target, a tuple of several, or None if the model has computed the loss
+    loss_func, # (output, target) -> scalar tensor; not needed without a target
+    name='loss_func' # what an error is to call it
+) -> torch.Tensor: # one number, with its graph
     "The loss: `loss_func` of output and target, or what the model put into its output as `loss` if there is no target."
     if yb is None:
         loss = out.get('loss') if isinstance(out, Mapping) else getattr(out, 'loss', None)
@@ -69,7 +78,10 @@ def get_loss(out, yb, loss_func, name='loss_func'):
         return check_loss(loss, 'the model')
     return check_loss(loss_func(out, *yb) if isinstance(yb, (tuple, list)) else loss_func(out, yb), name)
 
-def check_loss(loss, name):
+def check_loss(
+    loss, # what came back
+    name # from whom, for the error
+):
     "`loss`, which `name` returned, if it is a tensor with one number."
     if not isinstance(loss, torch.Tensor): raise TypeError(f"{name} must return the loss as a tensor, got {loss!r}" + ('; leave out item()' if isinstance(loss, float) else ''))
     if loss.numel() != 1: raise ValueError(f"{name} must return one number a batch, got shape {tuple(loss.shape)}; reduce it, with reduction='mean' or .mean()")
@@ -90,7 +102,9 @@ def default_device() -> torch.device:
     "The accelerator if there is one, else the CPU."
     return torch.device('cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu')
 
-def known_len(dl): # the number of batches, or None
+def known_len(
+    dl # any iterable of batches
+): # the number of batches, or None
     "The length of a loader if it is known: many have none, and some that have one can't tell."
     try: return len(dl)
     except TypeError: return None
@@ -106,10 +120,10 @@ def _check_loader(name, dl):
 class DataBunch:
     "A training and a validation loader, the device for their batches, and the loss that fits them."
     def __init__(self,
-        train_dl, # iterable of batches, usually a `DataLoader`
+        train_dl, # iterable of batches, at least one, usually a `DataLoader`
         valid_dl=None, # the same for validation; None to train without
-        device=None, # where batches go; default: where the model is
-        loss_func=None, # what a `Learner` falls back to
+        device=None, # `torch.device` or its name, where batches go; default: where the model is
+        loss_func=None, # (output, target) -> scalar tensor, what a `Learner` falls back to
         path='.' # folder for what a `Learner` writes
     ):
         _check_loader('train_dl', train_dl)
@@ -129,12 +143,12 @@ def _loader(ds, bs, num_workers, device, train):
 
 @patch(cls_method=True)
 def create(cls:DataBunch,
-    train_ds, # map-style dataset for training
+    train_ds, # map-style dataset for training, not empty
     valid_ds=None, # the same for validation
     bs:int=64, # batch size, at least 1
-    num_workers:int=0, # processes that load data
-    device=None, # default: the accelerator if there is one, else the CPU
-    loss_func=None, # what a `Learner` falls back to; default: what the dataset has as `loss_func`
+    num_workers:int=0, # processes that load data; 0: this one does
+    device=None, # `torch.device` or its name; default: the accelerator if there is one, else the CPU
+    loss_func=None, # (output, target) -> scalar tensor, what a `Learner` falls back to; default: what the dataset has as `loss_func`
     path='.' # folder for what a `Learner` writes
 ) -> DataBunch:
     "Loaders over two datasets. The training loader shuffles, and drops a last batch that is smaller than `bs`."
@@ -160,12 +174,12 @@ def as_databunch(
 
 # %% ../nbs/07_data.ipynb #de3f6b64
 def digits_data(
-    bs:int=64, # batch size
-    valid_pct:float=0.2, # share that is held out for validation, between 0 and 1
-    seed:int=42, # of the split
+    bs:int=64, # batch size, at least 1
+    valid_pct:float=0.2, # share that is held out for validation, in (0, 1)
+    seed:int=42, # of the split into training and validation
     classes=None, # digits to keep, relabelled from 0 in this order; default: all ten
-    num_workers:int=0, # processes that load data
-    device=None # default: the accelerator if there is one, else the CPU
+    num_workers:int=0, # processes that load data; 0: this one does
+    device=None # `torch.device` or its name; default: the accelerator if there is one, else the CPU
 ) -> DataBunch: # images (bs, 1, 8, 8) from 0 to 1, targets (bs,) of classes, loss: cross-entropy
     "scikit-learn's handwritten digits. Needs scikit-learn, which the extra `data` brings."
     try: from sklearn.datasets import load_digits
@@ -179,7 +193,11 @@ def digits_data(
     ds = TensorDataset(x, y)
     return DataBunch.create(Subset(ds, perm[n_valid:]), Subset(ds, perm[:n_valid]), bs, num_workers, device, nn.CrossEntropyLoss())
 
-def digits_sample(bs:int=16, **kwargs) -> DataBunch:
+# %% ../nbs/07_data.ipynb #a635c0b7
+def digits_sample(
+    bs:int=16, # batch size, at least 1
+    **kwargs # for `digits_data`
+) -> DataBunch: # targets are 0 for a three, 1 for a seven
     "Threes (class 0) against sevens (class 1): `digits_data` with two classes."
     return digits_data(bs, classes=(3, 7), **kwargs)
 
@@ -199,5 +217,17 @@ def simple_cnn(
         if i < n-1: layers += ([nn.BatchNorm2d(actns[i+1])] if bn else []) + [nn.ReLU()]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
-def accuracy(preds, targets): "Share of rows of `preds` (n, classes) whose largest entry is at `targets` (n,)."; return (preds.argmax(-1) == targets).float().mean()
-def error_rate(preds, targets): "Share of rows that are wrong."; return 1 - accuracy(preds, targets)
+# %% ../nbs/07_data.ipynb #c65d5b50
+def accuracy(
+    preds, # (n, classes) scores of any scale
+    targets # (n,) indices of classes
+) -> torch.Tensor: # shape (), from 0 to 1
+    "Share of rows whose largest entry is that of the target."
+    return (preds.argmax(-1) == targets).float().mean()
+
+def error_rate(
+    preds, # (n, classes) scores of any scale
+    targets # (n,) indices of classes
+) -> torch.Tensor: # shape (), from 0 to 1
+    "Share of rows that are wrong: one minus the `accuracy`."
+    return 1 - accuracy(preds, targets)

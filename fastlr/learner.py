@@ -29,11 +29,11 @@ from .sweep import _main_process, _watched, needs_closure, set_group_value
 # %% ../nbs/08_learner.ipynb #bbd6ffc2
 def loss_batch(
     model, # called with the input: positionally with the parts of a tuple, by keyword with a mapping
-    xb, # input
+    xb, # input, on the device of the model
     yb, # target; None if the model computes its loss itself
-    loss_func=None, # (output, target) -> scalar tensor
-    opt=None, # steps and zeroes; None for validation
-    handler=None # `CallbackHandler`
+    loss_func=None, # (output, target) -> scalar tensor; default: what the model puts into its output as `loss`
+    opt=None, # has `step` and `zero_grad`; None for validation
+    handler=None # `CallbackHandler`; default: one with nobody to tell
 ) -> torch.Tensor: # the loss as measured, detached
     "The loss of one batch, and with `opt` one step of training."
     handler = handler or CallbackHandler()
@@ -55,7 +55,10 @@ def _check_loss_func(loss_func, yb):
 
 # %% ../nbs/08_learner.ipynb #534eb800
 @contextmanager
-def evaluating(learn, handler):
+def evaluating(
+    learn, # the `Learner`
+    handler # `CallbackHandler` of the pass
+):
     "Evaluation mode, no gradients, and callbacks that let go of the batch if something raises."
     with eval_mode(learn.model), torch.no_grad():
         try: yield
@@ -67,10 +70,10 @@ def evaluating(learn, handler):
 
 # %% ../nbs/08_learner.ipynb #245d54bc
 def validate(
-    learn, # the `Learner`
-    dl, # loader
+    learn, # the `Learner`: its model and loss_func are used
+    dl, # iterable of batches, at least one
     handler # `CallbackHandler`, through which callbacks and metrics hear the batches
-) -> torch.Tensor: # mean loss, on the CPU
+) -> torch.Tensor: # shape (), the mean loss over the rows, on the CPU
     "The mean loss of `learn.model` over `dl`. Raises `ValueError` if `dl` gives no batch."
     total, n = 0., 0
     with evaluating(learn, handler):
@@ -85,10 +88,10 @@ def validate(
 
 # %% ../nbs/08_learner.ipynb #e46e6227
 def fit(
-    epochs:int, # passes over the training data
+    epochs:int, # passes over the training data, from 0
     learn, # the `Learner`: its model, data, loss_func and opt are used
-    callbacks=None, # `Callback`s
-    metrics=None, # functions `(predictions, targets)`
+    callbacks=None, # list of `Callback`s
+    metrics=None, # list of functions `(predictions, targets)`, or callbacks
     silent:bool=False # show nothing
 ):
     "The training loop."
@@ -116,23 +119,38 @@ def fit(
 # %% ../nbs/08_learner.ipynb #b0ca80fa
 class PlainBar:
     "What stands in for a progress bar: iterates, prints the lines that are written to it unless `silent`, shows nothing else."
-    def __init__(self, gen, silent=False): self.gen, self.silent, self.names = gen, silent, None
+    def __init__(self,
+        gen, # iterable that it goes through
+        silent=False # print nothing either
+    ):
+        self.gen, self.silent, self.names = gen, silent, None
+
     def __iter__(self): return iter(self.gen)
     def on_iter_end(self): pass
-    def write(self, line, table=False):
+
+    def write(self,
+        line, # text; with `table`, a list of texts
+        table=False # one of a table: the first line says how wide its columns are
+    ):
         "Print `line`; one of a table, a list of strings, in columns as wide as the first."
         if self.silent: return
         self.names = self.names or line
         print('  '.join(f'{v:<{max(8, len(n))}}' for v, n in zip(line, self.names)).rstrip() if table else line)
 
-# %% ../nbs/08_learner.ipynb #22e10e8e
-def epoch_bar(epochs, silent=False):
+# %% ../nbs/08_learner.ipynb #7f692245
+def epoch_bar(
+    epochs:int, # how many
+    silent=False # show and print nothing
+): # fastprogress's `master_bar`, or a `PlainBar`
     "The bar over the epochs: `write(text)` prints beside it."
     if silent or not _watched(): return PlainBar(range(epochs), silent)
     from fastprogress.fastprogress import master_bar
     return master_bar(range(epochs))
 
-def batch_bar(dl, parent):
+def batch_bar(
+    dl, # iterable of batches
+    parent # what `epoch_bar` gave
+):
     "The batches of `dl`, with a bar below `parent` that goes away at the end, also at an early one."
     if isinstance(parent, PlainBar) or known_len(dl) is None: yield from dl; return
     from fastprogress.fastprogress import progress_bar
@@ -156,36 +174,57 @@ def _write(group, name, value):
 # %% ../nbs/08_learner.ipynb #333cc93a
 class OptimWrapper:
     "A torch optimizer whose `lr`, `mom`, `wd` and `beta` are read (of the last group) and set (of all, or from a list) by name."
-    def __init__(self, opt): self.opt, self.scaler = opt, None
+    def __init__(self,
+        opt # torch optimizer
+    ):
+        self.opt, self.scaler = opt, None
 
-    @classmethod
-    def create(cls, opt_func, lr, groups, wd):
-        "An optimizer over `groups` (lists of parameters), of which those that require a gradient are trained."
-        params = [dict(params=[p for p in g if p.requires_grad]) for g in groups]
-        if not any(g['params'] for g in params):
-            raise ValueError("The model has no trainable parameter: none requires a gradient. Unfreeze some, or check the model")
-        opt = cls(opt_func(params, lr=lr[-1] if isinstance(lr, (list, tuple)) else lr))
-        if needs_closure(opt.opt):
-            raise TypeError(f"{type(opt.opt).__name__} needs a closure that evaluates the loss several times a step, which this loop "
-                            "doesn't offer; use LRSweep with a loop of your own, or another optimizer")
-        opt.lr = lr
-        if opt.wd is not None and wd is not None: opt.wd = wd
-        return opt
+# %% ../nbs/08_learner.ipynb #a142d7f1
+@patch(cls_method=True)
+def create(cls:OptimWrapper,
+    opt_func, # (parameter groups, lr=...) -> torch optimizer
+    lr, # rate, or a list with one a group
+    groups, # list of lists of parameters
+    wd # weight decay of all groups, from 0; None leaves it to `opt_func`
+) -> OptimWrapper:
+    "An optimizer over `groups` (lists of parameters), of which those that require a gradient are trained."
+    params = [dict(params=[p for p in g if p.requires_grad]) for g in groups]
+    if not any(g['params'] for g in params):
+        raise ValueError("The model has no trainable parameter: none requires a gradient. Unfreeze some, or check the model")
+    opt = cls(opt_func(params, lr=lr[-1] if isinstance(lr, (list, tuple)) else lr))
+    if needs_closure(opt.opt):
+        raise TypeError(f"{type(opt.opt).__name__} needs a closure that evaluates the loss several times a step, which this loop "
+                        "doesn't offer; use LRSweep with a loop of your own, or another optimizer")
+    opt.lr = lr
+    if opt.wd is not None and wd is not None: opt.wd = wd
+    return opt
 
 # %% ../nbs/08_learner.ipynb #f4b372b4
 @patch
-def get_stat(self:OptimWrapper, name:str) -> list: "Hyperparameter `name` of each group."; return [_read(g, name) for g in self.opt.param_groups]
+def get_stat(self:OptimWrapper,
+    name:str # 'lr', 'mom', 'wd', 'beta', or what the optimizer calls it
+) -> list: # one value a group; None where there is no such thing
+    "Hyperparameter `name` of each group."
+    return [_read(g, name) for g in self.opt.param_groups]
 
 @patch
-def set_stat(self:OptimWrapper, name:str, value):
+def set_stat(self:OptimWrapper,
+    name:str, # as for `get_stat`
+    value # a number for all groups, or a list with one a group
+):
     "Set hyperparameter `name`: one value for all groups, or a list with one for each. Raises `ValueError` for an unknown name."
     groups = self.opt.param_groups
     values = list(value) if isinstance(value, (list, tuple)) or getattr(value, 'ndim', 0) else [value]*len(groups)
     if len(values) != len(groups): raise ValueError(f"{name} has {len(values)} values for {len(groups)} layer groups: give one a group, or one for all")
     for g, v in zip(groups, values): _write(g, name, v)
 
+# %% ../nbs/08_learner.ipynb #ca386a2d
 def _stat(name, doc):
-    return property(lambda self: self.get_stat(name)[-1], lambda self, value: self.set_stat(name, value), doc=doc)
+    "A property that reads and sets hyperparameter `name`."
+    def get(self): return self.get_stat(name)[-1]
+    get.__doc__ = doc
+    return property(get, lambda self, value: self.set_stat(name, value))
+
 OptimWrapper.lr = _stat('lr', "Learning rate of the last layer group; set it for all groups, or from a list.")
 OptimWrapper.mom = _stat('mom', "Momentum, or Adam's first beta; None if the optimizer has none.")
 OptimWrapper.beta = _stat('beta', "Decay of the squared gradients: Adam's second beta, RMSprop's alpha.")
@@ -199,13 +238,26 @@ def step(self:OptimWrapper):
     else: self.scaler.step(self.opt); self.scaler.update()
 
 @patch
-def zero_grad(self:OptimWrapper): self.opt.zero_grad()
+def zero_grad(self:OptimWrapper): "Forget the gradients of all parameters."; self.opt.zero_grad()
+
+# %% ../nbs/08_learner.ipynb #94c2b18d
 @patch
-def state_dict(self:OptimWrapper): return self.opt.state_dict()
+def state_dict(self:OptimWrapper) -> dict: # that of the optimizer
+    "Moments, counters and hyperparameters, as torch keeps them."
+    return self.opt.state_dict()
+
 @patch
-def load_state_dict(self:OptimWrapper, sd): self.opt.load_state_dict(sd)
+def load_state_dict(self:OptimWrapper,
+    sd:dict # what `state_dict` gave, of an optimizer over the same groups
+):
+    "Take the state from `sd`."
+    self.opt.load_state_dict(sd)
+
 @patch(as_prop=True)
-def param_groups(self:OptimWrapper): return self.opt.param_groups
+def param_groups(self:OptimWrapper) -> list: # of dicts
+    "The groups of the optimizer, with their parameters and hyperparameters."
+    return self.opt.param_groups
+
 @patch
 def __repr__(self:OptimWrapper): return f"OptimWrapper over {self.opt!r}"
 
@@ -218,8 +270,8 @@ class Learner:
         model:nn.Module, # goes to the device of `data` if that has one; else the batches come to the model
         opt_func=AdamW, # (parameter groups, lr=...) -> torch optimizer
         loss_func=None, # (output, target) -> scalar tensor; default: the one of `data`
-        metrics=None, # functions (output, target), averaged over the validation set
-        wd:float=1e-2, # weight decay, as the optimizer understands it; None, or one bound in `opt_func`: leave it to `opt_func`
+        metrics=None, # functions (output, target) -> number, averaged over the validation set; or callbacks
+        wd:float=1e-2, # weight decay from 0, as the optimizer understands it; None, or one bound in `opt_func`: leave it to `opt_func`
         path=None, # folder for what is saved; default: the one of `data`
         model_dir='models', # folder for models, below `path`
         callback_fns=None, # functions learner -> callback, called for each fit: a callback class, or a partial of one
@@ -236,7 +288,7 @@ class Learner:
         self.callback_fns, self.callbacks = listify(callback_fns), listify(callbacks)
         self._check_and_place(layer_groups)
 
-# %% ../nbs/08_learner.ipynb #94c2b18d
+# %% ../nbs/08_learner.ipynb #a279d999
 @patch
 def _check_and_place(self:Learner, layer_groups):
     "Check what was given, put the model on its device, and make the callbacks that every learner has."
@@ -253,8 +305,12 @@ def _check_and_place(self:Learner, layer_groups):
     self.layer_groups = [self.model] if layer_groups is None else _check_groups(_listed(layer_groups), self.model)
     self._tried, self._classes, self._own = set(), {}, [fn(self) for fn in self.default_callback_fns]
 
-# %% ../nbs/08_learner.ipynb #393a00d2
-def group_params(group) -> list: "The parameters of a layer group, which is a module or a list of parameters."; return list(group.parameters() if isinstance(group, nn.Module) else group)
+# %% ../nbs/08_learner.ipynb #ddc5c7af
+def group_params(
+    group # a layer group: a module, or a list of parameters
+) -> list: # of parameters
+    "The parameters of a layer group."
+    return list(group.parameters() if isinstance(group, nn.Module) else group)
 
 def _check_groups(groups, model):
     "`groups`; raises `ValueError` unless each parameter of `model` is in exactly one of them."
@@ -267,24 +323,29 @@ def _check_groups(groups, model):
 def _check_wd(wd):
     if wd is not None and (isinstance(wd, bool) or not isinstance(wd, (int, float)) or not 0 <= wd < float('inf')): raise ValueError(f"wd must be a finite number from 0, or None, got {wd!r}")
 
+# %% ../nbs/08_learner.ipynb #7d0b3a21
 @patch(as_prop=True)
 def device(self:Learner) -> torch.device:
     "Where batches go: the device of the data, or else that of the model."
     if self.data.device is not None: return self.data.device
     return next((p.device for p in self.model.parameters()), torch.device('cpu'))
 
-# %% ../nbs/08_learner.ipynb #7d0b3a21
 @patch(as_prop=True)
 def quiet(self:Learner) -> bool: "Whether nothing is printed: silence was asked for, or another process does it."; return self.silent or not _main_process()
 
 @patch
-def to_batch(self:Learner, batch): # (input, target)
-    "What a loader gave, on the device, as input and target."
+def to_batch(self:Learner,
+    batch # what a loader gave
+): # (input, target), on the device; the target is None if the model computes the loss
+    "The batch in two parts, where the model is."
     return split_batch(to_device(batch, self.device), self.loss_func is not None)
 
-# %% ../nbs/08_learner.ipynb #a279d999
+# %% ../nbs/08_learner.ipynb #d77ac211
 @patch
-def lr_range(self:Learner, lr, name:str='lr'): # a float, or a list with one a layer group
+def lr_range(self:Learner,
+    lr, # number from 0, list of them with one a layer group, `slice`, or `Suggestion`
+    name:str='lr' # what an error is to call it
+): # a float, or a list with one a layer group
     "What a learning rate, possibly a `slice` or a `Suggestion`, means for the layer groups. Raises, naming it, if it is none."
     if isinstance(lr, Suggestion): lr = list(lr.lrs) if len(lr.lrs) > 1 else lr.lr
     if not isinstance(lr, slice): return _rates(lr, name)
@@ -295,10 +356,14 @@ def lr_range(self:Learner, lr, name:str='lr'): # a float, or a list with one a l
     return [stop] if n == 1 else [start * (stop/start)**(i/(n-1)) for i in range(n)]
 
 @patch
-def create_opt(self:Learner, lr, wd=None):
+def create_opt(self:Learner,
+    lr, # rate, or a list with one a layer group
+    wd:float=None # weight decay from 0; default: the learner's
+):
     "Make the optimizer, with a parameter group for each layer group."
     self.opt = OptimWrapper.create(self.opt_func, lr, [group_params(g) for g in self.layer_groups], self.wd if wd is None else wd)
 
+# %% ../nbs/08_learner.ipynb #f2b841f2
 def _rates(lr, name):
     "`lr`, a number of any kind or a sequence of them, as float or list of floats."
     if (isinstance(lr, (list, tuple)) or getattr(lr, 'ndim', 0)) and len(lr): return [_rates(v, name) for v in lr]
@@ -308,10 +373,13 @@ def _rates(lr, name):
     if not 0 <= v < float('inf'): raise ValueError(f"{name} must be finite and not negative, got {lr!r}")
     return v
 
-# %% ../nbs/08_learner.ipynb #d77ac211
+# %% ../nbs/08_learner.ipynb #3e464fb9
 @patch
-def callbacks_for(self:Learner, extra=None, shaping:bool=False):
-    "All callbacks for a fit; with `shaping` just those that change how a step is computed."
+def callbacks_for(self:Learner,
+    extra=None, # list of `Callback`s for this fit alone
+    shaping:bool=False # just those that change how a step is computed
+) -> list: # of `Callback`s, each checked
+    "All callbacks for a fit: those that every learner has, those made for it, those given, and `extra`."
     made = [fn(self) for fn in self.callback_fns if not shaping or self._may_shape(fn)]
     self._classes.update({id(fn): type(cb) for fn, cb in zip(self.callback_fns, made) if not shaping})
     cbs = self._own + made + self.callbacks + listify(extra)
@@ -326,13 +394,15 @@ def _may_shape(self:Learner, fn):
     cls = fn if isinstance(fn, type) else cls
     return cls is None or shapes_training(cls)
 
-# %% ../nbs/08_learner.ipynb #f45ab021
-#| export
-
-# %% ../nbs/08_learner.ipynb #3e464fb9
+# %% ../nbs/08_learner.ipynb #6ebaccb1
 @patch
-def fit(self:Learner, epochs:int, lr='auto', wd:float=None, callbacks=None):
-    "Train for `epochs` passes over the data, at learning rate `lr` (number, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3) and weight decay `wd`."
+def fit(self:Learner,
+    epochs:int, # passes over the training data, from 0
+    lr='auto', # learning rate: number from 0, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3
+    wd:float=None, # weight decay, from 0; default: the learner's
+    callbacks=None # `Callback`s for this fit alone
+):
+    "Train, at a constant rate unless a callback changes it. The optimizer stays for the next fit."
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0: raise ValueError(f"epochs must be a whole number from 0, got {epochs!r}")
     lr = self.lr_range(self._rate_or_default(lr, 'lr')); _check_wd(wd)
     cbs = self.callbacks_for(callbacks)
@@ -344,6 +414,7 @@ def fit(self:Learner, epochs:int, lr='auto', wd:float=None, callbacks=None):
         if self.opt.wd is not None and wd is not None: self.opt.wd = wd
     fit(epochs, self, cbs, self.metrics, self.quiet)
 
+# %% ../nbs/08_learner.ipynb #a6ef1440
 @patch
 def _rate_or_default(self:Learner, lr, name, one_cycle=False):
     "`lr` unless it is 'auto', else what `tune` has found, and a word about it. None is no default: it may come from a finder that failed."
@@ -353,7 +424,7 @@ def _rate_or_default(self:Learner, lr, name, one_cycle=False):
     if not self.quiet: print(f"{name}={lr:.2E}, as tune() found")
     return list(each) if len(each) == len(self.layer_groups) else lr
 
-# %% ../nbs/08_learner.ipynb #6ebaccb1
+# %% ../nbs/08_learner.ipynb #019b38f0
 @patch
 def _try_metrics(self:Learner):
     "Call each metric function once on a validation batch, if it wasn't tried before and the loader can spare a batch."
@@ -363,7 +434,7 @@ def _try_metrics(self:Learner):
     for m in new: AverageMetric(m).call(*batch)
     self._tried.update(map(id, new))
 
-# %% ../nbs/08_learner.ipynb #a6ef1440
+# %% ../nbs/08_learner.ipynb #26800c25
 @patch
 def _trial_batch(self:Learner): # (output, target), or None
     "One validation batch, gone through the model and the callbacks as in validation; None if it can't be had without side effects."
@@ -380,7 +451,7 @@ def _trial_batch(self:Learner): # (output, target), or None
     finally:
         if snap is not None: snap.restore()
 
-# %% ../nbs/08_learner.ipynb #019b38f0
+# %% ../nbs/08_learner.ipynb #bbed65d9
 @patch
 @contextmanager
 def _eval_handler(self:Learner, callbacks=None, metrics=None):
@@ -396,10 +467,14 @@ def _eval_handler(self:Learner, callbacks=None, metrics=None):
     finally:
         if outside: handler.on_train_end(exception)
 
-# %% ../nbs/08_learner.ipynb #26800c25
+# %% ../nbs/08_learner.ipynb #03268c53
 @patch
-def validate(self:Learner, dl=None, callbacks=None, metrics=None) -> list: # loss, then the metrics
-    "Mean loss and metrics over `dl`, by default the validation data."
+def validate(self:Learner,
+    dl=None, # iterable of batches; default: the validation data
+    callbacks=None, # `Callback`s for this pass alone
+    metrics=None # functions (output, target), or callbacks; default: the learner's
+) -> list: # mean loss, then the metrics
+    "Mean loss and metrics, in evaluation mode."
     dl, metrics = self._valid(dl), self.metrics if metrics is None else listify(metrics)
     with self._eval_handler(callbacks, metrics) as handler:
         handler.state['last_metrics'] = [validate(self, dl, handler)]
@@ -407,16 +482,19 @@ def validate(self:Learner, dl=None, callbacks=None, metrics=None) -> list: # los
         else: handler.tell_metrics('on_epoch_end')                  # in the middle of an epoch
         return handler.state['last_metrics']
 
-# %% ../nbs/08_learner.ipynb #bbed65d9
+# %% ../nbs/08_learner.ipynb #a0b769a2
 @patch
 def _valid(self:Learner, dl):
     if dl is None and self.data.valid_dl is None: raise ValueError("There is no validation data: pass a loader as dl")
     return self.data.valid_dl if dl is None else dl
 
-# %% ../nbs/08_learner.ipynb #03268c53
+# %% ../nbs/08_learner.ipynb #4eff94dc
 @patch
-def get_preds(self:Learner, dl=None, with_loss:bool=False): # (outputs, targets), with the mean loss as a third on request
-    "The model's outputs and the targets over `dl`, by default the validation data, on the CPU, in the loader's order."
+def get_preds(self:Learner,
+    dl=None, # iterable of batches; default: the validation data
+    with_loss:bool=False # the mean loss as a third
+): # (outputs, targets), each of all rows together, and the mean loss on request
+    "The model's outputs and the targets, on the CPU, in the loader's order."
     dl, outs, ys, total, n = self._valid(dl), [], [], 0., 0
     with self._eval_handler() as handler:
         for batch in dl:
@@ -438,7 +516,7 @@ def _gather(parts):
     if hasattr(first, '_fields'): return type(first)(*(_gather(list(p)) for p in zip(*parts)))
     return type(first)(_gather(list(p)) for p in zip(*parts)) if isinstance(first, (tuple, list)) else None if first is None else parts
 
-# %% ../nbs/08_learner.ipynb #a0b769a2
+# %% ../nbs/08_learner.ipynb #fa486bb4
 @patch
 def split(self:Learner,
     split_on # modules at which a new layer group begins, or a function model -> such modules
@@ -457,9 +535,11 @@ def split(self:Learner,
     self.layer_groups, self.opt = groups, None
     return self
 
-# %% ../nbs/08_learner.ipynb #4eff94dc
+# %% ../nbs/08_learner.ipynb #5ea9ad9e
 @patch
-def freeze_to(self:Learner, n:int):
+def freeze_to(self:Learner,
+    n:int # index of the first layer group that is trained; negative: counted from the end
+):
     "Train the layer groups from `n` on, and freeze those before."
     at = range(len(self.layer_groups))
     if not -len(at) <= n <= len(at): raise ValueError(f"freeze_to: n must lie between {-len(at)} and {len(at)} for {len(at)} layer groups, got {n}")
@@ -467,7 +547,7 @@ def freeze_to(self:Learner, n:int):
         for p in group_params(g): p.requires_grad_(i >= (n if n >= 0 else len(at)+n))
     self.opt = None
 
-# %% ../nbs/08_learner.ipynb #fa486bb4
+# %% ../nbs/08_learner.ipynb #6ca7550e
 @patch
 def freeze(self:Learner):
     "Train the last layer group only. Raises `ValueError` if there is just one."
@@ -477,9 +557,13 @@ def freeze(self:Learner):
 @patch
 def unfreeze(self:Learner): "Train all layer groups."; self.freeze_to(0)
 
-# %% ../nbs/08_learner.ipynb #5ea9ad9e
+# %% ../nbs/08_learner.ipynb #ed83532a
 @patch
-def save(self:Learner, file, return_path:bool=False, with_opt:bool=True):
+def save(self:Learner,
+    file, # name or path, with or without .pth
+    return_path:bool=False, # return where it was written
+    with_opt:bool=True # the optimizer's state too, if there is one
+):
     "Write the model (and the optimizer) to `path/model_dir/file.pth`. Of several processes all call it, and the first writes; the others don't wait for it."
     path = self._model_path(file)
     state = _gathered(dict(model=_bare(self.model).state_dict(), **(dict(opt=self.opt.state_dict()) if with_opt and self.opt is not None else {})))
@@ -488,6 +572,7 @@ def save(self:Learner, file, return_path:bool=False, with_opt:bool=True):
         write_whole(path, lambda f: torch.save(state, f))
     if return_path: return path
 
+# %% ../nbs/08_learner.ipynb #6e151fda
 def _bare(model): return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model          # in a fit with several processes it is wrapped
 
 def _gathered(state):
@@ -496,14 +581,21 @@ def _gathered(state):
     if isinstance(state, list): return [_gathered(v) for v in state]
     return state.full_tensor() if hasattr(state, 'full_tensor') else state
 
-# %% ../nbs/08_learner.ipynb #6ca7550e
+# %% ../nbs/08_learner.ipynb #747acfde
 @patch
 def _model_path(self:Learner, file):
     if not isinstance(file, (str, Path)): raise TypeError(f"file must be a name or a path, got {file!r}")
     return self.path/self.model_dir/f"{str(file).removesuffix('.pth')}.pth"
 
+# %% ../nbs/08_learner.ipynb #8b085bc6
 @patch
-def load(self:Learner, file, device=None, strict:bool=True, with_opt:bool=True, purge=None) -> Learner: # `purge`: fastai v1's, nothing to purge here
+def load(self:Learner,
+    file, # name or path, as for `save`
+    device=None, # where the file's tensors go first; default: where batches go
+    strict:bool=True, # the file must hold all of the model, and nothing else
+    with_opt:bool=True, # the optimizer's state too, if the file holds one
+    purge=None # fastai v1's: nothing to purge here
+) -> Learner: # itself
     "Read what `save` wrote: the model, and the optimizer if the file holds one and `with_opt`. If it doesn't fit, nothing has changed."
     if any(hasattr(p, 'full_tensor') for p in self.model.parameters()): raise ValueError("load: the parameters are spread over several processes already; load the model first, and then call to_accelerate")
     state = torch.load(self._model_path(file), map_location=device or self.device, weights_only=True)
@@ -518,7 +610,7 @@ def load(self:Learner, file, device=None, strict:bool=True, with_opt:bool=True, 
         raise
     return self
 
-# %% ../nbs/08_learner.ipynb #ed83532a
+# %% ../nbs/08_learner.ipynb #5a5142ea
 @patch
 def _load_opt(self:Learner, state):
     "Give the optimizer the state of a saved one. Raises `ValueError` if that was of another kind or over other layer groups."

@@ -27,12 +27,13 @@ from .sweep import LRSweep, _bar, _main_process, _processes, check_settings, in_
 class LRFinder(LearnerCallback):
     "Causes `learn` to go on a mock training from `start_lr` to `end_lr` over `num_it` updates; afterwards all is as it was."
     _order, shapes_training = -100, False
-    def __init__(self, learn,
-        start_lr=1e-7, # first rate, of the fastest layer group; a list gives each group its own
-        end_lr=10., # last rate, likewise
+    def __init__(self,
+        learn, # the `Learner`
+        start_lr=1e-7, # first rate, above zero, of the fastest layer group; a list gives each group its own
+        end_lr=10., # last rate, above the first, likewise
         num_it:int=100, # optimizer updates, at least 2
         stop_div=True, # stop when the loss diverges: True, False, or a factor on the best loss
-        wd:float=None, # weight decay during the sweep; default: the optimizer's
+        wd:float=None, # weight decay during the sweep, from 0; default: the optimizer's
         val_batches:int=0, # measure the loss on so many validation batches after each update; 0: the training loss
         silent:bool=True, # no progress bar
         live=None, # a `LivePlot` to redraw meanwhile
@@ -134,16 +135,16 @@ def _valid_loss(self:LRFinder):
 
 # %% ../nbs/10_lr_finder.ipynb #2648cca5
 def lr_find(
-    learn:Learner,
-    start_lr=1e-7, # first rate: a number, a list or a slice over the layer groups
-    end_lr=10., # last rate, likewise
+    learn:Learner, # what to find a rate for
+    start_lr=1e-7, # first rate, above zero: a number, a list or a slice over the layer groups
+    end_lr=10., # last rate, above the first, likewise
     num_it:int=100, # optimizer updates, at least 2
     stop_div=True, # stop when the loss diverges: True, False, or a factor on the best loss
-    wd:float=None, # weight decay during the sweep; default: the optimizer's
+    wd:float=None, # weight decay during the sweep, from 0; default: the optimizer's
     *,
     mode:str='exp', # 'exp' or 'linear'
-    runs:int=1, # sweeps from the same state, reseeded; the curve is their median
-    accumulate:int=1, # batches that make one optimizer update
+    runs:int=1, # sweeps from the same state, reseeded, at least 1; the curve is their median
+    accumulate:int=1, # batches that make one optimizer update, at least 1
     val_batches:int=0, # measure the loss on so many validation batches after each update; 0: the training loss
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
     probe:bool=False, # move the suggestion by short trainings at five rates around it, 500 further updates
@@ -210,7 +211,10 @@ def _parts_of(learn): # (modules, other objects)
 # %% ../nbs/10_lr_finder.ipynb #18bb2c78
 class MockTraining:
     "Keeps everything before anybody's code runs, callbacks' constructors included, and puts it back when all of it has run."
-    def __init__(self, learn, where):
+    def __init__(self,
+        learn, # the `Learner`
+        where # where the copy of the state is kept: 'device', 'cpu', or a directory
+    ):
         self.learn, self.finder, self.attrs, self.scaler = learn, None, dict(vars(learn)), getattr(learn.opt, 'scaler', None)
         modules, others = _parts_of(learn)
         self.snap = Snapshot(modules, None if learn.opt is None else learn.opt.opt, where=where)
@@ -218,20 +222,23 @@ class MockTraining:
         for x in (*learn.callbacks, *others): self.snap.keep(x); self.snap.keep(vars(x))
         self.guard = SignalGuard(MockTraining.__enter__, MockTraining.__exit__)
 
-    def __enter__(self):
-        self.guard.install()
-        try: self.guard.deliver()
-        except BaseException: self.guard.remove(); raise
-        return self
+# %% ../nbs/10_lr_finder.ipynb #43f0c586
+@patch
+def __enter__(self:MockTraining):
+    self.guard.install()
+    try: self.guard.deliver()
+    except BaseException: self.guard.remove(); raise
+    return self
 
-    def __exit__(self, *exc):
-        try:
-            if self.finder is not None and 'sweep' in vars(self.finder): self.finder.sweep.finish(failed=exc[0] is not None)      # if `on_train_end` did not get that far
-        finally:
-            vars(self.learn).clear(); vars(self.learn).update(self.attrs)
-            if self.learn.opt is not None: self.learn.opt.scaler = self.scaler
-            try: self.snap.restore()
-            finally: self.snap.close(); self.guard.remove()
+@patch
+def __exit__(self:MockTraining, *exc):
+    try:
+        if self.finder is not None and 'sweep' in vars(self.finder): self.finder.sweep.finish(failed=exc[0] is not None)      # if `on_train_end` did not get that far
+    finally:
+        vars(self.learn).clear(); vars(self.learn).update(self.attrs)
+        if self.learn.opt is not None: self.learn.opt.scaler = self.scaler
+        try: self.snap.restore()
+        finally: self.snap.close(); self.guard.remove()
 
 # %% ../nbs/10_lr_finder.ipynb #a72a25bc
 Learner.lr_find = lr_find
@@ -262,29 +269,40 @@ def _rate_places(model, auto, option='auto_lr_find', named='auto_lr_find'): # [(
 # %% ../nbs/10_lr_finder.ipynb #e96b5f9d
 class LRFound:
     "What `tune` has found: the `curve`, with Lightning's ways to look at it."
-    def __init__(self, curve): self.curve = curve
+    def __init__(self,
+        curve # `LRCurve`
+    ):
+        self.curve = curve
+
     def __repr__(self):
         try: return f"LRFound({self.suggestion():.2E} from {self.curve!r})"
         except (NoSuggestion, ValueError): return f"LRFound(no suggestion from {self.curve!r})"
 
     @property
-    def results(self) -> dict:
+    def results(self) -> dict: # lr: (n,), loss: (n,)
         "Rates and losses, as lists."
         return dict(lr=self.curve.lrs.tolist(), loss=self.curve.losses.tolist())
 
-    def suggestion(self,
-        skip_begin:int=10, # points at the low end that can't be the answer
-        skip_end:int=1 # points at the high end, likewise
-    ) -> float:
-        "The suggested rate: of the curve, and if that lies among the points to be skipped, of the curve without them. Raises `NoSuggestion`."
-        lr, rest = self.curve.suggest().lr, self.curve.trim(skip_begin, skip_end)
-        return lr if rest.lrs[0] <= lr <= rest.lrs[-1] else rest.suggest().lr
+# %% ../nbs/10_lr_finder.ipynb #85e44484
+@patch
+def suggestion(self:LRFound,
+    skip_begin:int=10, # points at the low end that can't be the answer, from 0
+    skip_end:int=1 # points at the high end, likewise
+) -> float: # the constant rate of the fastest group
+    "The suggested rate: of the curve, and if that lies among the points to be skipped, of the curve without them. Raises `NoSuggestion`."
+    lr, rest = self.curve.suggest().lr, self.curve.trim(skip_begin, skip_end)
+    return lr if rest.lrs[0] <= lr <= rest.lrs[-1] else rest.suggest().lr
 
-    def plot(self, suggest:bool=True, show:bool=False, ax=None):
-        "Draw the curve, with the suggestion, on `ax` or new axes: the figure. `show` it now, and a script waits until the window is closed."
-        fig = self.curve.plot(suggestion='auto' if suggest else False, ax=ax).figure
-        if show: import matplotlib.pyplot as plt; plt.show()
-        return fig
+@patch
+def plot(self:LRFound,
+    suggest:bool=True, # mark the suggested rate
+    show:bool=False, # show it now: a script waits until the window is closed
+    ax=None # matplotlib axes to draw on; default: a new figure
+): # the figure
+    "Draw the curve, with the suggestion."
+    fig = self.curve.plot(suggestion='auto' if suggest else False, ax=ax).figure
+    if show: import matplotlib.pyplot as plt; plt.show()
+    return fig
 
 # %% ../nbs/10_lr_finder.ipynb #20ed4248
 def _set_rate(places, lr):
@@ -298,11 +316,11 @@ def _set_rate(places, lr):
         for place in before: _write_rate(*place)
         raise
 
-# %% ../nbs/10_lr_finder.ipynb #43f0c586
+# %% ../nbs/10_lr_finder.ipynb #28ecebfe
 @patch
 def tune(self:Learner,
     **kwargs # for `lr_find`
-) -> LRFound:
+) -> LRFound: # with `suggestion()`, `results`, `plot()` and `curve`
     "Find a rate with `lr_find`, and set it. Raises `NoSuggestion` if the curve supports none; then nothing is set."
     places = _rate_places(self.model, self.auto_lr_find)
     found = LRFound(self.lr_find(**kwargs))
@@ -310,5 +328,10 @@ def tune(self:Learner,
     _set_rate(places, s.lr)
     if self.opt is not None: self.opt.lr = list(s.lrs)
     self.tuned = s
-    if not (self.quiet or kwargs.get('silent')): print(f"Learning rate set to {s.lr:.2E}{''.join(f', also as {label}' for _, _, label in places)}; for one-cycle {s.one_cycle:.2E}")
+    if not (self.quiet or kwargs.get('silent')): print(_what_was_set(s, places))
     return found
+
+def _what_was_set(s, places):
+    "What `tune` prints: both rates, or one with the reason why there is no other."
+    one_cycle = f"for one-cycle {s.one_cycle:.2E}" if f"{s.one_cycle:.2E}" != f"{s.lr:.2E}" else f"for one-cycle the same, which is {s.reason}"
+    return f"Learning rate set to {s.lr:.2E}{''.join(f', also as {label}' for _, _, label in places)}; {one_cycle}"

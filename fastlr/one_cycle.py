@@ -19,11 +19,11 @@ from .suggest import Suggestion
 # %% ../nbs/11_one_cycle.ipynb #8bec6833
 def one_cycle_at(
     i:int, # step, from 0 to n-1
-    n:int, # steps of the whole cycle
-    start, # value at step 0
+    n:int, # steps of the whole cycle, at least 1
+    start, # value at step 0, a float or an array with one a group
     peak, # value at the end of the first phase
     end, # value at step n-1
-    pct_start:float=0.3 # share of the steps in the first phase
+    pct_start:float=0.3 # share of the steps in the first phase, in (0, 1)
 ): # the value for step `i`
     "Half a cosine from `start` to `peak`, and half a cosine from there to `end`."
     turn = pct_start*n - 1
@@ -33,14 +33,15 @@ def one_cycle_at(
 # %% ../nbs/11_one_cycle.ipynb #f2e07426
 class OneCycleScheduler(LearnerCallback):
     "One cycle of rate and momentum over a fit. Raises `ValueError` for shapes that are no cycle."
-    def __init__(self, learn,
-        lr_max, # peak rate: a number, or a list with one a layer group
-        moms=(0.95, 0.85), # momentum at both ends, and at the peak of the rate
-        div_factor:float=25., # the rate starts at lr_max/div_factor
-        pct_start:float=0.3, # share of the steps in which the rate rises
-        final_div:float=None, # the rate ends at lr_max/final_div; default: div_factor*1e4
+    def __init__(self,
+        learn, # the `Learner`
+        lr_max, # peak rate, above zero: a number, or a list with one a layer group
+        moms=(0.95, 0.85), # momentum at both ends, and at the peak of the rate, each from 0 to below 1; or one for all
+        div_factor:float=25., # the rate starts at lr_max/div_factor, above zero
+        pct_start:float=0.3, # share of the steps in which the rate rises, in (0, 1)
+        final_div:float=None, # the rate ends at lr_max/final_div, above zero; default: div_factor*1e4
         tot_epochs:int=None, # epochs of the whole cycle; default: those of the fit
-        start_epoch:int=None # epoch at which to begin, to go on with a cycle that was interrupted
+        start_epoch:int=None # epoch, counted from 0, at which to begin, to go on with a cycle that was interrupted
     ):
         super().__init__(learn)
         if not 0 < pct_start < 1: raise ValueError(f"pct_start must lie between 0 and 1, got {pct_start!r}")
@@ -69,8 +70,13 @@ def on_train_begin(self:OneCycleScheduler, n_epochs, **kwargs):
     self._set(0)
     if self.start_epoch is not None: return {'epoch': self.start_epoch}
 
+# %% ../nbs/11_one_cycle.ipynb #b48b56c9
 @patch
-def jump_to_epoch(self:OneCycleScheduler, epoch): self._set(epoch * self.per_epoch)
+def jump_to_epoch(self:OneCycleScheduler,
+    epoch:int # counted from 0
+):
+    "Rate and momentum as at the start of `epoch`."
+    self._set(epoch * self.per_epoch)
 
 @patch
 def on_batch_end(self:OneCycleScheduler, train, **kwargs):
@@ -80,7 +86,7 @@ def on_batch_end(self:OneCycleScheduler, train, **kwargs):
 def on_train_end(self:OneCycleScheduler, **kwargs):
     if 'old_moms' in self.__dict__ and self.old_moms[0] is not None: self.learn.opt.mom = self.old_moms
 
-# %% ../nbs/11_one_cycle.ipynb #b48b56c9
+# %% ../nbs/11_one_cycle.ipynb #31d4fa63
 @patch
 def _set(self:OneCycleScheduler, i):
     "Set rate and momentum for step `i`; beyond the cycle they stay at its end."
@@ -89,10 +95,21 @@ def _set(self:OneCycleScheduler, i):
     opt.lr = one_cycle_at(at, self.n, hi/self.div_factor, hi, hi/self.final_div, self.pct_start)
     if self.old_moms[0] is not None: opt.mom = one_cycle_at(at, self.n, self.moms[0], self.moms[1], self.moms[0], self.pct_start)
 
+# %% ../nbs/11_one_cycle.ipynb #87cd8b48
 @patch
-def fit_one_cycle(self:Learner, cyc_len:int, max_lr='auto', moms=(0.95, 0.85), div_factor:float=25., pct_start:float=0.3,
-                  final_div:float=None, wd:float=None, callbacks=None, tot_epochs:int=None, start_epoch:int=None):
-    "Train `cyc_len` epochs with the one-cycle schedule at peak rate `max_lr` (number, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3): see `OneCycleScheduler`."
+def fit_one_cycle(self:Learner,
+    cyc_len:int, # epochs, from 0
+    max_lr='auto', # peak rate: number above zero, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3
+    moms=(0.95, 0.85), # momentum at both ends, and at the peak of the rate
+    div_factor:float=25., # the rate starts at max_lr/div_factor
+    pct_start:float=0.3, # share of the steps in which the rate rises, in (0, 1)
+    final_div:float=None, # the rate ends at max_lr/final_div; default: div_factor*1e4
+    wd:float=None, # weight decay, from 0; default: the learner's
+    callbacks=None, # `Callback`s for this fit alone
+    tot_epochs:int=None, # epochs of the whole cycle; default: `cyc_len`
+    start_epoch:int=None # epoch, counted from 0, at which to go on with a cycle that was interrupted
+):
+    "Train with the one-cycle schedule: see `OneCycleScheduler`."
     max_lr = self._rate_or_default(max_lr, 'max_lr', one_cycle=True)
     if isinstance(max_lr, Suggestion): max_lr = list(max_lr.one_cycle_lrs) if len(max_lr.lrs) > 1 else max_lr.one_cycle
     max_lr = self.lr_range(max_lr, 'max_lr')

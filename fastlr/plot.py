@@ -76,7 +76,7 @@ def _band(ax, curve, show, k, low, high):
     if not curve.runs: return low
     n, (bottom, top) = len(curve.runs), np.minimum(_spread(curve, k)[:, show], high)
     ax.fill_between(curve.aligned()[0][show], bottom, top, color=_LINE, alpha=0.35, lw=0,
-                    label=f"lowest to highest of {n} runs" if n <= _FEW else f"middle half of {n} runs")
+                    label=f"lowest to highest of {n} smoothed runs" if n <= _FEW else f"middle half of {n} smoothed runs")
     return min(low, bottom.min())
 
 def _shade_bounds(ax, curve):
@@ -129,9 +129,9 @@ def _dress(ax, low, high, show_grid):
 @patch
 def plot(self:LRCurve,
     suggestion=False, # mark the suggested rates: True for steepest, default and its one-cycle maximum, or the name(s) of these
-    skip_start:int=0, # points to leave out at the low end
-    skip_end:int=0, # points to leave out at the high end
-    k:float=None, # smooth `k` times as far as the rules do; default: just as they do
+    skip_start:int=0, # points to leave out at the low end, from 0
+    skip_end:int=0, # points to leave out at the high end, from 0
+    k:float=None, # smooth `k` times as far as the rules do, above zero; default: just as they do
     show_grid:bool=False, # draw a grid
     ax=None, # matplotlib axes to draw on; default: a new figure
     *,
@@ -160,9 +160,9 @@ def _new_ax():
 def plot_curves(
     curves:dict, # label -> `LRCurve`, at least one
     suggestion=False, # mark a rate on each curve: True for the default suggestion, or the name of a rule
-    skip_start:int=0, # points to leave out at the low end of each
-    skip_end:int=0, # points to leave out at the high end of each
-    k:float=None, # smooth `k` times as far as the rules do; default: just as they do
+    skip_start:int=0, # points to leave out at the low end of each, from 0
+    skip_end:int=0, # points to leave out at the high end of each, from 0
+    k:float=None, # smooth `k` times as far as the rules do, above zero; default: just as they do
     show_grid:bool=False, # draw a grid
     ax=None # matplotlib axes to draw on; default: a new figure
 ): # the axes
@@ -199,8 +199,8 @@ class LivePlot:
     "The picture of a running sweep, redrawn in place in a notebook; elsewhere it does nothing. Errors in drawing never get out."
     def __init__(self,
         ax=None, # matplotlib axes, cleared before each drawing (pyplot will show its figure once more); default: a figure of its own
-        every:float=0.5, # seconds between two drawings, at least
-        clock=time.monotonic # tells the time in seconds
+        every:float=0.5, # least time between two drawings, in seconds
+        clock=time.monotonic # function () -> time in seconds
     ):
         self.ax, self.every, self.clock = ax, every, clock
         self.active, self.drawings, self.error, self._handle, self._next = _in_notebook(), 0, None, None, -np.inf
@@ -218,14 +218,14 @@ def _in_notebook():
 # %% ../nbs/03_plot.ipynb #5927fb51
 @patch
 def update(self:LivePlot,
-    curve # the curve so far
+    curve # `LRCurve` so far
 ):
     "Redraw, if it is time."
     if self.due: self._try(self._draw, curve)
 
 @patch
 def close(self:LivePlot,
-    curve=None # the curve for a last picture, with its suggestions; default: take the picture away
+    curve=None # `LRCurve` for a last picture, with its suggestions; default: take the picture away
 ):
     "The end: one last picture, or none. Does nothing the second time."
     if self.active: self._try(self._draw, curve, last=True) if curve is not None else self._try(self._erase)

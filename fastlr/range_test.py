@@ -142,25 +142,25 @@ def _moved(state, was, device):
 
 # %% ../nbs/13_range_test.ipynb #8c802c57
 def find_lr(
-    model, # `nn.Module`; with `step`, all modules that it calls, such as an averaged model too: one, or a list
+    model, # `nn.Module`, called as `criterion` needs it; with `step`, all modules that it calls, such as an averaged model too: one, or a list
     optimizer, # torch optimizer over its parameters, or a list of several that step together
     criterion, # (output, target) -> scalar tensor; None if the model or `step` computes the loss
     loader, # iterable of training batches; it is restarted when it runs out
     *,
-    start_lr=1e-7, # first rate, of the fastest parameter group; or a list, one a group
-    end_lr=10., # last rate, likewise
+    start_lr=1e-7, # first rate, above zero, of the fastest parameter group; or a list, one a group
+    end_lr=10., # last rate, above the first, likewise
     num_it:int=100, # optimizer updates, at least 2
     mode:str='exp', # 'exp' or 'linear'
     stop_div=True, # stop on divergence: True, False, or a factor on the best loss
-    runs:int=1, # sweeps from the same state, reseeded; the curve is their median
+    runs:int=1, # sweeps from the same state, reseeded, at least 1; the curve is their median
     probe:bool=False, # move the suggestion by short trainings at five rates around it, 500 further updates
-    accumulate:int=1, # batches that make one optimizer update, and one point
+    accumulate:int=1, # batches that make one optimizer update, and one point; at least 1
     val_loader=None, # measure the loss over these batches after each update; None: the training loss
     step=None, # batch -> loss, instead of `criterion(model(input), target)`; `backward` and the update are done here
     device=None, # where to train; default: where the model is
     progress:bool=True, # show a bar
     **kwargs # `scaler`, `extend`, `others`, `where`, `verify`, `reduce`: see `LRSweep`
-) -> LRCurve:
+) -> LRCurve: # of the sweep, or the median of its `runs`
     "A learning-rate range test: all is afterwards as it was. Raises `ValueError` or `TypeError` for what can't work, before anything has changed."
     with in_step(kwargs.get('reduce', True)):
         once = _finder(model, optimizer, criterion, loader, step, val_loader, device, progress, accumulate=accumulate, **kwargs); _check_runs(loader, runs, probe, mode); check_settings(start_lr, end_lr, num_it, mode, stop_div, accumulate)
@@ -262,34 +262,50 @@ def _check_runs(loader, runs, probe, mode):
 # %% ../nbs/13_range_test.ipynb #ef805e26
 class DataLoaderIter:
     "Batches of a loader as pairs (inputs, labels). Override `inputs_labels_from_batch` for batches that are no such pairs."
-    def __init__(self, data_loader): self.data_loader, self._drawing = data_loader, None
+    def __init__(self,
+        data_loader # any iterable of batches
+    ):
+        self.data_loader, self._drawing = data_loader, None
 
     @property
-    def dataset(self): return self.data_loader.dataset
+    def dataset(self): "That of the loader."; return self.data_loader.dataset
     @property
     def _iterator(self):
         if self._drawing is None: self._drawing = iter(self.data_loader)
         return self._drawing
     @_iterator.setter
     def _iterator(self, it): self._drawing = it
-    def inputs_labels_from_batch(self, batch_data):
-        if not isinstance(batch_data, (list, tuple)) or len(batch_data) < 2:
-            raise ValueError(f"Your batch type is not supported: {type(batch_data).__name__} instead of a pair (inputs, labels). Override `inputs_labels_from_batch` "
-                             "of `TrainDataLoaderIter` or `ValDataLoaderIter` to make a pair of it, or use `find_lr`, which takes mappings and more")
-        return batch_data[0], batch_data[1]
-
     def __iter__(self): return self
     def __next__(self): return self.inputs_labels_from_batch(next(self._iterator))
-    def anew(self):
-        "The same with all batches still to come; this one keeps its place."
-        new = copy.copy(self)
-        new._drawing = None
-        return new
+
+# %% ../nbs/13_range_test.ipynb #dcb459fe
+@patch
+def inputs_labels_from_batch(self:DataLoaderIter,
+    batch_data # a batch of the loader
+): # (inputs, labels)
+    "The batch as a pair: override it for batches that are no lists or tuples, or longer ones. Raises `ValueError` for what is no pair."
+    if not isinstance(batch_data, (list, tuple)) or len(batch_data) < 2:
+        raise ValueError(f"Your batch type is not supported: {type(batch_data).__name__} instead of a pair (inputs, labels). Override `inputs_labels_from_batch` "
+                         "of `TrainDataLoaderIter` or `ValDataLoaderIter` to make a pair of it, or use `find_lr`, which takes mappings and more")
+    return batch_data[0], batch_data[1]
+
+@patch
+def anew(self:DataLoaderIter):
+    "The same with all batches still to come; this one keeps its place."
+    new = copy.copy(self)
+    new._drawing = None
+    return new
 
 # %% ../nbs/13_range_test.ipynb #f13c98f7
 class TrainDataLoaderIter(DataLoaderIter):
     "Starts again when the loader runs out, unless `auto_reset` is False."
-    def __init__(self, data_loader, auto_reset=True): super().__init__(data_loader); self.auto_reset = auto_reset
+    def __init__(self,
+        data_loader, # any iterable of batches
+        auto_reset:bool=True # begin again when it runs out
+    ):
+        super().__init__(data_loader)
+        self.auto_reset = auto_reset
+
     def __next__(self):
         try: return super().__next__()
         except StopIteration:
@@ -297,9 +313,15 @@ class TrainDataLoaderIter(DataLoaderIter):
         self._drawing = None
         return super().__next__()
 
+# %% ../nbs/13_range_test.ipynb #890ea617
 class ValDataLoaderIter(DataLoaderIter):
     "One pass; `iter`, as in a `for` loop, begins the next if this one has come to its end."
-    def __init__(self, data_loader): super().__init__(data_loader); self.run_counter, self.ended = 0, False
+    def __init__(self,
+        data_loader # any iterable of batches
+    ):
+        super().__init__(data_loader)
+        self.run_counter, self.ended = 0, False
+
     def __iter__(self):
         if self.ended or self.run_counter == known_len(self.data_loader): self._drawing, self.run_counter, self.ended = None, 0, False
         return self
@@ -308,7 +330,9 @@ class ValDataLoaderIter(DataLoaderIter):
         except StopIteration: self.ended = True; raise
         self.run_counter += 1
         return pair
+
     def anew(self):
+        "The same, at the beginning of a pass; this one keeps its place."
         new = super().anew()
         new.run_counter, new.ended = 0, False
         return new
@@ -336,10 +360,13 @@ class RangeTest:
         own = [name for name in ('_train_batch', '_validate', '_move_to_device', '_set_learning_rate') if name in vars(cls)]
         if own: raise TypeError(f"{cls.__name__} overrides {own[0]}, which RangeTest doesn't call: use find_lr with a step, or LRSweep around a loop of your own")
 
-    @property
-    def device(self): return self._move_to or _device_of([self.model])
+# %% ../nbs/13_range_test.ipynb #e89d89db
+@patch(as_prop=True)
+def device(self:RangeTest) -> torch.device:
+    "Where it trains: the device that was named, or that of the model."
+    return self._move_to or _device_of([self.model])
 
-# %% ../nbs/13_range_test.ipynb #dcb459fe
+# %% ../nbs/13_range_test.ipynb #ff78c419
 @patch
 def _check(self:RangeTest, accumulate):
     "Raise unless these can train together, with so many batches an update."
@@ -364,18 +391,18 @@ def _loss(self:RangeTest, batch, non_blocking=True):
     with torch.autocast(**(self.amp_config or dict(device_type=self.device.type))) if self.amp_backend else nullcontext():
         return check_loss(self.criterion(self.model(inputs), labels), 'criterion')
 
-# %% ../nbs/13_range_test.ipynb #ff78c419
+# %% ../nbs/13_range_test.ipynb #69909a67
 @patch
 def range_test(self:RangeTest,
     train_loader, # `DataLoader`, or a `TrainDataLoaderIter`
     val_loader=None, # `DataLoader`, or a `ValDataLoaderIter`: measure the loss on it after each update
-    start_lr=None, # first rate; default: the optimizer's
-    end_lr=10, # last rate
+    start_lr=None, # first rate, above zero; default: the optimizer's
+    end_lr=10, # last rate, above the first
     num_iter:int=100, # optimizer updates, at least 2
     step_mode:str='exp', # 'exp' or 'linear'
     smooth_f:float=0.05, # share of the newest loss in the smoothed one, from 0 (not smoothed) to below 1
-    diverge_th:float=5, # stop when the smoothed loss exceeds its best by this factor
-    accumulation_steps:int=1, # batches that make one update
+    diverge_th:float=5, # stop when the smoothed loss exceeds its best by this factor, above zero; inf: never
+    accumulation_steps:int=1, # batches that make one update, at least 1
     non_blocking_transfer:bool=True, # don't wait for copies to the device
     progress:bool=True # show a bar, say how it ended
 ):
@@ -390,7 +417,7 @@ def range_test(self:RangeTest,
     try: _run_sweep(sweep, train, partial(self._loss, non_blocking=non_blocking_transfer), val, self._move_to, dict(criterion=self.criterion), progress=progress)
     finally: self._note(sweep, smooth_f, progress)
 
-# %% ../nbs/13_range_test.ipynb #69909a67
+# %% ../nbs/13_range_test.ipynb #a53a2c9d
 @patch
 def _start(self:RangeTest, start_lr):
     "The first rate of the fastest group; None or 0 stand for the optimizer's own."
@@ -414,7 +441,7 @@ def _pairs(name, loader, kind):
     if isinstance(loader, DataLoader): return kind(loader)
     raise ValueError(f"`{name}` has unsupported type: {type(loader).__name__}. Expected `torch.utils.data.DataLoader` or a child of `{kind.__name__}`; `find_lr` takes any iterable of batches")
 
-# %% ../nbs/13_range_test.ipynb #a53a2c9d
+# %% ../nbs/13_range_test.ipynb #5ac4ee64
 @patch
 def _note(self:RangeTest, sweep, smooth_f, progress):
     "Keep what was measured, also of a test that was cut short."
@@ -425,6 +452,7 @@ def _note(self:RangeTest, sweep, smooth_f, progress):
     ended = {'diverged': ", where the loss had diverged", 'non-finite': ", where the loss was no longer finite", 'data': ", where the data ran out", 'interrupted': ", where it was interrupted"}
     if progress and smooth and _main_process(): print(f"Range test up to a rate of {self._curve.lrs[-1]:.2E}{ended.get(self._curve.stop_reason, '')}. See plot() and suggest().")
 
+# %% ../nbs/13_range_test.ipynb #4633dab7
 @patch
 def reset(self:RangeTest):
     "Nothing: `range_test` has put everything back already. Here for code that calls it."
@@ -436,15 +464,17 @@ def curve(self:RangeTest) -> LRCurve:
     return self._curve
 
 @patch
-def suggest(self:RangeTest, rule='auto'):
+def suggest(self:RangeTest,
+    rule='auto' # 'auto', 'steep', 'minimum', 'valley', 'slide', or a function (lrs, losses) -> `Suggestion`
+): # `Suggestion`
     "The rate that `rule` finds in the curve: see `LRCurve.suggest`. Raises `NoSuggestion`."
     return self.curve.suggest(rule)
 
-# %% ../nbs/13_range_test.ipynb #5ac4ee64
+# %% ../nbs/13_range_test.ipynb #26a5be3f
 @patch
 def plot(self:RangeTest,
-    skip_start:int=10, # points to leave out at the low end
-    skip_end:int=5, # points to leave out at the high end
+    skip_start:int=10, # points to leave out at the low end, from 0
+    skip_end:int=5, # points to leave out at the high end, from 0
     log_lr:bool=True, # logarithmic axis of rates
     show_lr:float=None, # mark this rate with a vertical line
     ax=None, # matplotlib axes to draw on; default: new ones
@@ -465,7 +495,7 @@ def plot(self:RangeTest,
     if self.progress and _main_process(): print(f"Suggested LR: {lrs[i]:.2E} (steepest gradient{self._other()})")
     return ax, lrs[i]
 
-# %% ../nbs/13_range_test.ipynb #4633dab7
+# %% ../nbs/13_range_test.ipynb #b3f05a64
 @patch
 def _other(self:RangeTest):
     "What `suggest` says, if it was measured and can be told."

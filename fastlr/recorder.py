@@ -21,15 +21,13 @@ from .sweep import _main_process
 class Recorder(LearnerCallback):
     "Records rates, momenta, losses and metrics of the last fit, and prints the table of epochs."
     _order, shapes_training = -200, False               # before those that scale the loss: recorded is what was measured
-    def __init__(self, learn, add_time:bool=True):
+    def __init__(self,
+        learn, # the `Learner`
+        add_time:bool=True # a column for the time that each epoch took
+    ):
         super().__init__(learn)
         self.add_time, self.curve = add_time, None
         self._reset([])
-
-    def _reset(self, metrics_names):
-        self.names = ['epoch', 'train_loss', 'valid_loss'] + listify(metrics_names) + (['time'] if self.add_time else [])
-        self.lrs, self.moms, self.val_losses, self.metrics, self.nb_batches = [], [], [], [], []
-        self._raw, self._smooth, self._smoothener = [], [], SmoothenValue(0.98)
 
     def on_train_begin(self, pbar, metrics_names, **kwargs): self._reset(metrics_names); pbar.write(self.names, table=True)
     def on_epoch_begin(self, **kwargs): self.start = time.time()
@@ -43,11 +41,20 @@ class Recorder(LearnerCallback):
         if len(last_metrics) > 1: self.metrics.append(last_metrics[1:])
         pbar.write(self.format_stats([epoch, self.losses[-1] if self._raw else None, *last_metrics]), table=True)
 
+# %% ../nbs/09_recorder.ipynb #3f84f7d4
+@patch
+def _reset(self:Recorder, metrics_names):
+    self.names = ['epoch', 'train_loss', 'valid_loss'] + listify(metrics_names) + (['time'] if self.add_time else [])
+    self.lrs, self.moms, self.val_losses, self.metrics, self.nb_batches = [], [], [], [], []
+    self._raw, self._smooth, self._smoothener = [], [], SmoothenValue(0.98)
+
 # %% ../nbs/09_recorder.ipynb #4f90e3f9
 def _value(v): return v.detach().clone() if torch.is_tensor(v) else v          # a rate that is a tensor is changed in place
 
 @patch
-def format_stats(self:Recorder, stats) -> list[str]:
+def format_stats(self:Recorder,
+    stats # numbers or None, in the order of `names`; what is missing at the end counts as None
+) -> list[str]: # as many as there are `names`
     "One line of the table: the numbers of `stats` under their names, and the time that the epoch took."
     out = ['#na#' if v is None else str(v) if isinstance(v, int) else f'{float(v):.6f}' for v in stats]
     out += ['#na#'] * (len(self.names) - self.add_time - len(out))
@@ -64,15 +71,15 @@ def losses(self:Recorder) -> torch.Tensor: # (n,) on the CPU
 
 Learner.default_callback_fns = [Recorder]
 
-# %% ../nbs/09_recorder.ipynb #3f84f7d4
+# %% ../nbs/09_recorder.ipynb #83d8d8ac
 @patch
 def plot(self:Recorder,
-    skip_start:int=10, # points to leave out at the low end
-    skip_end:int=5, # points to leave out at the high end
+    skip_start:int=10, # points to leave out at the low end, from 0
+    skip_end:int=5, # points to leave out at the high end, from 0
     suggestion:bool=False, # mark and print the suggested rates
     return_fig:bool=None, # return the figure, not the axes
     show_grid:bool=False, # draw a grid
-    k:float=None, # smooth `k` times as far as usual
+    k:float=None, # smooth `k` times as far as usual, above zero
     ax=None # matplotlib axes to draw on; default: a new figure
 ): # the axes, or the figure
     "Draw the loss of the last `lr_find` against the rate. Raises `RuntimeError` if there was none."
@@ -82,20 +89,22 @@ def plot(self:Recorder,
     if suggestion and _main_process(): print(suggestion_text(curve))
     return ax.figure if return_fig else ax
 
-# %% ../nbs/09_recorder.ipynb #83d8d8ac
+# %% ../nbs/09_recorder.ipynb #710287b3
 @patch
 def _need_curve(self:Recorder):
     if self.curve is None: raise RuntimeError("There is no range test to look at yet: run learn.lr_find() first")
     return self.curve
 
 @patch(as_prop=True)
-def min_grad_lr(self:Recorder) -> float:
+def min_grad_lr(self:Recorder) -> float: # of the fastest layer group
     "The rate at which the loss of the last `lr_find` falls fastest. Raises `NoSuggestion`, or `RuntimeError` without a curve."
     return self._need_curve().suggest('steep').lr
 
-# %% ../nbs/09_recorder.ipynb #dd2fac01
-def suggestion_text(curve) -> str:
-    "The suggestions of `curve` as lines to print; the reason why, if there is none."
+# %% ../nbs/09_recorder.ipynb #2176ea18
+def suggestion_text(
+    curve # `LRCurve`
+) -> str: # several lines
+    "The suggestions, and what is odd about the curve, to be printed; the reason why, if there is none."
     try: auto, found = curve.suggest(), curve.suggestions()
     except NoSuggestion as e: return f"No suggestion: {e}"
     lines = [f"{name}: {found[rule].lr:.2E}" for rule, name in dict(steep='Min numerical gradient', minimum='Min loss divided by 10').items() if rule in found]
@@ -103,7 +112,7 @@ def suggestion_text(curve) -> str:
     if len(auto.lrs) > 1: lines.append(f"... for each layer group: {', '.join(f'{v:.2E}' for v in auto.lrs)}")
     return '\n'.join(lines + [f"Note: {f}" for f in curve.findings])
 
-# %% ../nbs/09_recorder.ipynb #710287b3
+# %% ../nbs/09_recorder.ipynb #f74042ea
 @patch
 def plot_lr(self:Recorder,
     show_moms:bool=False, # draw the momentum beside it
@@ -130,11 +139,11 @@ def _ends(self:Recorder):
     "The batches at which the epochs ended."
     return torch.tensor(self.nb_batches).cumsum(0).tolist()
 
-# %% ../nbs/09_recorder.ipynb #f74042ea
+# %% ../nbs/09_recorder.ipynb #af716037
 @patch
 def plot_losses(self:Recorder,
-    skip_start:int=0, # batches to leave out at the beginning
-    skip_end:int=0, # batches to leave out at the end
+    skip_start:int=0, # batches to leave out at the beginning, from 0
+    skip_end:int=0, # batches to leave out at the end, from 0
     ax=None # matplotlib axes; default: a new figure
 ): # the axes
     "Smoothed training loss, and the validation loss where an epoch ended."
@@ -147,7 +156,7 @@ def plot_losses(self:Recorder,
     ax.set(xlabel='Batches processed', ylabel='Loss'); ax.legend(frameon=False)
     return ax
 
-# %% ../nbs/09_recorder.ipynb #af716037
+# %% ../nbs/09_recorder.ipynb #d75148da
 @patch
 def plot_metrics(self:Recorder,
     axs=None # matplotlib axes, one a metric; default: a new figure

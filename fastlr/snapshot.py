@@ -25,7 +25,13 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 # %% ../nbs/04_snapshot.ipynb #c1dff44e
 def _listed(x): return [] if x is None else list(x) if isinstance(x, (list, tuple, set)) else [x]
 
-def check_parts(models, opts, schedulers=(), scaler=None, others=()):
+def check_parts(
+    models, # list of `nn.Module`s
+    opts, # list of torch optimizers, each once
+    schedulers=(), # list of objects with a `step`
+    scaler=None, # `torch.amp.GradScaler`
+    others=() # list of objects that can change: no numbers, texts, classes, functions
+):
     "Raise `TypeError`, naming the parameter, for a part that can't be what it was passed as."
     name = lambda x: f"the class {x.__name__}" if isinstance(x, type) else type(x).__name__
     if len({id(o) for o in opts}) < len(list(opts)): raise ValueError("the same optimizer is listed twice: give each once")
@@ -43,12 +49,12 @@ def check_parts(models, opts, schedulers=(), scaler=None, others=()):
 class Snapshot:
     "The state of a training at the moment of creation, and that of the global random generators. `restore` puts it back in place, bit for bit."
     def __init__(self,
-        model=None, # `nn.Module`, or several
-        optimizers=None, # torch optimizer, or several
+        model=None, # `nn.Module`, or a list of several
+        optimizers=None, # torch optimizer, or a list of several
         *,
-        schedulers=None, # learning-rate scheduler, or several
+        schedulers=None, # learning-rate scheduler, or a list of several
         scaler=None, # `torch.amp.GradScaler`
-        loaders=None, # data loader, or several
+        loaders=None, # data loader, or a list of several; another iterable too
         others=None, # any other object that the training changes, or several: an average of the weights, a metric
         where='device' # keep the copies of tensors beside the originals ('device'), in main memory ('cpu'), or in a directory
     ):
@@ -90,7 +96,8 @@ class SignalGuard:
     "While it is installed, a signal that Python handles and that arrives in one of `functions` waits for `deliver`."
     def __init__(self, *functions): self.codes, self.arrived, self.old = {f.__code__ for f in functions}, [], {}
 
-    def install(self): # to be called from one of the functions
+    def install(self):
+        "Take over the signals. To be called from one of the functions."
         for s in signal.valid_signals() if _in_main_thread() else ():               # only there does Python handle signals
             if callable(signal.getsignal(s)): self.old[s] = signal.getsignal(s); signal.signal(s, self)
 
@@ -100,13 +107,20 @@ class SignalGuard:
         if place is not None: self.arrived.append((signum, frame))
         else: self.old[signum](signum, frame)
     def deliver(self):
+        "Let those through that have waited, in their order: each does here what it always did."
         while self.arrived: signum, frame = self.arrived.pop(0); self.old[signum](signum, frame)
     def remove(self):
+        "Give the signals back, and deliver what is left."
         for s, handler in self.old.items():
             if _in_main_thread() and signal.getsignal(s) is self: signal.signal(s, handler)      # else somebody has set another one since
         self.deliver()
-    def __enter__(self): self.install(); return self
-    def __exit__(self, *exc): self.remove()
+
+# %% ../nbs/04_snapshot.ipynb #371e84c3
+@patch
+def __enter__(self:SignalGuard): self.install(); return self
+
+@patch
+def __exit__(self:SignalGuard, *exc): self.remove()
 
 def _in_main_thread(): return threading.current_thread() is threading.main_thread()
 
@@ -134,7 +148,7 @@ def close(self:Snapshot):
     try: self.file.close()
     except OSError: pass                                    # what didn't fit on the disk before doesn't now
 
-# %% ../nbs/04_snapshot.ipynb #371e84c3
+# %% ../nbs/04_snapshot.ipynb #ecba9aac
 @patch
 def _store(self:Snapshot, t): # a function that copies the values back into a tensor like `t`
     "Copy the dense tensor `t` to where the snapshot is kept."
@@ -204,7 +218,7 @@ def _closed(x): return isinstance(x, CLOSED) or type(x).__module__.startswith(('
 
 def _has_state_dict(x): return hasattr(type(x), 'state_dict') and hasattr(type(x), 'load_state_dict')
 
-# %% ../nbs/04_snapshot.ipynb #ecba9aac
+# %% ../nbs/04_snapshot.ipynb #06635891
 @patch
 def keep(self:Snapshot,
     x # a tensor, array, generator, module, optimizer; a container of such; an object with a state dict. What is none of these is left alone
@@ -231,7 +245,7 @@ def _keep_by_kind(self:Snapshot, x):
     elif _has_state_dict(x): self._keep_state_dict(x)
     else: del self.held[id(x)]
 
-# %% ../nbs/04_snapshot.ipynb #06635891
+# %% ../nbs/04_snapshot.ipynb #8265bf4a
 @patch
 def _keep_each(self:Snapshot, xs):
     for x in xs: self.keep(x)
@@ -258,7 +272,7 @@ def _keep_list(self:Snapshot, l):
 
 def _put_list(l, values, clear, add): clear(l); add(l, values)
 
-# %% ../nbs/04_snapshot.ipynb #8265bf4a
+# %% ../nbs/04_snapshot.ipynb #4c7bcbc2
 @patch
 def _keep_tensor(self:Snapshot, t):
     if isinstance(t, UninitializedTensorMixin):
@@ -297,7 +311,7 @@ def _core(t):
     if 0 not in t.stride(): return t
     return t.as_strided([1 if s == 0 else n for n, s in zip(t.shape, t.stride())], t.stride(), t.storage_offset())
 
-# %% ../nbs/04_snapshot.ipynb #4c7bcbc2
+# %% ../nbs/04_snapshot.ipynb #5398ca29
 @patch
 def _keep_grad(self:Snapshot, t):
     "Of a leaf: gradient, the wish for one, and hooks."
@@ -314,7 +328,7 @@ def _keep_grad(self:Snapshot, t):
 
 HOOKS = '_backward_hooks', '_post_accumulate_grad_hooks'
 
-# %% ../nbs/04_snapshot.ipynb #5398ca29
+# %% ../nbs/04_snapshot.ipynb #9e9e0d6d
 @patch
 def _keep_array(self:Snapshot, a):
     if not a.flags.writeable or isinstance(a, np.memmap): return                 # a memmap is a file: data
@@ -330,9 +344,11 @@ def _keep_generator(self:Snapshot, g):
 
 def _get_state(g): return g.bit_generator.state if isinstance(g, np.random.Generator) else g.getstate() if isinstance(g, random.Random) else g.get_state()
 
-# %% ../nbs/04_snapshot.ipynb #9e9e0d6d
+# %% ../nbs/04_snapshot.ipynb #517c1873
 @patch
-def keep_object(self:Snapshot, x):
+def keep_object(self:Snapshot,
+    x # anything with attributes; what is a tensor, module, container or generator is kept as such
+):
     "Remember `x` and, whatever class it is of, what is in its attributes."
     self.held[id(x)] = x
     if isinstance(x, (torch.Tensor, nn.Module, dict, list, *GENERATORS)): del self.held[id(x)]; self.keep(x)
@@ -349,7 +365,7 @@ def _keep_inside(self:Snapshot, x, mode):
     self._keep_slots(x)
     self.mode = before
 
-# %% ../nbs/04_snapshot.ipynb #517c1873
+# %% ../nbs/04_snapshot.ipynb #8cdd46ab
 @patch
 def _keep_resumable(self:Snapshot, x):
     "Its state dict, and then its attributes, which say better whether it is about to resume; but for iterators, which can't be wound back."
@@ -367,7 +383,7 @@ def _put_vars(attrs, kept, leave):
     for k in [k for k, v in attrs.items() if k not in kept and not leave(k, v)]: del attrs[k]      # what came since
     attrs.update(kept)
 
-# %% ../nbs/04_snapshot.ipynb #8cdd46ab
+# %% ../nbs/04_snapshot.ipynb #bfebbdd3
 @patch
 def _keep_slots(self:Snapshot, x):
     slots = _slots(x)
@@ -375,7 +391,7 @@ def _keep_slots(self:Snapshot, x):
 
 def _slots(x): return {k: getattr(x, k) for c in type(x).__mro__ for k in _listed(vars(c).get('__slots__')) if hasattr(x, k) and not k.startswith('__')}
 
-# %% ../nbs/04_snapshot.ipynb #bfebbdd3
+# %% ../nbs/04_snapshot.ipynb #e5b5057d
 @patch
 def _keep_state_dict(self:Snapshot, x):
     try: saved = copy.deepcopy(x.state_dict())
@@ -391,7 +407,7 @@ def _keep_position(self:Snapshot, file):
     except OSError: return                              # in the middle of a line
     self.puts.append(lambda: None if file.closed else file.seek(position))
 
-# %% ../nbs/04_snapshot.ipynb #e5b5057d
+# %% ../nbs/04_snapshot.ipynb #22345b39
 @patch
 def _keep_module(self:Snapshot, model):
     "Parameters, buffers, gradients, modes, and all other attributes of `model` and the modules in it."
@@ -406,7 +422,7 @@ def _keep_module(self:Snapshot, model):
         if isinstance(m, nn.parallel.DistributedDataParallel): self._keep_reducer(m)
     self.mode = before
 
-# %% ../nbs/04_snapshot.ipynb #22345b39
+# %% ../nbs/04_snapshot.ipynb #6971af21
 @patch
 def _keep_attributes(self:Snapshot, m): self.keep(vars(m)); self._keep_slots(m)
 
@@ -421,7 +437,7 @@ def _keep_extra(self:Snapshot, m):
     saved = copy.deepcopy(m.get_extra_state())
     self.puts.append(lambda: m.set_extra_state(copy.deepcopy(saved)))
 
-# %% ../nbs/04_snapshot.ipynb #6971af21
+# %% ../nbs/04_snapshot.ipynb #105f4f72
 @patch
 def _keep_reducer(self:Snapshot, m):
     "A `DistributedDataParallel` that is fresh is fresh again, as after unpickling."
@@ -436,7 +452,7 @@ def _keep_reducer(self:Snapshot, m):
         for hook, state in m._comm_hooks: torch.distributed._register_comm_hook(m.reducer, state, hook)
     self.puts.append(put)
 
-# %% ../nbs/04_snapshot.ipynb #105f4f72
+# %% ../nbs/04_snapshot.ipynb #aaaf5e51
 @patch
 def _keep_shards(self:Snapshot, modules):
     "Of modules whose parameters are sharded: these lie apart again, now and when put back."
@@ -476,7 +492,7 @@ def add_loader(self:Snapshot,
         if not isinstance(loader, (list, tuple)): self._keep_inside(loader, 'draws')
     except BaseException: self.restore(); raise
 
-# %% ../nbs/04_snapshot.ipynb #aaaf5e51
+# %% ../nbs/04_snapshot.ipynb #daa4d360
 @patch
 def _keep_data_loader(self:Snapshot, loader):
     "The attributes of a `DataLoader` but for its workers; and those set aside."
@@ -494,15 +510,20 @@ def _keep_workers(self:Snapshot, loader):
     loader._iterator = None
     if hasattr(loader, '_initial_iter_for_state_dict'): loader._initial_iter_for_state_dict = False      # torchdata's: it was waiting to be used
 
-# %% ../nbs/04_snapshot.ipynb #d337ec69
-def seed_loader(loader, seed:int):
+# %% ../nbs/04_snapshot.ipynb #f6b63418
+def seed_loader(
+    loader, # a `DataLoader`, or any iterable; what has no generator stays as it is
+    seed:int # for each of its generators, from 0
+):
     "Reseed the generators that `loader` and its samplers bring along, if any."
     parts = [loader, getattr(loader, 'sampler', None), getattr(getattr(loader, 'batch_sampler', None), 'sampler', None), getattr(loader, 'dataset', None)]
     while (inner := getattr(parts[-1], 'dataset', None)) is not None and inner is not parts[-1]: parts.append(inner)               # a `Subset`, and the like
     for g in {id(g): g for p in parts if isinstance(g := getattr(p, 'generator', None), torch.Generator)}.values(): g.manual_seed(seed)
 
-# %% ../nbs/04_snapshot.ipynb #f396934b
-def parts_of_function(f): # (modules, other objects)
+# %% ../nbs/04_snapshot.ipynb #e3ab1f23
+def parts_of_function(
+    f # a loss function: a function, a `partial`, a method, a module or another object that is called; None has no parts
+): # (modules, other objects), two lists
     "What a loss function may change: itself if it is an object, what it encloses, and the modules among the globals that it and functions called by it name."
     found, todo = {}, [f]
     while todo:
@@ -528,7 +549,7 @@ class NotRestored(RuntimeError): "A range test has changed something that could 
 class Fingerprint:
     "Checksums of all that can be reached from some objects, and of the random states; `check` raises if they have changed since."
     def __init__(self, *,
-        leave_out=(), # objects that may change
+        leave_out=(), # list of objects that may change
         **objects # those that must stay as they are, by the name to call them
     ):
         self.leave_out, self.objects, self.seen = leave_out, {}, {id(x): ('left out', x) for x in leave_out}
@@ -540,7 +561,7 @@ class Fingerprint:
         new = {k: v for k, v in objects.items() if k not in self.objects}
         self.objects.update(new); self.sums.update(_sums(new, self.seen))
 
-# %% ../nbs/04_snapshot.ipynb #daa4d360
+# %% ../nbs/04_snapshot.ipynb #bb4dc21d
 @patch
 def changed(self:Fingerprint) -> list: # names
     "What differs from before. Of a thing and its parts, the parts are named; of an object met twice, the first place."

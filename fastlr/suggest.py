@@ -20,8 +20,8 @@ from .curve import LRCurve, ceiling, noise_level, smoothed, start_level
 @dataclass(frozen=True)
 class Suggestion:
     "A learning rate, and why this one."
-    lr: float # for a constant rate; of the fastest group if there are several
-    index: int # the point of the curve that is nearest to `lr`
+    lr: float # for a constant rate, above zero; of the fastest group if there are several
+    index: int # the point of the curve that is nearest to `lr`, counted from 0 over the aligned pairs
     loss: float # smoothed loss there
     rule: str # name of the rule
     reason: str # why this rate, in words
@@ -31,7 +31,9 @@ class Suggestion:
     def __post_init__(self):
         if self.one_cycle is None: object.__setattr__(self, 'one_cycle', self.lr)
     @property
-    def one_cycle_lrs(self): return tuple(r*self.one_cycle/self.lr for r in self.lrs) # `one_cycle` for each parameter group
+    def one_cycle_lrs(self) -> tuple: # (groups,)
+        "`one_cycle` for each parameter group, in the ratio of `lrs`."
+        return tuple(r*self.one_cycle/self.lr for r in self.lrs)
 
 class NoSuggestion(ValueError):
     "Raised when a curve supports no honest suggestion: says why, and what to do."
@@ -94,11 +96,11 @@ def _no_fall(v, losses):
     if v.noise == 0: return NoSuggestion(f"The loss does not fall, it stays at {level:.3g}: its gradient may not arrive, or the rates are too low (raise end_lr).")
     return NoSuggestion(f"The loss does not fall by more than its noise (it lies at {level:.3g}, and jumps by {v.noise:.2g} from batch to batch): "
                         "the sweep may have ended too early (raise end_lr) or begun too late (lower start_lr), the model may be "
-                        "trained already, or its gradient may not arrive. Look at the plot; several runs (runs=5) or larger batches lower the noise.")
+                        "trained already, or its gradient may not arrive. Look at the plot; several runs (runs=5, or the `LRCurve.median` of sweeps of your own) or larger batches lower the noise.")
 
 # %% ../nbs/02_suggest.ipynb #a898532a
 def steep(
-    lrs, # (n,) learning rates, increasing
+    lrs, # (n,) learning rates, above zero, increasing
     losses # (n,) the loss after each rate was applied, finite
 ) -> Suggestion:
     "The rate of the steepest descent against the logarithm of the rate (fastai's `min_grad_lr`). Raises `NoSuggestion`."
@@ -114,7 +116,7 @@ def _check_pairs(name, lrs, losses, least):
     return np.asarray(lrs, dtype=float), np.asarray(losses, dtype=float)
 
 def minimum(
-    lrs, # (n,) learning rates, increasing
+    lrs, # (n,) learning rates, above zero, increasing
     losses # (n,) the loss after each rate was applied, finite; taken as they are
 ) -> Suggestion:
     "A tenth of the rate at which the loss is lowest, as in fastai v2. Raises `NoSuggestion`."
@@ -125,7 +127,7 @@ def minimum(
 
 # %% ../nbs/02_suggest.ipynb #74d01372
 def valley(
-    lrs, # (n,) learning rates, increasing
+    lrs, # (n,) learning rates, above zero, increasing
     losses # (n,) the loss after each rate was applied, finite; taken as they are
 ) -> Suggestion:
     "The middle of the longest falling subsequence, as in fastai v2 (after ESRI). Raises `NoSuggestion`."
@@ -140,10 +142,10 @@ def valley(
 
 # %% ../nbs/02_suggest.ipynb #0dc580b0
 def slide(
-    lrs, # (n,) learning rates, increasing
+    lrs, # (n,) learning rates, above zero, increasing
     losses, # (n,) the loss after each rate was applied, finite; taken as they are
-    lr_diff:int=15, # points between the two slopes
-    thresh:float=0.005, # difference of slopes, in units of the loss per point, at which they count as equal
+    lr_diff:int=15, # points between the two slopes, at least 1
+    thresh:float=0.005, # difference of slopes, in units of the loss per point, up to which they count as equal, from 0
 ) -> Suggestion:
     "The left of two points whose slopes are equal, coming from the right, as in fastai v2 (after Petr Havel's interval slide rule). Raises `NoSuggestion`."
     lrs, losses = _check_pairs('slide', lrs, losses, lr_diff+1)
@@ -179,7 +181,7 @@ def _burst(v, losses):
 
 # %% ../nbs/02_suggest.ipynb #34131289
 def fall_centre(
-    lrs, # (n,) learning rates, increasing
+    lrs, # (n,) learning rates, above zero, increasing
     losses, # (n,) the loss after each rate was applied, finite
     momentum:float=None # momentum of SGD (or RMSprop) during the sweep, from 0 to below 1; None: no such momentum, as in Adam
 ) -> Suggestion:
@@ -207,12 +209,12 @@ def _answer(v, logx, one_cycle, reason):
 @dataclass(frozen=True)
 class Bounds:
     "The range of a cyclical schedule."
-    base_lr: float # where the loss begins to fall
-    max_lr: float # where it stops falling, or turns ragged
+    base_lr: float # lower rate, where the loss begins to fall
+    max_lr: float # upper rate, where it stops falling, or turns ragged
     reason: str # why these, in words
 
 def cyclical_bounds(
-    lrs, # (n,) learning rates, increasing
+    lrs, # (n,) learning rates, above zero, increasing
     losses # (n,) the loss after each rate was applied, finite
 ) -> Bounds:
     "Base and maximum rate for a cyclical schedule, after Smith (2017). Raises `NoSuggestion`."
@@ -278,7 +280,7 @@ def bounds(self:LRCurve) -> Bounds: # of the fastest group
 # %% ../nbs/02_suggest.ipynb #e89536e7
 @patch
 def probe_rates(self:LRCurve) -> list[float]:
-    "Five rates to probe, a quarter of a decade apart, about the middle of the two that `suggest` gives. Raises `NoSuggestion`."
+    "Five rates to probe, increasing, a quarter of a decade apart, about the middle of the two that `suggest` gives. Raises `NoSuggestion`."
     s = replace(self, probes=()).suggest()
     return [float(np.sqrt(s.lr*s.one_cycle) * 10**(k/4)) for k in range(-2, 3)]
 
@@ -325,14 +327,14 @@ def findings(self:LRCurve) -> list[str]: # one sentence each; empty for a normal
     try: self.suggest(); v = _look(*self.aligned())
     except NoSuggestion as e: return out + [str(e)]
     if not v.falls: return out + ["The loss does not visibly fall before it breaks down: the model may be trained already, and a rate "
-                                  "below the suggested one the better choice; or the sweep is too short and too noisy to show it, then raise num_it or runs."]
+                                  "below the suggested one the better choice; or the sweep is too short and too noisy to show it, then raise num_it, or take the median of several runs."]
     if v.z[-1] < v.z[0] - 0.5*v.fall and self.losses.max() < ceiling(self.losses, share=1):        # it ended low, and was never high
         before = np.interp(v.x[-1]-0.5, v.x, v.z)                    # half a decade earlier
         if before - v.z[-1] > 0.05*v.fall: out.append("The loss was still falling at the last rate: raise end_lr, or pass extend=True.")
         else: out.append("The loss never diverged: the upper end is a guess; raise end_lr.")
     if v.z[0] - np.interp(v.x[0]+0.5, v.x, v.z) > max(0.1*v.fall, 1.5*v.noise): out.append("The loss falls from the first rates on: lower start_lr.")
     if v.fall < 4*v.noise:
-        out.append(f"Noisy: the loss falls by {v.fall:.2g} and jumps by {v.noise:.2g} from batch to batch; several runs (runs=5) or larger batches steady the answer.")
+        out.append(f"Noisy: the loss falls by {v.fall:.2g} and jumps by {v.noise:.2g} from batch to batch; several runs (runs=5, or the `LRCurve.median` of sweeps of your own) or larger batches steady the answer.")
     return out
 
 # %% ../nbs/02_suggest.ipynb #97eb1e60

@@ -25,8 +25,8 @@ MODES = dict(exp=annealing_exp, linear=annealing_linear, hold=annealing_no)
 
 def set_group_value(
     group:dict, # a parameter group of an optimizer
-    name:str, # 'lr', 'weight_decay', ...
-    value # new value; one that is held as a tensor is filled in place, as compiled steps need
+    name:str, # hyperparameter: 'lr', 'weight_decay', ...
+    value # new value, a number; one that is held as a tensor is filled in place, as compiled steps need
 ):
     "Set a hyperparameter of `group`."
     if torch.is_tensor(group.get(name)): group[name].fill_(float(value))
@@ -45,8 +45,15 @@ def _trained(groups):
     "The indices of the groups with a parameter that requires a gradient."
     return [i for i, g in enumerate(groups) if any(p.requires_grad for p in g['params'])]
 
-# %% ../nbs/05_sweep.ipynb #1f96088b
-def check_settings(start_lr, end_lr, num_it, mode='exp', stop_div=True, accumulate=1):
+# %% ../nbs/05_sweep.ipynb #0848acdd
+def check_settings(
+    start_lr, # first rate, above zero and below `end_lr`; or a list, one a group
+    end_lr, # last rate, finite; or a list
+    num_it, # optimizer updates, a whole number from 2
+    mode='exp', # a name in `MODES`
+    stop_div=True, # True, False, a factor above 1, or a function of the loss such as a `Divergence`
+    accumulate=1 # batches an update, a whole number from 1
+):
     "Raise `ValueError` or `TypeError`, naming the parameter, unless these settings describe a sweep."
     for name, v in dict(num_it=num_it, accumulate=accumulate).items():
         if isinstance(v, bool) or not isinstance(v, (int, np.integer)): raise TypeError(f"{name} must be a whole number, got {v!r}")
@@ -69,7 +76,7 @@ def check_settings(start_lr, end_lr, num_it, mode='exp', stop_div=True, accumula
 class Divergence:
     "Tells, loss by loss, whether the smoothed loss has run away. Whether `loss` or `a*loss + b` is fed makes no difference."
     def __init__(self,
-        factor=True, # True: the rule free of sign and offset; a number: a factor on the best loss, as long as that is above zero; False: never
+        factor=True, # True: the rule free of sign and offset; a number above 1: a factor on the best loss, as long as that is above zero; False: never
         beta:float=0.9, # share of the past in the smoothed loss, from 0 to below 1
         corrected:bool=True # False: the past begins with the first loss at full weight, as pytorch-lr-finder has it
     ):
@@ -104,17 +111,17 @@ class LRSweep:
     def __init__(self,
         opt, # torch optimizer, or a list of several that are swept together
         model, # `nn.Module`, or a list of several: all that the loop calls in training mode, an averaged model and a loss with buffers too
-        start_lr=1e-7, # first rate, of the fastest parameter group; or a list, one a group
-        end_lr=10., # last rate, likewise
+        start_lr=1e-7, # first rate, above zero, of the fastest parameter group; or a list, one a group
+        end_lr=10., # last rate, above the first, likewise
         num_it:int=100, # optimizer updates, at least 2
         mode:str='exp', # 'exp', 'linear', or 'hold': `start_lr` throughout, which makes no curve but the `losses` of a probe
-        stop_div=True, # stop on divergence: True, False, a factor on the best loss, or a `Divergence` of your own making
-        accumulate:int=1, # turns of the loop that make one optimizer update, and one point
+        stop_div=True, # stop on divergence: True, False, a factor above 1 on the best loss, or a `Divergence` of your own making
+        accumulate:int=1, # turns of the loop that make one optimizer update, and one point; at least 1
         scaler=None, # `torch.amp.GradScaler`: a step that it skips is no point
         schedulers=None, # learning-rate schedulers of `opt` that the loop steps: they stand still during the sweep
         extend:bool=False, # go on beyond `end_lr` while the loss still falls there, for up to `num_it` further updates
-        shift:int=1, # 0 if the loss that is recorded was measured after the step
-        seed:int=None, # reseed the random generators at the start
+        shift:int=1, # 1: the loss that is recorded was measured before the step; 0: after it
+        seed:int=None, # reseed the random generators at the start; default: they go on
         others=None, # whatever else the loop changes, an average of the weights or a metric: its attributes are restored too
         reduce:bool=True, # where `torch.distributed` is initialised, record the mean over its processes; False: this process sweeps by itself
         where='device', # where the copy of the state is kept: 'device', 'cpu', or a directory
@@ -193,7 +200,9 @@ def _set_rate(self:LRSweep, i):
 
 # %% ../nbs/05_sweep.ipynb #65de36e1
 @patch
-def check_rate(self:LRSweep, remedy="leave out the code that does it, or pass the scheduler as LRSweep(schedulers=...), so that its `step` does nothing during the sweep"):
+def check_rate(self:LRSweep,
+    remedy="leave out the code that does it, or pass the scheduler as LRSweep(schedulers=...), so that its `step` does nothing during the sweep" # how the error ends
+):
     "Raise `ValueError` if somebody else has changed the rate since it was set."
     for i, (g, lr) in enumerate(zip(self.groups, self._rates)):
         if not torch.is_tensor(g['lr']) and g['lr'] not in (lr, self._left.get(i)):
@@ -215,14 +224,20 @@ def _loader_name(self:LRSweep):
     return f'loader{n+1}' if n else 'loader'
 
 @patch
-def use_loader(self:LRSweep, loader):
+def use_loader(self:LRSweep,
+    loader # any iterable of batches; `sweep(loader)` does this by itself
+):
     "Restore `loader` too at the end, and reseed what it draws from if the sweep has a seed."
     if self._before is not None and id(loader) not in map(id, self._before.objects.values()): self._before.add(**{self._loader_name(): loader})
     self.snapshot.add_loader(loader)
     if self.seed is not None: seed_loader(loader, self.seed)
 
 @patch
-def use_scaler(self:LRSweep, scaler): "Watch `scaler` from here on: a step that it skips is no point."; self.scaler, self._scale = scaler, scaler.get_scale()
+def use_scaler(self:LRSweep,
+    scaler # `torch.amp.GradScaler` that was made after the sweep had begun
+):
+    "Watch `scaler` from here on: a step that it skips is no point."
+    self.scaler, self._scale = scaler, scaler.get_scale()
 
 # %% ../nbs/05_sweep.ipynb #daccf183
 @patch
@@ -272,9 +287,16 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     if not self.done: self._set_rate(n)
     return self.done
 
+# %% ../nbs/05_sweep.ipynb #9c1cf0ce
+#| export
+
 # %% ../nbs/05_sweep.ipynb #4278427a
 @patch
-def stop(self:LRSweep, reason:str): "End the sweep for `reason`."; self.done, self.stop_reason = True, self.stop_reason or reason
+def stop(self:LRSweep,
+    reason:str # one of `STOP_REASONS`, see `LRCurve`; the first that was given stays
+):
+    "End the sweep for `reason`: `record` says so from here on."
+    self.done, self.stop_reason = True, self.stop_reason or reason
 
 @patch
 def _end(self:LRSweep, reason): self._agreed = True; self.stop(reason)         # all processes do
@@ -288,6 +310,7 @@ def _read(self:LRSweep):
         self._points.append((rates, loss))
         if self._diverged(loss): return self._end('diverged')
 
+# %% ../nbs/05_sweep.ipynb #ddc5c5e5
 @patch
 def _was_skipped(self:LRSweep, loss):
     "Whether the scaler skipped this step (it lowers its scale then). One that only ever skips is overflow at every scale: the end."
@@ -338,8 +361,11 @@ def _meet(word='') -> str: # what was said first
     MEETINGS[0] = i + 1
     return store.get(place).decode()
 
-# %% ../nbs/05_sweep.ipynb #6de20684
-def tell_others(e, several):
+# %% ../nbs/05_sweep.ipynb #6ccf6d7b
+def tell_others(
+    e, # the exception
+    several # whether there are other processes that sweep
+):
     "Where `several` processes sweep, tell the others of the error `e`, once: whoever raises it further is not telling again."
     if not several or getattr(e, 'told', False): return
     e.told = True
@@ -348,19 +374,21 @@ def tell_others(e, several):
     except RuntimeError: pass                                           # nobody is left to be told
 
 @contextmanager
-def in_step(reduce=True):
+def in_step(
+    reduce=True # as of the `LRSweep`: False if this process sweeps by itself
+):
     "Around what leads to a sweep, checks and all: an error in one process alone is told to the others, who would wait for it."
     d = torch.distributed
     try: yield
     except BaseException as e: tell_others(e, reduce and d.is_available() and d.is_initialized() and d.get_world_size() > 1); raise
 
-# %% ../nbs/05_sweep.ipynb #ddc5c5e5
+# %% ../nbs/05_sweep.ipynb #a0250b3b
 @patch
 def meet(self:LRSweep):
     "To be called between loss and `backward` where several processes train. Raises `RuntimeError` if one of the others will not come."
     if _processes(self) > 1 and not self._heed(word := _meet()): self._part(word)
 
-# %% ../nbs/05_sweep.ipynb #a0250b3b
+# %% ../nbs/05_sweep.ipynb #2e327e31
 @patch
 def _meet_in_forward(self:LRSweep):
     "DDP sends buffers from the first process to the others at the beginning of a forward pass."
@@ -382,7 +410,7 @@ def _heed(self:LRSweep, word) -> bool:
     elif word not in (ALL_HERE, END_OF_PASS): self._part(word)
     return word == ALL_HERE
 
-# %% ../nbs/05_sweep.ipynb #2e327e31
+# %% ../nbs/05_sweep.ipynb #502ab24f
 @patch
 def _use_batch(self:LRSweep) -> bool: "Whether all processes have a batch."; return _processes(self) == 1 or self._heed(_meet())
 
@@ -403,7 +431,7 @@ def _out_of_data(self:LRSweep):
     if _processes(self) > 1: self._heed(_meet(OUT_OF_DATA))
     else: self._read(); self._end('data')
 
-# %% ../nbs/05_sweep.ipynb #502ab24f
+# %% ../nbs/05_sweep.ipynb #01dfb2e0
 @patch
 def _take_leave(self:LRSweep, failed):
     "See that all processes come to the end; or tell them, if they should be waiting for this one, that it will not come."
@@ -413,13 +441,13 @@ def _take_leave(self:LRSweep, failed):
     word = _meet('' if self._agreed and not failed else LEFT)
     if self._agreed and word not in (ALL_HERE, LEFT): self._part(word)
 
-# %% ../nbs/05_sweep.ipynb #01dfb2e0
+# %% ../nbs/05_sweep.ipynb #28128e6c
 @patch
 def _look(self:LRSweep):
     "Read what can be read without waiting for other processes."
     if self.snapshot is not None and not self.done and _processes(self) == 1: self._read()
 
-# %% ../nbs/05_sweep.ipynb #28128e6c
+# %% ../nbs/05_sweep.ipynb #62b117c4
 @patch
 def _goes_on(self:LRSweep):
     "With `extend`: whether the loss is still at its best here, so that the sweep goes on beyond `end_lr`, for up to `num_it` more."
@@ -427,7 +455,7 @@ def _goes_on(self:LRSweep):
     self._last = len(self._points) + 1
     return self._diverged.smooth <= self._diverged.best
 
-# %% ../nbs/05_sweep.ipynb #62b117c4
+# %% ../nbs/05_sweep.ipynb #da20703e
 @patch
 def __len__(self:LRSweep): return len(self._points) + len(self._pending)
 
@@ -449,7 +477,7 @@ def curve(self:LRSweep) -> LRCurve:
     kw = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in kw.items()}
     return LRCurve(lrs[:, self._top], [l for _, l in self._points], lrs, self.stop_reason or 'interrupted', self.shift, settings=kw)
 
-# %% ../nbs/05_sweep.ipynb #da20703e
+# %% ../nbs/05_sweep.ipynb #f1287259
 @patch
 def finish(self:LRSweep,
     failed:bool=False # an exception is on its way: nothing is verified, so that it stays the one that is seen
@@ -473,7 +501,7 @@ def __enter__(self:LRSweep): return self if self.snapshot is not None else self.
 @patch
 def __exit__(self:LRSweep, kind, *exc): self.finish(failed=kind is not None)
 
-# %% ../nbs/05_sweep.ipynb #f1287259
+# %% ../nbs/05_sweep.ipynb #677648ed
 @patch
 def __call__(self:LRSweep,
     loader # iterable of batches; it is restarted when it runs out
@@ -509,7 +537,9 @@ def _bar(n, silent):
     bar.update(0)
     return bar
 
-def needs_closure(opt) -> bool:
+def needs_closure(
+    opt # torch optimizer
+) -> bool:
     "Whether `opt.step` asks for a function that evaluates the loss."
     closure = inspect.signature(opt.step).parameters.get('closure')
     return closure is not None and closure.default is closure.empty
@@ -518,8 +548,8 @@ def needs_closure(opt) -> bool:
 PROBE_STEPS = 100
 
 def run_probes(
-    curve, # `LRCurve`
-    sweep_once # (start_lr, end_lr, num_it, mode=...) -> `LRSweep`, from the state that `curve` began with
+    curve, # `LRCurve`, without probes
+    sweep_once # (start_lr, end_lr, num_it, mode=...) -> finished `LRSweep`, from the state that `curve` began with; rates are lists, one a group
 ) -> LRCurve:
     "The `curve` with probes around its suggestion; as it is, if it supports none."
     try: s, rates = curve.suggest(), curve.probe_rates()

@@ -16,8 +16,9 @@ from .callback import LearnerCallback
 class GradientClipping(LearnerCallback):
     "Clip the norm of the gradient of all trained parameters at `clip`."
     _order = -10
-    def __init__(self, learn,
-        clip:float # largest norm, above zero
+    def __init__(self,
+        learn, # the `Learner`
+        clip:float # largest norm of the gradient, above zero
     ):
         if not clip > 0: raise ValueError(f"clip must be above zero, got {clip!r}; to train without clipping, leave the callback out")
         super().__init__(learn)
@@ -30,7 +31,8 @@ class GradientClipping(LearnerCallback):
 class GradientAccumulation(LearnerCallback):
     "Step the optimizer once in `n_step` batches, with the mean of their gradients; at the end of an epoch with what is there."
     _order, count = -30, 0                                                  # `count`: batches in the window
-    def __init__(self, learn,
+    def __init__(self,
+        learn, # the `Learner`
         n_step:int # batches a step, at least 1
     ):
         if isinstance(n_step, bool) or not isinstance(n_step, int) or n_step < 1: raise ValueError(f"n_step must be a whole number from 1, got {n_step!r}")
@@ -64,9 +66,10 @@ def _flush(self:GradientAccumulation):
 class MixedPrecision(LearnerCallback):
     "Forward pass and loss in 16 bits, by `torch.amp`: `'bf16'`, or `'fp16'` with a gradient scaler."
     _order = -20
-    def __init__(self, learn,
-        precision:str='bf16', # 'bf16' or 'fp16'
-        init_scale:float=2.**16 # first scale of the loss, for fp16
+    def __init__(self,
+        learn, # the `Learner`
+        precision:str='bf16', # 'bf16', or 'fp16' with a scaler
+        init_scale:float=2.**16 # first scale of the loss, above zero, for fp16
     ):
         if precision not in ('bf16', 'fp16'): raise ValueError(f"precision must be 'bf16' or 'fp16', got {precision!r}")
         super().__init__(learn)
@@ -107,4 +110,4 @@ def on_batch_end(self:MixedPrecision, train, **kwargs):
     if not train: self._leave()
 
 @patch
-def batch_failed(self:MixedPrecision): self._leave()
+def batch_failed(self:MixedPrecision): "Leave 16 bits, for the batch will not end."; self._leave()

@@ -251,3 +251,17 @@ def test_modules_beside_the_file(here, monkeypatch):
     p = fastlr('find-lr', 'sub/small.json', '-s', 'd', '--quiet'); assert p.returncode == 0 and p.stderr == ''
 
 def test_exit_codes_are_in_the_help(capsys): assert code('find-lr', '--help') == 0 and 'Exit codes' in capsys.readouterr().out
+
+
+def test_findings_name_the_remedy_of_the_command_line():
+    "For `lr_find` it is `runs=5`, for an `LRSweep` the median of several; here it is an option."
+    curve = LRCurve(10**np.linspace(-6, 0.5, 100), np.random.default_rng(0).normal(0.1, 0.02, 100))
+    assert 'runs=5, or the `LRCurve.median`' in curve.findings[0]
+    error = cli.answer(curve)['error']
+    assert '(--runs 5)' in error and '--end-lr' in error and 'LRCurve' not in error
+
+
+def test_the_table_of_the_notebook_has_the_fields_of_json():
+    table = re.findall(r'^    "\| `(\w+)` \|', (Path(__file__).parent.parent/'nbs'/'20_cli.ipynb').read_text(), re.M)
+    found = cli.answer(LRCurve([1e-3, 1e-2], [2., 1.]))
+    assert set(table) == {*found, 'directory'}

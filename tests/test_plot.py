@@ -132,7 +132,7 @@ def test_bounds_and_one_cycle(bounds, monkeypatch):
     assert not curve().plot(bounds=True).patches                                # nothing to shade, and no error
 
 
-@pytest.mark.parametrize('n, label', [(2, 'lowest to highest of 2 runs'), (8, 'lowest to highest of 8 runs'), (9, 'middle half of 9 runs')])
+@pytest.mark.parametrize('n, label', [(2, 'lowest to highest of 2 smoothed runs'), (8, 'lowest to highest of 8 smoothed runs'), (9, 'middle half of 9 smoothed runs')])
 def test_the_band_holds_the_line_and_opens_where_a_run_leaves(n, label):
     c = runs(n)
     ax = c.plot(skip_start=5)

@@ -49,6 +49,13 @@ def test_both_say_so_and_tune_too(capsys):
     learn.fit(0, 1e-3); assert 'tune' not in capsys.readouterr().out
     learn = learner(); learn.tune(); learn.fit(0); assert capsys.readouterr().out == ''
 
+def test_one_number_for_both_is_said_once_and_with_its_reason(capsys, monkeypatch):
+    "Flat, and then it bursts, as the loss of a model that is trained already."
+    lrs = 10**np.linspace(-6, 0.5, 100); burst = LRCurve(lrs, 0.5 + np.random.default_rng(0).normal(0, 0.05, 100) + 1e4*np.maximum(lrs-0.1, 0)**2, shift=0)
+    learn = learner(silent=False, auto=False); monkeypatch.setattr(Learner, 'lr_find', lambda self, **kw: burst)
+    learn.tune(); s = learn.tuned
+    assert s.lr == s.one_cycle and capsys.readouterr().out == f"Learning rate set to {s.lr:.2E}; for one-cycle the same, which is {s.reason}\n"
+
 def test_a_training_in_progress_gets_the_rate_and_nothing_else_changes():
     learn = make_learner(); learn.fit(1, 1e-3); first = state_of(learn)
     learn.recorder.curve = None

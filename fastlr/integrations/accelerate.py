@@ -22,7 +22,8 @@ from ..training import GradientAccumulation, MixedPrecision
 class AccelerateCallback(LearnerCallback):
     "Takes the steps of a fit with an `Accelerator`. `learn.to_accelerate()` makes one."
     _order = -150                                               # after the recorder, which notes the loss as measured; before the finder, which puts back what this one changes
-    def __init__(self, learn,
+    def __init__(self,
+        learn, # the `Learner`
         accelerator # `accelerate.Accelerator`
     ):
         super().__init__(learn)
@@ -76,13 +77,17 @@ def on_backward_end(self:AccelerateCallback, skip_step, **kwargs):
 @patch
 def on_batch_end(self:AccelerateCallback, **kwargs): self.window.close()
 @patch
-def batch_failed(self:AccelerateCallback): self.window.close()
+def batch_failed(self:AccelerateCallback): "Leave the turn of the accelerator, for the batch will not end."; self.window.close()
 
 # %% ../../nbs/31_accelerate.ipynb #268f829a
 class MeanOverProcesses(Callback):
     "Replaces the validation loss and the metrics of an epoch by their means over all processes, each in proportion to its rows."
     _order, shapes_training = -300, True                                # before the recorder; and in `learn.validate`, too
-    def __init__(self, accelerator): self.accelerator = accelerator
+    def __init__(self,
+        accelerator # `accelerate.Accelerator`
+    ):
+        self.accelerator = accelerator
+
     def on_epoch_begin(self, **kwargs): self.rows = 0
     def on_batch_end(self, train, last_input, last_target, **kwargs):
         if not train: self.rows += find_bs(last_input if last_target is None else last_target)
@@ -97,7 +102,7 @@ class MeanOverProcesses(Callback):
 def to_accelerate(self:Learner,
     accelerator=None, # an `Accelerator`, if there is one already
     **kwargs # else what to make one with: `mixed_precision`, `gradient_accumulation_steps`, `cpu`, `fsdp_plugin`, ...
-) -> Learner:
+) -> Learner: # itself
     "Train from here on in all processes that were launched. Raises `ValueError` or `TypeError`, before anything has changed, for what can't work."
     acc = _accelerator(accelerator, kwargs)
     _check(self, acc)

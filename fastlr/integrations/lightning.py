@@ -233,8 +233,8 @@ def lr_find(
     module, # `LightningModule` of the same package
     train_dataloaders=None, # as for `trainer.fit`; default: those of the datamodule or of the module
     datamodule=None, # `LightningDataModule`
-    min_lr=1e-8, # first rate, of the fastest parameter group; or a list, one a group
-    max_lr=1, # last rate, likewise
+    min_lr=1e-8, # first rate, above zero, of the fastest parameter group; or a list, one a group
+    max_lr=1, # last rate, above the first, likewise
     num_training:int=100, # optimizer updates, at least 2
     mode:str='exponential', # 'exponential' or 'linear'
     early_stop_threshold=4.0, # stop when the loss exceeds its best by this factor, above 1; None: never; True: by the rule of `LRSweep`, which needs no factor
@@ -244,7 +244,7 @@ def lr_find(
     monitor:str=None, # the loss is what the module logs by this name, with `on_step=True`; default: what `training_step` returns
     verify:bool=False, # check afterwards, by checksum, that module and data are as they were; raises `NotRestored` with the names of what is not
     silent:bool=False # no bar, no message
-) -> LRFound:
+) -> LRFound: # with `suggestion()`, `results`, `plot()` and `curve`
     "A learning-rate range test in Lightning's own loop: all is afterwards as it was. Raises `ValueError` or `TypeError` for what can't work, before anything has changed."
     pl = _package(trainer)
     if isinstance(train_dataloaders, pl.LightningDataModule) and datamodule is None: train_dataloaders, datamodule = None, train_dataloaders

@@ -185,13 +185,17 @@ _FALLING = 'linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'cosine_wit
 _STAYING = 'constant', 'constant_with_warmup', 'inverse_sqrt', 'reduce_lr_on_plateau', 'warmup_stable_decay'
 class TrainerLRFound(LRFound):
     "What `lr_find` has found: the `curve`, and the rate for a `schedule`, by the names of `TrainingArguments.lr_scheduler_type`."
-    def __init__(self, curve, schedule='linear'): self.curve, self.schedule = curve, schedule
+    def __init__(self,
+        curve, # `LRCurve`
+        schedule:str='linear' # of the training, a name of `TrainingArguments.lr_scheduler_type`
+    ):
+        self.curve, self.schedule = curve, schedule
 
     def suggestion(self,
-        skip_begin:int=10, # points at the low end that can't be the answer
+        skip_begin:int=10, # points at the low end that can't be the answer, from 0
         skip_end:int=1, # points at the high end, likewise
         schedule:str=None # for another one than the trainer's
-    ) -> float:
+    ) -> float: # the `learning_rate` of the fastest parameter group
         "The suggested `learning_rate`: the peak of a schedule that falls to nothing, and half of it for one that stays. Raises `NoSuggestion`."
         if (schedule := schedule or self.schedule) not in (*_FALLING, *_STAYING): raise ValueError(f"schedule must be a name of TrainingArguments.lr_scheduler_type, one of {', '.join((*_FALLING, *_STAYING))}; got {schedule!r}")
         lr = super().suggestion(skip_begin, skip_end)
@@ -201,6 +205,7 @@ class TrainerLRFound(LRFound):
         falls = self.schedule in _FALLING; other = 'constant' if falls else 'linear'
         return f"{self.suggestion():.1E} ({'the peak of' if falls else 'for'} a {self.schedule} schedule; {self.suggestion(schedule=other):.1E} for a {other} one)"
 
+# %% ../../nbs/32_transformers.ipynb #ee5c6890
 def _schedule_of(trainer):
     "The name of the schedule; 'constant' for a scheduler of the user's own, of which nothing is known."
     own = trainer.lr_scheduler is not None and not trainer._created_lr_scheduler
@@ -211,18 +216,18 @@ def _schedule_of(trainer):
 def lr_find(
     trainer, # `transformers.Trainer`, or one derived from it
     *,
-    start_lr=1e-7, # first rate, of the fastest parameter group; or a list, one a group
-    end_lr=1., # last rate, likewise
+    start_lr=1e-7, # first rate, above zero, of the fastest parameter group; or a list, one a group
+    end_lr=1., # last rate, above the first, likewise
     num_it:int=100, # optimizer updates, at least 2
     mode:str='exp', # 'exp' or 'linear'
     stop_div=True, # stop on divergence: True, False, or a factor on the best loss
-    runs:int=1, # sweeps from the same state, with other seeds; the curve is their median
+    runs:int=1, # sweeps from the same state, with other seeds, at least 1; the curve is their median
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
     update_args:bool=False, # set `trainer.args.learning_rate` to the suggestion
     where='device', # where the copy of the state is kept meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check afterwards, by checksum, that all is as it was; raises `NotRestored` with the names of what is not
     silent:bool=False # no bar, no message
-) -> TrainerLRFound:
+) -> TrainerLRFound: # with `suggestion()`, `results`, `plot()` and `curve`
     "A learning-rate range test with the steps that `trainer` itself would take, and everything as it was afterwards. Raises before anything has changed."
     _check_trainer(trainer); _check_options(trainer, mode, runs, update_args); check_settings(start_lr, end_lr, num_it, mode, stop_div)
     silent = silent or not trainer.is_world_process_zero()
