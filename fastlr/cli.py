@@ -338,7 +338,7 @@ def write_results(
         (new/'config.yaml').write_text(as_yaml(config)); (new/'report.md').write_text(report(name, curve, found, settings))
         path.mkdir(parents=True, exist_ok=True)
         for file in FILES:
-            if (new/file).exists(): write_whole(path/file, lambda f: f.write((new/file).read_bytes()))
+            if (new/file).exists(): write_whole(path/file, lambda f, made=new/file: f.write(made.read_bytes()))
             else: (path/file).unlink(missing_ok=True)
         for left in path.iterdir():
             if _PART.fullmatch(left.name): left.unlink()
