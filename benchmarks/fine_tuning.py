@@ -2,7 +2,7 @@
 of Python's standard library, and then fine-tuned from the same weights at many rates. Nothing is downloaded.
 
     python benchmarks/fine_tuning.py         # ten minutes on one slow core; writes fine_tuning.json beside itself"""
-import copy, functools, json, os, random, sys, tempfile
+import copy, functools, json, os, random, tempfile
 from pathlib import Path
 
 import numpy as np

@@ -103,7 +103,7 @@ class Fastai(Tool):
         from functools import partial
         from fastai.learner import DataLoaders, Learner
         from fastai.optimizer import OptimWrapper
-        import fastai.callback.schedule                              # brings `lr_find`
+        import fastai.callback.schedule                              # noqa: F401  brings `lr_find`
         self.learn = Learner(DataLoaders(self.loader, self.valid), self.model, loss_func=self.loss, opt_func=partial(OptimWrapper, opt=torch.optim.AdamW), lr=1e-3)
     def train(self): self.learn.fit(1)
     def find(self): self.learn.lr_find(num_it=STEPS, show_plot=False)

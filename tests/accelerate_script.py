@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 from conftest import problem
-from fastlr import GradientClipping, Learner, LearnerCallback, LRSweep, accuracy, find_lr
+from fastlr import GradientClipping, Learner, LearnerCallback, LRSweep, accuracy
 
 folder, kind = sys.argv[1], sys.argv[2]
 torch.set_num_threads(1)

@@ -1,5 +1,5 @@
 "The page for those who come from other libraries: its pairs have the form that a site can set in two columns, and the others' code runs where they are installed."
-import json, re, sys
+import json, re
 from pathlib import Path
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,6 @@
 "Several processes that train together, for real: two and three of them, gloo on this machine."
 import json, socket, tempfile
 from datetime import timedelta
-from functools import partial
 
 import numpy as np
 import pytest, torch

@@ -2,7 +2,7 @@
 proves nothing, it is put to a finder that behaves as in the report too, and there it must not hold.
 
 The reports are public issues of fastai, ignite, Lightning, pytorch-lr-finder and others; each test names some."""
-import copy, os
+import copy
 from functools import partial
 from itertools import islice
 

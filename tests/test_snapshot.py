@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from conftest import make_learner, net, same, state_of
 from fastlr import Callback, Fingerprint, LRSweep, NotRestored, Snapshot
-from trainings import LOADERS, MODELS, OPTS, WORKERS, Counts, Remembers, Rows, Training, trip
+from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 import fastlr.snapshot
 
 TESTS = Path(__file__).parent
@@ -224,7 +224,6 @@ def test_faults_at_every_step(place):
 @pytest.mark.parametrize('place', ['model', 'dataset'])
 @pytest.mark.parametrize('step', [0, 5, 11])
 def test_after_a_fault_in_lr_find_the_learner_is_as_it_was(place, step):
-    from conftest import problem
     class Trips(nn.Module):
         def __init__(self): super().__init__(); self.net = net()
         def forward(self, x): trip('model'); return self.net(x)

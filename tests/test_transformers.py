@@ -364,7 +364,6 @@ def test_transformers_is_imported_when_it_is_used():
 def in_one_of_two(folder):
     "What each process does: the same training with and without a range test before it, fresh and again."
     import contextlib, io
-    from accelerate import PartialState
     rank, out = int(os.environ['RANK']), {}
     for name, kind in dict(plain=lambda f: make(f, gradient_accumulation_steps=2), language=KINDS['language']).items():
         logs = []

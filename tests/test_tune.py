@@ -6,7 +6,7 @@ import numpy as np
 import pytest, torch
 from torch import nn
 
-from conftest import make_learner, net, same, state_of
+from conftest import make_learner, same, state_of
 from fastlr import Learner, LRCurve, NoSuggestion, digits_data
 from fastlr.lr_finder import LRFound
 

@@ -1,5 +1,5 @@
 "The table of nbs/tutorials/where_it_works.ipynb: each tick has a test of the real thing, and each test that is named exists."
-import ast, json, re
+import ast, json
 from pathlib import Path
 
 import pytest
