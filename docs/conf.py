@@ -29,6 +29,7 @@ myst_heading_anchors = 4
 myst_heading_slug_func = 'docments.slug'                                # as Jupyter and code hosts write anchors
 suppress_warnings = ['misc.highlighting_failure']                       # IPython's magics are not Python
 
+smartquotes = False                                                     # a value in quotes can be copied
 autodoc_member_order = 'bysource'
 autodoc_preserve_defaults = True
 autodoc_typehints = 'none'                                              # they stand in the table

@@ -1,6 +1,6 @@
 """What the site adds to Sphinx: the parameters of a function as a table, read from its docments; doclinks, a name in backticks
 that leads to its place in the reference; and formulas without a script."""
-import inspect, re
+import importlib, inspect, re
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -10,9 +10,13 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 import fastlr
 
+for module in fastlr._modules: importlib.import_module(f'fastlr.{module}')    # later ones give methods to the classes of earlier ones
+
 # the names that examples give to things: `learn.lr_find` in prose is `Learner.lr_find`
 USUAL = dict(learn='Learner', recorder='Recorder', curve='LRCurve', sweep='LRSweep')
 
+
+# ---------------------------------------------------------------- tables
 
 def slug(title):
     "The anchor of a heading, as Jupyter writes it: dashes for blanks, all else as it is."
@@ -20,18 +24,25 @@ def slug(title):
 
 
 def literal(text):
-    "Markdown's `name` as reStructuredText has it; on one line, as a cell of a table must be."
-    return re.sub(r'`([^`]+)`', r'\\ ``\1``\\ ', re.sub(r'\s+', ' ', str(text)).replace('\\', r'\\').replace('*', r'\*')).strip()
+    "Markdown, of which docstrings use `code` only, as reStructuredText; on one line, as a cell of a table must be."
+    parts = re.split(r'`([^`]+)`', re.sub(r'\s+', ' ', str(text)))
+    return ''.join(rf'\ ``{p}``\ ' if i % 2 else re.sub(r'([\\*|_])', r'\\\1', p) for i, p in enumerate(parts)).strip()
 
 
-def rows(obj):
+def typename(t):
+    "As it was written; nothing if it was not, or if Sphinx has put the text of a default in its place."
+    if t is None or t is inspect.Parameter.empty or 'DefaultValue' in (getattr(t, '__name__', ''), type(t).__name__): return ''
+    return t.__name__ if isinstance(t, type) else str(t)
+
+
+def rows(obj, what):
     "`(parameter, type, default, meaning)` of each parameter that has a docment, and of what is returned."
+    own = next(iter(inspect.signature(obj).parameters), None) if what == 'method' and inspect.isfunction(obj) else None       # `self`, or what `@patch` calls it
     for name, d in docments(obj, full=True, returns=True).items():
-        if not d.docment: continue
-        empty = lambda x: x is inspect.Parameter.empty or x is None or type(x).__name__ == 'DefaultValue'      # Sphinx's, for the text of a default
-        anno = '' if empty(d.anno) or getattr(d.anno, '__name__', '') == 'DefaultValue' else getattr(d.anno, '__name__', str(d.anno)) if isinstance(d.anno, type) else str(d.anno)
-        default = '' if name == 'return' or d.default is inspect.Parameter.empty else f'``{getattr(d.default, "__name__", None) or repr(d.default)}``'
-        yield ('*returns*' if name == 'return' else f'``{name}``'), literal(anno), default, literal(d.docment)
+        if not d.docment or name == own: continue
+        has_default = name != 'return' and d.default is not inspect.Parameter.empty
+        default = f'``{getattr(d.default, "__name__", None) or repr(d.default)}``' if has_default else ''
+        yield ('*returns*' if name == 'return' else f'``{name}``'), literal(typename(d.anno)), default, literal(d.docment)
 
 
 def add_table(app, what, name, obj, options, lines):
@@ -39,7 +50,7 @@ def add_table(app, what, name, obj, options, lines):
     if what == 'module': lines.clear()
     lines[:] = [literal(x) if x.strip() else '' for x in lines]
     if what not in ('function', 'method', 'class'): return
-    try: found = list(rows(obj))
+    try: found = list(rows(obj, what))
     except (TypeError, ValueError, OSError): return                      # an alias, or made in C
     kept = [i for i in range(4) if any(r[i] for r in found)]
     if not kept: return
@@ -49,14 +60,17 @@ def add_table(app, what, name, obj, options, lines):
     lines.append('')
 
 
+# ---------------------------------------------------------------- doclinks
+
 def short_names(objects):
-    "Short name -> full name: `LRSweep`, `Learner.lr_find`. What `fastlr` itself offers comes first; else it must be the only one."
-    found = {}
+    """Short name -> full name. `Class.method` and names with a capital lead to the only one of that name; a plain word does if
+    `fastlr` itself offers it and no class has a method of that name, since `fit` in prose is mostly a method."""
+    found, plain = {}, set(fastlr.__all__)
     for full, entry in objects.items():
+        if entry.objtype == 'module': continue
         parts = full.split('.')
-        for i in range(1, len(parts)) if entry.objtype != 'module' else (): found.setdefault('.'.join(parts[i:]), []).append(full)
-    only = {k: v[0] for k, v in found.items() if len(v) == 1 and not k.islower() or len(v) == 1 and '.' in k}
-    return {**only, **{n: f'fastlr.{m}.{n}' for m, names in fastlr._modules.items() for n in names if f'fastlr.{m}.{n}' in objects}}
+        for i in range(1, len(parts)): found.setdefault('.'.join(parts[i:]), []).append(full)
+    return {short: full[0] for short, full in found.items() if len(full) == 1 and ('.' in short or not short.islower() or short in plain)}
 
 
 def meant(text):
@@ -72,6 +86,7 @@ class Doclinks(SphinxPostTransform):
     default_priority = 5
 
     def run(self):
+        if self.env.docname == 'tutorials/coming_from': return           # half of the names on it are other libraries'
         objects = self.env.domaindata['py']['objects']
         short = short_names(objects)
         for node in list(self.document.findall(nodes.literal)):
@@ -89,10 +104,11 @@ class Doclinks(SphinxPostTransform):
         return True
 
 
+# ---------------------------------------------------------------- formulas
+
 def math(self, node):
     "A formula as MathML, which browsers draw themselves: no script, nothing to fetch."
-    block = isinstance(node, nodes.math_block)
-    self.body.append(tex2mathml(node.astext(), as_block=block))
+    self.body.append(tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block)))
     raise nodes.SkipNode
 
 

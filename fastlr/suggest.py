@@ -328,7 +328,7 @@ def findings(self:LRCurve) -> list[str]: # one sentence each; empty for a normal
     except NoSuggestion as e: return out + [str(e)]
     if not v.falls: return out + ["The loss does not visibly fall before it breaks down: the model may be trained already, and a rate "
                                   "below the suggested one the better choice; or the sweep is too short and too noisy to show it, then raise num_it, or take the median of several runs."]
-    if v.z[-1] < v.z[0] - 0.5*v.fall and self.losses.max() < ceiling(self.losses, share=1):        # it ended low, and was never high
+    if self.stop_reason != 'interrupted' and v.z[-1] < v.z[0] - 0.5*v.fall and self.losses.max() < ceiling(self.losses, share=1):        # it ended low, and was never high
         before = np.interp(v.x[-1]-0.5, v.x, v.z)                    # half a decade earlier
         if before - v.z[-1] > 0.05*v.fall: out.append("The loss was still falling at the last rate: raise end_lr, or pass extend=True.")
         else: out.append("The loss never diverged: the upper end is a guess; raise end_lr.")

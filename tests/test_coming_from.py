@@ -33,5 +33,7 @@ def test_their_code_runs(k, monkeypatch, tmp_path, capsys):
     for src in setup: exec(src, names)
     exec(code, names)
     assert library != 'pytorch-lr-finder' or len(names['finder'].history['lr']) > 50
+    printed = capsys.readouterr().out
+    assert 'Suggested LR' not in printed or '4.64E-02' in printed        # as the page says
     assert library != 'Lightning' or names['lr'] == names['module'].lr != 1e-3
     plt.close('all')

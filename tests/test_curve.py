@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from fastlr import LRCurve, NoSuggestion, whittaker
+from fastlr.suggest import RULES as BY_NAME
 
-RULES = ('auto', 'steep', 'minimum', 'valley', 'slide')
+RULES = tuple(BY_NAME)
 
 
 def curve(n=100, seed=0, noise=0.02, a=1., b=0., lo=-7, **kw):

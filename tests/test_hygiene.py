@@ -109,11 +109,25 @@ def made(statement):
 def parsed(code): return ast.parse(re.sub(r'^[%!].*$', '', code, flags=re.M)).body
 
 
+def says(node):
+    "Whether it is an assert that could fail, as far as can be seen: not one of a constant, or of a constant `or` something."
+    return isinstance(node, ast.Assert) and not any(isinstance(n, ast.Constant) and n.value for n in [node.test, *(node.test.values if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or) else [])])
+
+
+def told(symbol, notebook, within=9):
+    "Whether there is prose among the cells just before the one that defines `symbol`."
+    n = symbol.split('.')[-1]
+    for i, c in enumerate(notebook):
+        if c['cell_type'] == 'code' and source(c).startswith('#| export') and any(getattr(d, 'name', None) == n for s in parsed(source(c)) for d in ast.walk(s)):
+            return any(b['cell_type'] == 'markdown' for b in notebook[max(i-within, 0):i])
+    return '.' in symbol and told(symbol.split('.')[0], notebook)                            # a property that no `def` makes
+
+
 def asserted(code):
     """What the asserts in `code` speak of: the names in the statements that hold one, and then those in the statements that made, or acted on,
     a variable among them: `lr = find(c)` and `c.trim(3)`, in a cell that goes on with `assert lr > 0 and len(c) == 5`."""
     body = parsed(code)
-    known, size = {w for s in body if any(isinstance(n, ast.Assert) for n in ast.walk(s)) for w in words(s)}, -1
+    known, size = {w for s in body if any(map(says, ast.walk(s))) for w in words(s)}, -1
     while len(known) > size: size, known = len(known), known.union(*(words(s) for s in body if made(s) & known))
     return known
 
@@ -132,7 +146,7 @@ def lacking(module, notebook):
         n = symbol.split('.')[-1]
         uses = [(n in known, seen) for used, known, seen in shown if n in used]
         lacks = ['example'] if not uses else ['output']*(not any(seen for _, seen in uses)) + ['assert']*(not any(known for known, _ in uses))
-        if lacks := undescribed(f) + lacks: out.append(f"{module}.{symbol}: {', '.join(lacks)}")
+        if lacks := undescribed(f) + ['prose']*(not told(symbol, notebook)) + lacks: out.append(f"{module}.{symbol}: {', '.join(lacks)}")
     return out
 
 
@@ -146,11 +160,17 @@ def test_every_public_symbol_is_described_shown_and_asserted():
 @pytest.mark.parametrize('damage, lacks', [
     (lambda c: None if 'annealing_poly' in source(c) else c, ['anneal.annealing_poly: example']),
     (lambda c: {**c, 'outputs': []}, ['anneal.annealing_no: output', 'anneal.Scheduler.restart: output']),
-    (lambda c: {**c, 'source': source(c).replace('assert ', 'None, ')}, ['anneal.annealing_cos: assert', 'anneal.Scheduler.is_done: assert'])], ids=['example', 'output', 'assert'])
+    (lambda c: {**c, 'source': source(c).replace('assert ', 'None, ')}, ['anneal.annealing_cos: assert', 'anneal.Scheduler.is_done: assert']),
+    (lambda c: {**c, 'source': source(c).replace('assert ', 'assert True or ')}, ['anneal.annealing_cos: assert', 'anneal.Scheduler.is_done: assert'])], ids=['example', 'output', 'assert', 'idle assert'])
 def test_what_is_missing_is_noticed(damage, lacks):
     notebook = [c if source(c).startswith('#|') or c['cell_type'] != 'code' else damage(c) for c in cells(MODULES[0])]
     found = lacking('anneal', [c for c in notebook if c is not None])
     assert set(lacks) <= set(found) and not lacking('anneal', cells(MODULES[0])), found
+
+
+def test_a_notebook_without_prose_is_noticed():
+    found = lacking('anneal', [c for c in cells(MODULES[0]) if c['cell_type'] == 'code'])
+    assert {'anneal.annealing_cos: prose', 'anneal.Scheduler: prose'} <= set(found)
 
 
 def test_what_is_not_described_is_noticed():

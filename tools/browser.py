@@ -15,8 +15,12 @@ def find():
     if named := os.environ.get('FASTLR_BROWSER'):
         if Path(named).is_file(): return named
         sys.exit(f'FASTLR_BROWSER must be the path of a browser, got {named!r}')
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    return found or playwrights()
+    return next((p for p in map(shutil.which, NAMES) if p and starts(p)), None) or playwrights()
+
+
+def starts(path):
+    "Whether it is a browser, and not the stub that some systems have in its place."
+    return subprocess.run([path, '--version'], capture_output=True, timeout=60).returncode == 0
 
 
 def playwrights():
@@ -33,6 +37,7 @@ def install():
     if shutil.which('apt-get') and os.geteuid() == 0:
         tries.insert(0, ['sh', '-c', 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium'])
     for cmd in tries:
+        print('installing a browser:', cmd[-1] if cmd[0] == 'sh' else ' '.join(cmd), file=sys.stderr, flush=True)
         p = subprocess.run(cmd, capture_output=True, text=True)
         if p.returncode == 0 and find(): return said
         said.append(f"{' '.join(cmd)}\n{(p.stderr or p.stdout).strip()[-500:]}")

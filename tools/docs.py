@@ -61,7 +61,7 @@ def tidy(nb):
         if c.cell_type == 'code':
             c.source = DIRECTIVE.sub('', c.source).strip('\n')
             c.outputs = [o for o in c.outputs if not is_empty(o)]
-            tags = ['library'] if 'export' in d else []
+            tags = ['library'] if 'export' in d else ['hide-input'] if 'fold' in d else []
             if 'beside' in d and kept[-1].cell_type == 'markdown':
                 kept[-1].source = beside(kept[-1].source, c.source)
                 tags.append('remove-input')
@@ -86,19 +86,20 @@ def beside(prose, here):
 
 
 def reference(src, modules):
-    "A page for each module: what `automodule` finds, with the tables that `docments` adds."
+    "A page for each module: what `automodule` finds, with the tables that `docments` adds; and a page of all names."
     (src/'reference').mkdir()
-    entries = []
+    index = ['# Reference', '', 'What each module offers, with parameters, defaults and units. The stories behind them, with examples, are the notebooks of the same '
+             'names. What is added to `Learner` by later ones, such as `Learner.lr_find`, `Learner.tune` and `Learner.fit_one_cycle`, stands with the `Learner`.', '']
     for nb, module in modules.items():
         m = importlib.import_module(f'fastlr.{module}')
         quote = re.search(r'^> (.*)$', nbformat.read(ROOT/'nbs'/f'{nb}.ipynb', 4).cells[0].source, re.M).group(1)
-        text = f'# fastlr.{module}\n\n{quote}\n\nIt is told, with examples, in [{nb}](../{nb}.ipynb).\n\n```{{eval-rst}}\n.. automodule:: fastlr.{module}\n   :members:\n```\n'
-        (src/'reference'/f'{module}.md').write_text(text)
-        names = ' '.join(f'`{n}`' for n in m.__all__ if not n.startswith('_'))
-        entries.append(f'| [{module}]({module}.md) | {quote} | {names} |')
-    toc = TOC.format(caption='Modules', pages='\n'.join(modules.values()))
-    head = '# Reference\n\nOne page for each module: what it offers, with parameters, defaults and units. The stories behind them, with examples, are the notebooks of the same names.\n\n'
-    (src/'reference'/'index.md').write_text(head + '| module | what it is | names |\n|---|---|---|\n' + '\n'.join(entries) + '\n\n' + toc + '\n')
+        lines = [f'# fastlr.{module}', '', quote, '', f'It is told, with examples, in [{nb}](../{nb}.ipynb).', '', '```{eval-rst}',
+                 f'.. automodule:: fastlr.{module}', '   :members:', '   :special-members: __call__', '```']
+        (src/'reference'/f'{module}.md').write_text('\n'.join(lines) + '\n')
+        names = [n for n in m.__all__ if callable(x := getattr(m, n)) and x.__doc__ and x.__module__ == m.__name__]
+        links = [f'[`{n}`](#fastlr.{module}.{n})' for n in names]
+        index += [f'## [{module}]({module}.md)', '', quote, '', ', '.join(links), '']
+    (src/'reference'/'index.md').write_text('\n'.join([*index, TOC.format(caption='Modules', pages='\n'.join(modules.values()))]) + '\n')
 
 
 def gather(src):

@@ -119,6 +119,7 @@ def main(args=None):
     parser.add_argument('--write', action='store_true', help='store the outputs, instead of comparing')
     args = parser.parse_args(args)
     paths = sorted(q.resolve() for p in args.paths for q in (p.rglob('[!._]*.ipynb') if p.is_dir() else [p]) if '.ipynb_checkpoints' not in q.parts)
+    if not paths: parser.error(f"no notebook in {', '.join(map(str, args.paths))}")
     failed = 0
     with ThreadPoolExecutor(2) as pool:
         for path, (seconds, wrong) in zip(paths, pool.map(lambda p: asyncio.run(run(p, args.write)), paths)):
