@@ -1,5 +1,5 @@
 "The site, built from the notebooks and looked at in a real browser."
-import functools, http.server, importlib, inspect, json, os, re, subprocess, sys, threading
+import functools, http.server, inspect, json, os, re, subprocess, sys, threading
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
