@@ -6,10 +6,10 @@
 __all__ = ['EVENTS', 'STATE', 'SHAPING_EVENTS', 'Callback', 'shapes_training', 'LearnerCallback', 'check_callback',
            'SmoothenValue', 'add_metrics', 'first_tensor', 'find_bs', 'AverageMetric', 'CallbackHandler']
 
-# %% ../nbs/06_callback.ipynb #766e0103
-import difflib, dis, inspect
+# %% ../nbs/06_callback.ipynb #c9361d4e
+import difflib, dis, inspect, types
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from fastcore.basics import camel2snake, listify, patch
@@ -189,6 +189,11 @@ def call(self:AverageMetric,
 # %% ../nbs/06_callback.ipynb #536b5ce1
 def _asks_for(method):
     "The entries of the state that `method` takes: their names, or None for all of them."
+    function = getattr(method, '__func__', None)
+    return _asked(function) if isinstance(function, types.FunctionType) else _asked.__wrapped__(method)
+
+@lru_cache(maxsize=1000)                                                # of functions, not of methods, which would keep their callbacks alive
+def _asked(method):
     params = inspect.signature(method).parameters.values()
     rest = next((p.name for p in params if p.kind is p.VAR_KEYWORD), None)
     code = getattr(method, '__code__', None)

@@ -75,10 +75,10 @@ def validate(
     handler # `CallbackHandler`, through which callbacks and metrics hear the batches
 ) -> torch.Tensor: # shape (), the mean loss over the rows, on the CPU
     "The mean loss of `learn.model` over `dl`. Raises `ValueError` if `dl` gives no batch."
-    total, n = 0., 0
+    total, n, device = 0., 0, learn.device
     with evaluating(learn, handler):
         for batch in dl:
-            xb, yb = handler.on_batch_begin(*learn.to_batch(batch), train=False)
+            xb, yb = handler.on_batch_begin(*learn.to_batch(batch, device), train=False)
             loss = loss_batch(learn.model, xb, yb, learn.loss_func, handler=handler)
             bs = find_bs(xb if yb is None else yb)
             total, n = total + loss*bs, n + bs
@@ -104,8 +104,9 @@ def fit(
             if epoch < handler.state['epoch']: continue                # a callback moved the start
             learn.model.train()
             handler.on_epoch_begin()
+            device = learn.device
             for batch in batch_bar(learn.data.train_dl, pbar):
-                xb, yb = handler.on_batch_begin(*learn.to_batch(batch))
+                xb, yb = handler.on_batch_begin(*learn.to_batch(batch, device))
                 loss = loss_batch(learn.model, xb, yb, learn.loss_func, learn.opt, handler)
                 if handler.on_batch_end(loss): break
             empty = not handler.state['num_batch']
@@ -221,7 +222,7 @@ def set_stat(self:OptimWrapper,
 # %% ../nbs/08_learner.ipynb #ca386a2d
 def _stat(name, doc):
     "A property that reads and sets hyperparameter `name`."
-    def get(self): return self.get_stat(name)[-1]
+    def get(self): return _read(self.opt.param_groups[-1], name)
     get.__doc__ = doc
     return property(get, lambda self, value: self.set_stat(name, value))
 
@@ -335,10 +336,11 @@ def quiet(self:Learner) -> bool: "Whether nothing is printed: silence was asked 
 
 @patch
 def to_batch(self:Learner,
-    batch # what a loader gave
+    batch, # what a loader gave
+    device=None # where it goes; default: `device`, which takes longer to find than a batch to split
 ): # (input, target), on the device; the target is None if the model computes the loss
     "The batch in two parts, where the model is."
-    return split_batch(to_device(batch, self.device), self.loss_func is not None)
+    return split_batch(to_device(batch, device or self.device), self.loss_func is not None)
 
 # %% ../nbs/08_learner.ipynb #d77ac211
 @patch

@@ -130,7 +130,7 @@ class LRSweep:
     ):
         check_settings(start_lr, end_lr, num_it, mode, stop_div, accumulate); check_parts(_listed(model), _listed(opt), _listed(schedulers), scaler, _listed(others))
         store_attr('model,scaler,schedulers,start_lr,end_lr,num_it,mode,stop_div,accumulate,extend,shift,seed,others,reduce,where,verify')
-        self.opts, self.snapshot, self._given, self._points, self._pending, self.groups, self._ends, self.stop_reason, self.done = [_inner(o) for o in _listed(opt)], None, snapshot, [], [], [], (np.ones(1),)*2, None, False; self._wrappers, self._parted = [o for o in _listed(opt) if o not in self.opts], True
+        self.opts, self.snapshot, self._given, self._points, self._pending, self.groups, self._ends, self.stop_reason, self.done = [_inner(o) for o in _listed(opt)], None, snapshot, [], [], [], (np.ones(1),)*2, None, False; self._wrappers, self._parted, self._world = [o for o in _listed(opt) if o not in self.opts], True, None
 
 # %% ../nbs/05_sweep.ipynb #4c91cc02
 def _read_every(loss): return 1 if loss.device.type == 'cpu' else 10
@@ -173,7 +173,7 @@ def _launch(self:LRSweep, snapshot):
 def _begin(self:LRSweep):
     "Counters at zero, and the first rate."
     self._points, self._pending, self._window, self._turns, self._last = [], [], [], 0, self.num_it
-    self._agreed = self._parted = False                 # whether all processes have decided on the end; whether the other processes know that this one has come to the end
+    self._world, self._agreed, self._parted = None, False, False        # whether all processes have decided on the end; whether the other processes know that this one has come to the end
     if _processes(self) > 1: self._meet_in_forward()
     self._diverged, self.stop_reason, self.done, self.recorded, self._skips = copy.copy(self.stop_div) if callable(self.stop_div) else Divergence(self.stop_div), None, False, True, 0
     (lo, hi), n = self._ends, self.num_it * (2 if self.extend else 1)
@@ -194,7 +194,7 @@ def _versions(self:LRSweep): return sum(p._version for g in self.groups for p in
 @patch
 def _set_rate(self:LRSweep, i):
     "Set the rates of update `i`."
-    self._rates = self._schedule[i]
+    self._rates = self._schedule[i].tolist()
     self._left = {}                                     # what the optimizer makes of its rates in a step
     for g, lr in zip(self.groups, self._rates): set_group_value(g, 'lr', lr)
 
@@ -205,7 +205,7 @@ def check_rate(self:LRSweep,
 ):
     "Raise `ValueError` if somebody else has changed the rate since it was set."
     for i, (g, lr) in enumerate(zip(self.groups, self._rates)):
-        if not torch.is_tensor(g['lr']) and g['lr'] not in (lr, self._left.get(i)):
+        if g['lr'] is not lr and not torch.is_tensor(g['lr']) and g['lr'] not in (lr, self._left.get(i)):
             raise ValueError(f"the rate was set to {g['lr']:g} where the range test had set {lr:g}: {remedy}")
 
 @patch
@@ -323,13 +323,16 @@ def _was_skipped(self:LRSweep, loss):
 
 # %% ../nbs/05_sweep.ipynb #da81dcf2
 def _processes(sweep):
-    "How many processes sweep together."
-    d = torch.distributed
-    return d.get_world_size() if sweep.reduce and d.is_available() and d.is_initialized() else 1
+    "How many processes sweep together: that is asked several times a step, and found out once a sweep."
+    if sweep._world is None:
+        d = torch.distributed
+        sweep._world = d.get_world_size() if sweep.reduce and d.is_available() and d.is_initialized() else 1
+    return sweep._world
 
 @patch
 def _values(self:LRSweep, losses) -> list[float]:
     "The losses as numbers, with one copy from the device; of several processes their means, and all of them have to come here."
+    if len(losses) == 1 and _processes(self) == 1: return [losses[0].item()]
     return self._over_all(torch.stack(losses).double()/_processes(self)).tolist() if losses else []
 
 @patch
