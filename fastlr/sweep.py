@@ -332,7 +332,7 @@ def _processes(sweep):
 @patch
 def _values(self:LRSweep, losses) -> list[float]:
     "The losses as numbers, with one copy from the device; of several processes their means, and all of them have to come here."
-    if len(losses) == 1 and _processes(self) == 1: return [losses[0].item()]
+    if len(losses) == 1 and _processes(self) == 1: return [losses[0].tolist()]
     return self._over_all(torch.stack(losses).double()/_processes(self)).tolist() if losses else []
 
 @patch

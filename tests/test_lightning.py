@@ -246,7 +246,9 @@ def test_in_another_thread_and_without_gradients():
     with torch.no_grad(): found.append(find(trainer(), m, dl)); assert not torch.is_grad_enabled()
     assert [len(f.curve) for f in found] == [20, 20] and prints.changed() == []
 
-def test_a_real_interrupt():
+def test_a_real_interrupt(request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)     # a job in the background is started with Ctrl-C ignored
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     class Presses(Steps):
         def training_step(self, batch, i):
             if len(self.seen) == 5: os.kill(os.getpid(), signal.SIGINT)
