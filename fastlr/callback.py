@@ -88,6 +88,18 @@ class LearnerCallback(Callback):
         if k.startswith('_') or 'learn' not in self.__dict__: raise AttributeError(f"{type(self).__name__!r} has no attribute {k!r}")
         return getattr(self.learn, k)
 
+# %% ../nbs/06_callback.ipynb #a3fd87cc
+def _of_function(find, method):
+    "What the cached `find` says of the function of `method`; a bound method would keep its callback alive in the cache, and other callables are looked at anew."
+    function = getattr(method, '__func__', None)
+    return find(function, 1) if isinstance(function, types.FunctionType) else find.__wrapped__(method, 0)
+
+@lru_cache(maxsize=1000)
+def _foreign(method, skip):
+    "Arguments that `method` needs, after the first `skip`, and the state does not hold."
+    params = list(inspect.signature(method).parameters.values())[skip:]
+    return [p.name for p in params if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.default is p.empty and p.name not in STATE]
+
 # %% ../nbs/06_callback.ipynb #348c5b5e
 def _like(name, names):
     near = difflib.get_close_matches(name, names, 1)
@@ -106,9 +118,8 @@ def check_callback(
     for k in dir(type(cb)):
         if k.startswith('on_') and k not in EVENTS: raise TypeError(f"{name}.{k}: there is no such event; {_like(k, EVENTS)}")
     for event in EVENTS:
-        for p in inspect.signature(getattr(cb, event)).parameters.values() if _listens(cb, event) else ():
-            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.default is p.empty and p.name not in STATE:
-                raise TypeError(f"{name}.{event} asks for {p.name!r}, which the state does not hold; {_like(p.name, STATE)}")
+        for arg in _of_function(_foreign, getattr(cb, event)) if _listens(cb, event) else ():
+            raise TypeError(f"{name}.{event} asks for {arg!r}, which the state does not hold; {_like(arg, STATE)}")
 
 # %% ../nbs/06_callback.ipynb #f480b8d2
 class SmoothenValue:
@@ -189,12 +200,11 @@ def call(self:AverageMetric,
 # %% ../nbs/06_callback.ipynb #536b5ce1
 def _asks_for(method):
     "The entries of the state that `method` takes: their names, or None for all of them."
-    function = getattr(method, '__func__', None)
-    return _asked(function) if isinstance(function, types.FunctionType) else _asked.__wrapped__(method)
+    return _of_function(_asked, method)
 
-@lru_cache(maxsize=1000)                                                # of functions, not of methods, which would keep their callbacks alive
-def _asked(method):
-    params = inspect.signature(method).parameters.values()
+@lru_cache(maxsize=1000)
+def _asked(method, skip):
+    params = list(inspect.signature(method).parameters.values())[skip:]
     rest = next((p.name for p in params if p.kind is p.VAR_KEYWORD), None)
     code = getattr(method, '__code__', None)
     if rest and (code is None or rest not in code.co_varnames or _loads(method, rest)): return None

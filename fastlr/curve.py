@@ -81,16 +81,32 @@ def aligned(self:LRCurve) -> tuple[np.ndarray, np.ndarray]: # rates (n-shift,), 
 # %% ../nbs/01_curve.ipynb #88f18b17
 def _solve5(d, e, f, b):
     "Solve a symmetric positive definite five-diagonal system: diagonals `d` (n), `e` (n-1), `f` (n-2), right side `b` (n)."
-    n, l1, l2, D, z = len(d), [0.]*len(d), [0.]*len(d), [0.]*len(d), list(b)
-    for i in range(n):                                   # A = L D L', and the forward pass along with it
-        if i > 1: l2[i] = f[i-2] / D[i-2]
-        if i > 0: l1[i] = (e[i-1] - (l2[i]*D[i-2]*l1[i-1] if i > 1 else 0.)) / D[i-1]
-        D[i] = d[i] - (l1[i]**2*D[i-1] if i > 0 else 0.) - (l2[i]**2*D[i-2] if i > 1 else 0.)
-        z[i] -= (l1[i]*z[i-1] if i > 0 else 0.) + (l2[i]*z[i-2] if i > 1 else 0.)
-    z = [a/b for a, b in zip(z, D)]
-    for i in reversed(range(n-1)):
-        z[i] -= l1[i+1]*z[i+1] + (l2[i+2]*z[i+2] if i+2 < n else 0.)
-    return np.array(z)
+    rows, x = [], [0., 0.]
+    u = p = q = q2 = z = z2 = f1 = f2 = 0.               # of the rows before; plain numbers in local names, since this loop is most of what a suggestion costs
+    for d_i, e_i, f_i, b_i in zip(d, e + [0.], f + [0., 0.], b):
+        D = d_i - f2*q2 - u*p
+        z, z2 = (b_i - f2*z2 - u*z) / D, z
+        u = e_i - f1*p
+        p, q, q2, f1, f2 = u/D, f_i/D, q, f_i, f1
+        rows.append((z, p, q))
+    for z, p, q in reversed(rows): x.append(z - p*x[-1] - q*x[-2])
+    return np.array(x[:1:-1])
+
+# %% ../nbs/01_curve.ipynb #e5d90d89
+def _knots(x, most):
+    "Index at which each group of neighbours begins, none of them wider than `most`; the ends stand alone."
+    k = max(1, int((1+1e-9)*most/np.diff(x).max()))
+    return np.r_[0, np.arange(1, len(x)-1, k), len(x)-1]
+
+def _roughness(x, bandwidth):
+    "Diagonals (n), (n-1) and (n-2) of the matrix that makes z'Pz the squared second derivative of z, integrated along `x` (n,), times `bandwidth` to the fourth."
+    h0, h1 = np.diff(x)[:-1], np.diff(x)[1:]
+    c = np.stack([2/(h0*(h0+h1)), -2/(h0*h1), 2/(h1*(h0+h1))])        # second derivative, three coefficients a row
+    pen = bandwidth**4 * (h0+h1)/2
+    d, e, f = np.zeros(len(x)), np.zeros(len(x)-1), pen*c[0]*c[2]
+    for k in range(3): d[k:len(x)-2+k] += pen*c[k]**2
+    for k in range(2): e[k:len(x)-2+k] += pen*c[k]*c[k+1]
+    return d, e, f
 
 # %% ../nbs/01_curve.ipynb #d5587244
 def whittaker(
@@ -103,17 +119,15 @@ def whittaker(
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if not bandwidth > 0: raise ValueError(f"whittaker: bandwidth must be above zero, got {bandwidth!r}")
     if len(y) < 3: return y.copy()
-    h0, h1, dx = np.diff(x)[:-1], np.diff(x)[1:], np.gradient(x)
-    c = np.stack([2/(h0*(h0+h1)), -2/(h0*h1), 2/(h1*(h0+h1))])        # second derivative, three coefficients a row
-    pen = bandwidth**4 * (h0+h1)/2
-    d, e, f = np.zeros(len(y)), np.zeros(len(y)-1), pen*c[0]*c[2]
-    for k in range(3): d[k:len(y)-2+k] += pen*c[k]**2
-    for k in range(2): e[k:len(y)-2+k] += pen*c[k]*c[k+1]
-    mid, w, z = np.median(y), np.ones(len(y)), y - np.median(y)       # about the median: a constant stays exactly itself
+    starts = _knots(x, bandwidth/4); pool = lambda v: np.add.reduceat(v, starts)
+    dx, mid = np.gradient(x), np.median(y)
+    knots = pool(x*dx) / pool(dx)
+    d, e, f = _roughness(knots, bandwidth)
+    w, v = np.ones(len(y)), y - mid                     # about the median: a constant stays exactly itself
     spread = np.diff(np.quantile(y, [0.1, 0.9]))[0]
     for _ in range(4 if robust else 1):
-        z = _solve5((d + w*dx).tolist(), e.tolist(), f.tolist(), (w*dx*(y-mid)).tolist())
-        r = np.abs(y - mid - z); s = max(1.5*1.4826*np.median(r), spread/10)
+        z = np.interp(x, knots, _solve5((d + pool(w*dx)).tolist(), e.tolist(), f.tolist(), pool(w*dx*v).tolist()))
+        r = np.abs(v - z); s = max(1.5*1.4826*np.median(r), spread/10)
         if s > 0: w = np.minimum(1, s/np.maximum(r, s))
     return z + mid
 
@@ -129,11 +143,9 @@ def noise_level(
 
 def _lowest(losses):
     "Index and value of the lowest median of five neighbours."
-    n = len(losses)
-    ends = [i for i in range(n) if i < 2 or i >= n-2]                      # where a neighbour is missing
-    medians = np.full(n, np.inf)
-    if n > 4: medians[2:-2] = np.median(np.lib.stride_tricks.sliding_window_view(losses, 5), axis=1)
-    for i in ends: medians[i] = np.median(losses[max(0, i-2):i+3])
+    windows = np.sort(np.lib.stride_tricks.sliding_window_view(np.r_[[np.inf]*2, losses, [np.inf]*2], 5), axis=1)
+    rows, k = np.arange(len(losses)), np.isfinite(windows).sum(1)         # at the ends neighbours are missing
+    medians = (windows[rows, (k-1)//2] + windows[rows, k//2]) / 2
     return int(medians.argmin()), float(medians.min())
 
 # %% ../nbs/01_curve.ipynb #26c37747

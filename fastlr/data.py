@@ -43,7 +43,8 @@ def to_device(
 ):
     "`x` on `device`."
     if device is None: return x
-    if isinstance(x, torch.Tensor): return x.to(device, non_blocking=non_blocking)
+    if isinstance(x, torch.Tensor): return x if x.device == device else x.to(device, non_blocking=non_blocking)
+    if type(x) in (tuple, list): return type(x)([to_device(v, device, non_blocking) for v in x])
     if callable(getattr(x, 'to', None)): return x.to(device)            # first, for it knows best: of a packed sequence, a tuple, a part stays behind
     if isinstance(x, Mapping): return _like_mapping(x, {k: to_device(v, device, non_blocking) for k, v in x.items()})
     if hasattr(x, '_fields'): return type(x)(*(to_device(v, device, non_blocking) for v in x))

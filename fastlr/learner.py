@@ -164,7 +164,7 @@ def _read(group, name):
     "Hyperparameter `name` of a parameter group, None if its optimizer has no such thing."
     if name == 'mom': return group.get('momentum', group.get('betas', (None,))[0])
     if name == 'beta': return group.get('alpha', group.get('betas', (None, None))[1])
-    return group.get(dict(wd='weight_decay').get(name, name))
+    return group.get('weight_decay' if name == 'wd' else name)
 
 def _write(group, name, value):
     if _read(group, name) is None: raise ValueError(f"this optimizer has no hyperparameter {name!r}; its groups hold {', '.join(k for k in group if k != 'params')}")

@@ -15,7 +15,7 @@ from fastcore.basics import listify, patch
 from .callback import LearnerCallback, SmoothenValue
 from .learner import Learner
 from .suggest import NoSuggestion
-from .sweep import _main_process
+from .sweep import _main_process, _read_every
 
 # %% ../nbs/09_recorder.ipynb #2726127d
 class Recorder(LearnerCallback):
@@ -34,7 +34,7 @@ class Recorder(LearnerCallback):
     def on_batch_begin(self, train, **kwargs):
         if train: opt = self.learn.opt; self.lrs.append(_value(opt.lr)); self.moms.append(_value(opt.mom))
 
-    def on_backward_begin(self, last_loss, **kwargs): self._raw.append(last_loss.detach().clone())
+    def on_backward_begin(self, last_loss, **kwargs): self._raw.append(last_loss.item() if _read_every(last_loss) == 1 else last_loss.detach().clone())
 
     def on_epoch_end(self, epoch, num_batch, last_metrics, pbar, **kwargs):
         self.nb_batches.append(num_batch); self.val_losses.append(last_metrics[0])
@@ -65,7 +65,8 @@ def format_stats(self:Recorder,
 def losses(self:Recorder) -> torch.Tensor: # (n,) on the CPU
     "Training loss after each batch, smoothed: a moving average with momentum 0.98, corrected for its start."
     new = self._raw[len(self._smooth):]
-    for v in torch.stack([l.float().reshape(()) for l in new]).tolist() if new else ():
+    if new and torch.is_tensor(new[0]): new = torch.stack([l.float().reshape(()) for l in new]).tolist()         # from an accelerator, with one copy
+    for v in new:
         self._smoothener.add_value(v); self._smooth.append(self._smoothener.smooth)
     return torch.tensor(self._smooth)
 

@@ -6,9 +6,9 @@
 __all__ = ['MIN_POINTS', 'CONSTANT', 'ONE_CYCLE', 'MARGIN', 'BLIND_MARGIN', 'RULES', 'Suggestion', 'NoSuggestion', 'steep',
            'minimum', 'valley', 'slide', 'fall_centre', 'Bounds', 'cyclical_bounds']
 
-# %% ../nbs/02_suggest.ipynb #1e638696
-from bisect import insort
+# %% ../nbs/02_suggest.ipynb #c55ee84f
 from dataclasses import dataclass, replace
+from heapq import heappush, heappushpop
 from html import escape
 
 import numpy as np
@@ -58,26 +58,30 @@ def _look(lrs, losses):
                            "loss diverged at once or was no number, lower start_lr and look at the data.")
     x, z = np.log10(lrs), smoothed(lrs, losses)
     low = int(z.argmin())
-    return _View(x, z, z[0]-z[low], low, noise_level(losses), low > 0 and _fall_score(x, losses) > 3.5)
+    noise = noise_level(losses)
+    return _View(x, z, z[0]-z[low], low, noise, low > 0 and _fall_score(x, np.minimum(losses, ceiling(losses)), noise) > 3.5)
 
-# %% ../nbs/02_suggest.ipynb #ced6254d
-def _fall_score(x, losses):
-    "How far the losses over half a decade, one or two lie below all before them, at most, in standard errors."
-    n, cut, noise = len(losses), np.minimum(losses, ceiling(losses)), noise_level(losses)
+# %% ../nbs/02_suggest.ipynb #7930e4f6
+def _fall_score(x, cut, noise):
+    "How far the losses `cut` (n,) over half a decade, one or two lie below all before them, at most, in standard errors."
+    n = len(cut)
     widths = {min(max(5, round(decades/np.median(np.diff(x)))), n//2) for decades in (0.5, 1, 2)}
     medians, means, largest = _prefix_medians(cut), np.r_[np.nan, cut.cumsum()/np.arange(1, n+1)], 0.
     for w in widths:
-        i, after = np.arange(w, n-w+1), np.lib.stride_tricks.sliding_window_view(cut, w)[w:]
-        drop = np.minimum((medians[i]-np.median(after, 1))/1.25, means[i]-after.mean(1))         # 1.25: the error of a median, in that of a mean
+        i = np.arange(w, n-w+1, max(1, w//16))
+        after = np.sort(np.lib.stride_tricks.sliding_window_view(cut, w)[i], 1)
+        median = (after[:, (w-1)//2] + after[:, w//2]) / 2                                       # np.median of rows takes several times as long
+        drop = np.minimum((medians[i]-median)/1.25, means[i]-after.mean(1))                      # 1.25: the error of a median, in that of a mean
         largest = max(largest, (drop / np.sqrt(1/w + 1/i)).max())
     return largest/noise if noise > 0 else np.inf if largest > 0 else 0.
 
 def _prefix_medians(values):
     "Median of the first i values, for i from 0 (nan) to n."
-    seen, out = [], [np.nan]
-    for v in values:
-        insort(seen, v)
-        out.append((seen[(len(seen)-1)//2] + seen[len(seen)//2]) / 2)
+    low, high, out = [], [], [np.nan]                    # two heaps; the lower half is negated, and one longer when the number is odd
+    for i, v in enumerate(values.tolist()):
+        if i % 2: heappush(high, -heappushpop(low, -v))
+        else: heappush(low, -heappushpop(high, v))
+        out.append((high[0]-low[0])/2 if i % 2 else -low[0])
     return np.array(out)
 
 # %% ../nbs/02_suggest.ipynb #91899867

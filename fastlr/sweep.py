@@ -132,8 +132,8 @@ class LRSweep:
         store_attr('model,scaler,schedulers,start_lr,end_lr,num_it,mode,stop_div,accumulate,extend,shift,seed,others,reduce,where,verify')
         self.opts, self.snapshot, self._given, self._points, self._pending, self.groups, self._ends, self.stop_reason, self.done = [_inner(o) for o in _listed(opt)], None, snapshot, [], [], [], (np.ones(1),)*2, None, False; self._wrappers, self._parted, self._world = [o for o in _listed(opt) if o not in self.opts], True, None
 
-# %% ../nbs/05_sweep.ipynb #4c91cc02
-def _read_every(loss): return 1 if loss.device.type == 'cpu' else 10
+# %% ../nbs/05_sweep.ipynb #59d02473
+def _read_every(loss): return 1 if loss.is_cpu else 10
 
 @patch
 def start(self:LRSweep):
@@ -352,17 +352,19 @@ MEETINGS = [0]                                                          # how ma
 def _meet(word='') -> str: # what was said first
     "Wait until all processes are here, or one has left word; or leave one and go on."
     from torch.distributed.distributed_c10d import _get_default_store
-    store, i, pause, begin = _get_default_store(), MEETINGS[0], 1e-4, time.monotonic()
+    store, i, begin = _get_default_store(), MEETINGS[0], time.monotonic()
     place, old = f'fastlr/{i}', f'fastlr/{i-1}'
-    if word: store.compare_set(place, '', word)
+    said = b''
+    if word: said = store.compare_set(place, '', word)
     elif store.add(f'{place}/here', 1) == torch.distributed.get_world_size():
-        store.compare_set(place, '', ALL_HERE)
+        said = store.compare_set(place, '', ALL_HERE)                   # or what was there before
         for key in (old, f'{old}/here'): store.delete_key(key)          # which all have read by now
-    while not store.check([place]):                                     # not `store.wait`, during which Ctrl-C has to wait too
-        time.sleep(pause); pause = min(1.5*pause, 0.02)
-        if time.monotonic() - begin > PATIENCE: raise RuntimeError(f"LRSweep: another process has not come for {PATIENCE/60:g} minutes. Did it end, or is it busy elsewhere? One that sweeps alone needs reduce=False")
+    while not said and not store.check([place]):                        # not `store.wait`, during which Ctrl-C has to wait too
+        waited = time.monotonic() - begin
+        if waited > PATIENCE: raise RuntimeError(f"LRSweep: another process has not come for {PATIENCE/60:g} minutes. Did it end, or is it busy elsewhere? One that sweeps alone needs reduce=False")
+        time.sleep(min(max(5e-5, waited/50), 0.02))                     # so that it comes late by 2 % of the wait
     MEETINGS[0] = i + 1
-    return store.get(place).decode()
+    return (said or store.get(place)).decode()
 
 # %% ../nbs/05_sweep.ipynb #6ccf6d7b
 def tell_others(

@@ -68,7 +68,7 @@ def test_curves_cannot_be_written_to():
 
 
 @settings(max_examples=50, deadline=None)
-@given(value=st.floats(-1e6, 1e6), n=st.integers(1, 200))
+@given(value=st.floats(-1e6, 1e6), n=st.integers(1, 200) | st.just(2000))
 def test_constant_losses_smooth_to_themselves_exactly(value, n):
     assert (LRCurve(10**np.linspace(-7, 1, n) if n > 1 else [1e-7], [value]*n).smooth() == value).all()
 
@@ -120,6 +120,23 @@ def test_suggestions_are_plain_floats_with_a_reason():
 
 
 LOGS = 10**np.linspace(-7, 1, 60)
+def penalised_least_squares(x, y, h): # what `whittaker` solves for, with full matrices and a value for each point
+    h0, h1, dx = np.diff(x)[:-1], np.diff(x)[1:], np.gradient(x)
+    second = np.zeros((len(x)-2, len(x)))
+    for i, row in enumerate(second): row[i:i+3] = 2/(h0[i]*(h0[i]+h1[i])), -2/(h0[i]*h1[i]), 2/(h1[i]*(h0[i]+h1[i]))
+    return np.linalg.solve(np.diag(dx) + h**4 * second.T @ np.diag((h0+h1)/2) @ second, dx*y)
+
+@pytest.mark.parametrize('n, within', ((3, 1e-9), (30, 1e-9), (250, 1e-9), (1000, 5e-3), (3000, 5e-3)))
+def test_long_curves_are_smoothed_as_short_ones_are(n, within): # the fall is from 2 to 0, within a decade
+    x = np.linspace(-7, 1, n); y = 1 - np.tanh(4*(x+2)) + np.random.default_rng(n).normal(0, 0.1, n)
+    assert np.abs(whittaker(x, y, robust=False) - penalised_least_squares(x, y, 0.12)).max() < within
+    line = 3 - 0.2*x
+    assert np.allclose(whittaker(x, line), line, rtol=0, atol=1e-7)
+
+def test_points_far_apart_keep_a_value_each(): # 600 in two decades, and 20 in six
+    x = np.r_[np.linspace(-7, -1.3, 20), np.linspace(-1, 1, 600)]; y = np.sin(x) + np.random.default_rng(0).normal(0, 0.1, 620)
+    assert np.abs(whittaker(x, y, robust=False) - penalised_least_squares(x, y, 0.12)).max() < 1e-6
+
 @pytest.mark.parametrize('c', [LRCurve([], []), LRCurve([0.1, 0.2], [1, 0.5]), LRCurve(LOGS, [1.]*60), LRCurve(LOGS, np.linspace(1, 5, 60)),
                                LRCurve(LOGS, np.random.default_rng(0).normal(0, 1, 60))], ids=['empty', 'two', 'equal', 'rising', 'noise'])
 def test_no_suggestion_says_why_and_what_to_do(c):

@@ -284,3 +284,12 @@ def test_learner_callback_finds_what_it_lacks(learn):
     cb = ClipV1(learn)
     assert learn.clip_v1 is cb and cb.model is learn.model and cb.data is learn.data and cb.path == learn.path and cb.model_dir == learn.model_dir
     with pytest.raises(AttributeError): cb.no_such_thing
+
+
+def test_events_that_an_instance_was_given():
+    cb = Callback(); cb.on_batch_end = lambda last_loss: heard.append(last_loss)          # no method: no `self` to leave out
+    heard, handler = [], CallbackHandler([cb])
+    handler.on_batch_end(0.5)
+    assert heard == [0.5]
+    cb.on_batch_end = lambda los: None
+    with pytest.raises(TypeError, match="asks for 'los'"): CallbackHandler([cb])

@@ -299,3 +299,18 @@ def test_any_curve_gets_an_answer_inside_or_a_refusal(seed, n, kind):
         try: b = c.bounds(); assert lrs[0] <= b.base_lr < b.max_lr <= lrs[-1]
         except NoSuggestion: pass
         assert all(isinstance(f, str) and f for f in c.findings) and c._repr_html_()
+
+
+@pytest.mark.parametrize('n', (1000, 5000))
+def test_long_curves_of_noise_do_not_seem_to_fall(n):
+    rng, lrs, fell = np.random.default_rng(n), np.geomspace(1e-7, 10, n), 0
+    for _ in range(40):
+        try: fell += LRCurve(lrs, 2.3 + rng.normal(0, 0.1, n)).suggest() is not None
+        except NoSuggestion: pass
+    assert fell <= 3
+
+@pytest.mark.parametrize('n', (100, 200, 1000, 10_000))
+def test_the_steepest_point_is_found_however_many_points_there_are(n): # it is at 1e-2; with a hundred points the next are a factor of 1.2 away
+    lrs = np.geomspace(1e-7, 10, n); x = np.log10(lrs)
+    losses = 1 - np.tanh(4*(x+2)) + 8*np.maximum(x, 0) + np.random.default_rng(n).normal(0, 0.02, n)
+    assert 1/1.2 < LRCurve(lrs, losses).suggest('steep').lr/1e-2 < 1.2
