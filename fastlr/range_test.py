@@ -385,10 +385,10 @@ def _check_options(self:RangeTest):
     if self.cache_dir is not None and not Path(self.cache_dir).is_dir(): raise ValueError(f"cache_dir must be a directory that exists, got {str(self.cache_dir)!r}")
 
 @patch
-def _loss(self:RangeTest, batch, non_blocking=True):
+def _loss(self:RangeTest, batch, device, non_blocking=True):
     "The loss of a pair (inputs, labels)."
-    inputs, labels = to_device(tuple(batch), self.device, non_blocking)
-    with torch.autocast(**(self.amp_config or dict(device_type=self.device.type))) if self.amp_backend else nullcontext():
+    inputs, labels = to_device(tuple(batch), device, non_blocking)
+    with torch.autocast(**(self.amp_config or dict(device_type=device.type))) if self.amp_backend else nullcontext():
         return check_loss(self.criterion(self.model(inputs), labels), 'criterion')
 
 # %% ../nbs/13_range_test.ipynb #69909a67
@@ -414,7 +414,7 @@ def range_test(self:RangeTest,
     rule = Divergence(diverge_th, 1-smooth_f if smooth_f else 0., corrected=False)
     sweep = LRSweep(self.optimizer, [self.model, *parts_of_function(self.criterion)[0]], start_lr, end_lr, num_iter, step_mode.lower(), rule, accumulation_steps,
                     self.grad_scaler if self.amp_backend else None, shift=1 if val is None else 0, where='device' if self.memory_cache else self.cache_dir or tempfile.gettempdir())
-    try: _run_sweep(sweep, train, partial(self._loss, non_blocking=non_blocking_transfer), val, self._move_to, dict(criterion=self.criterion), progress=progress)
+    try: _run_sweep(sweep, train, partial(self._loss, device=self.device, non_blocking=non_blocking_transfer), val, self._move_to, dict(criterion=self.criterion), progress=progress)
     finally: self._note(sweep, smooth_f, progress)
 
 # %% ../nbs/13_range_test.ipynb #a53a2c9d

@@ -255,7 +255,7 @@ def record(self:LRSweep,
     self.check_rate()
     self.recorded, self._turns = True, self._turns+1
     if self.done and self.stop_reason != 'data': return True          # after 'data' there may be the rest of a window
-    if loss is not None: self._window.append(loss.detach().reshape(()))
+    if loss is not None: self._window.append(loss.detach() if loss.ndim == 0 else loss.detach().reshape(()))
     full = self._turns % self.accumulate == 0 if update is None else update
     if full and update is None: self._check_step()
     return self.flush() if full else False

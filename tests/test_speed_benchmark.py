@@ -1,0 +1,105 @@
+"The benchmark of speed: it compares like with like, counts right, prints the table, and its stored results are complete. (No time is judged here.)"
+import itertools, json, subprocess, sys
+from pathlib import Path
+
+import pytest, torch
+
+HERE = Path(__file__).parent.parent/'benchmarks'
+sys.path.insert(0, str(HERE))
+import speed
+from fastlr import LRSweep
+
+TINY = (6, 8, 3)
+
+
+@pytest.fixture
+def made(monkeypatch): # the models and optimizers that the benchmark makes
+    made, net = [], speed.net
+    monkeypatch.setattr(speed, 'net', lambda widths: made.append(net(widths)) or made[-1])
+    return made
+
+
+def run(competitors, names, made): # each from a fresh model, by its name
+    found = {}
+    for name in names:
+        make, n = competitors[name], len(made)
+        make()(); found[name] = made[n]
+    return found
+
+def weights(model): return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_learner_and_loop_by_hand_train_alike(made):
+    data = speed.batches(TINY, 12)
+    models = run(speed.loops(data, TINY), ['by hand', 'Learner.fit', '... with a progress bar', '... bar, metric, validation'], made)
+    torch.manual_seed(0)
+    assert not torch.equal(weights(models['by hand']), weights(speed.net(TINY)))
+    for m in models.values(): assert torch.equal(weights(m), weights(models['by hand']))
+
+
+def test_peers_do_as_many_steps(made):
+    pytest.importorskip('ignite')
+    models = run(speed.loops(speed.batches(TINY, 12), TINY), ['by hand', 'ignite'], made)
+    assert torch.equal(weights(models['by hand']), weights(models['ignite']))
+
+
+def test_finders_take_all_steps_and_put_everything_back(made, monkeypatch):
+    steps, seen, finish = 15, [], LRSweep.finish
+    def counted(self, *args, **kwargs): seen.append(len(self)); return finish(self, *args, **kwargs)
+    monkeypatch.setattr(LRSweep, 'finish', counted)
+    competitors = speed.finders(speed.batches(TINY, steps), TINY, steps)
+    models = run(competitors, [n for n in competitors if n != 'by hand'], made)
+    assert set(seen) == {steps} and len(seen) >= 3
+    start = weights(speed.net(TINY))
+    for name, m in models.items(): assert torch.equal(weights(m), start), name
+    moved = run(competitors, ['by hand'], made)['by hand']
+    assert not torch.equal(weights(moved), start)                                      # it doesn't clean up
+
+
+def test_interleaved_by_a_clock_of_its_own(monkeypatch):
+    clock, order, cost = [0.], [], dict(base=2., twice=4.)
+    monkeypatch.setattr(speed.time, 'perf_counter', lambda: clock[0])
+    def competitor(name):
+        def make():
+            def run(): order.append(name); clock[0] += cost[name]
+            return run
+        return make
+    found = speed.interleaved({n: competitor(n) for n in cost}, rounds=3, per=2)
+    assert found == dict(base=dict(seconds=1., ratio=1., low=1., high=1.), twice=dict(seconds=2., ratio=2., low=2., high=2.))
+    assert order == ['base', 'twice', 'base'] * 4                                       # one round more, which doesn't count
+
+
+def test_copies_are_counted():
+    x = torch.ones(3, requires_grad=True)
+    with speed.Copies() as copies: (x*2).sum().backward()
+    assert copies.count == 0
+    for i, fetch in enumerate((lambda: x.sum().item(), lambda: x.tolist(), lambda: float(x.sum()), lambda: bool(x.sum() > 0), lambda: x.detach().numpy(), lambda: x.cpu())):
+        with copies: fetch()
+        assert copies.count == i+1
+
+
+def test_reading_each_loss_would_be_noticed(monkeypatch): # of an accelerator, as the benchmark makes believe
+    assert all(r['ratio'] <= r['goal'] for r in speed.part_d(True))
+    import fastlr.recorder
+    monkeypatch.setattr(fastlr.recorder.Recorder, 'on_backward_begin', lambda self, last_loss, **kwargs: self._raw.append(last_loss.item()))
+    assert max(r['ratio'] for r in speed.part_d(True)) >= 1
+
+
+def test_the_table_is_printed_with_its_goals():
+    out = subprocess.run([sys.executable, str(HERE/'speed.py'), '--quick', 'd', 'f'], capture_output=True, text=True, timeout=300)
+    assert out.returncode == 0, out.stderr[-2000:]
+    rows = [l for l in out.stdout.splitlines() if l.startswith('(')]
+    assert [l[1] for l in rows] == ['d', 'd', 'f', 'f', 'f'] and sum('goal' in l for l in rows) == 3
+    assert all(' met' in l for l in rows if l[1] == 'd')
+    bad = subprocess.run([sys.executable, str(HERE/'speed.py'), 'x'], capture_output=True, text=True, timeout=300)
+    assert bad.returncode == 2 and "parts must be of a b c d e f g grows, got x" in bad.stderr
+
+
+def test_stored_results_are_complete():
+    stored = json.loads((HERE/'speed.json').read_text())
+    whats = [r['what'] for r in stored['rows']]
+    assert [k for k, _ in itertools.groupby(w[1] for w in whats)] == list('abcdefg') and len(set(whats)) == len(whats)
+    goals = [r for r in stored['rows'] if r['goal'] is not None]
+    assert {'torch', 'pytorch-ignite', 'lightning', 'fastai', 'torch-lr-finder'} <= stored['versions'].keys() and len(goals) >= 18
+    assert {w for w in whats if 'parameters' in w and 'lr_find' in w} == {f'(b) Learner.lr_find, {size} parameters, {n} steps' for size, n in zip(speed.SIZES, (100, 100, 10))}
+    assert stored['grows'].keys() == {'groups', 'steps', 'callbacks', 'parameters'} and '1000' in stored['grows']['groups'] and '50' in stored['grows']['callbacks']
