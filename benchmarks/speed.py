@@ -2,7 +2,7 @@
 
     python benchmarks/speed.py [--quick] [--write] [a b ...]
 
-All is measured in one process with one thread, in rounds in which each competitor has its turn, between two of the loop written by
+What is timed beside a loop runs in one process (with (g) two) and one thread, without garbage collection, in rounds in which each competitor has its turn, between two of the loop written by
 hand; printed are the medians of the ratios to that, and their quartiles: seconds say more of the machine than of the code. Letters choose parts; `--quick` takes fewer
 rounds and leaves out the largest model; `--write` keeps the results in speed.json, which the notebook on speed draws. The others:
 
@@ -209,7 +209,8 @@ def part_c(quick):
     "Of the state (weights, gradients, two moments), as Linux counts the memory of a process."
     if not Path('/proc/self/clear_refs').exists(): return []
     sys.path.insert(0, str(HERE))
-    out = subprocess.run([sys.executable, HERE/'snapshot_memory.py', 'device', 'device'], capture_output=True, text=True, check=True).stdout
+    env = {k: v for k, v in os.environ.items() if k not in STEADY}
+    out = subprocess.run([sys.executable, HERE/'snapshot_memory.py', 'device', 'device'], capture_output=True, text=True, check=True, env=env).stdout
     keep, restore = [float(w) for w in out.split() if w.replace('.', '').isdigit() and '.' in w]
     return [dict(what='(c) memory of a snapshot, in copies of the state', ratio=keep, goal=1.05), dict(what='(c) further memory to restore it', ratio=restore, goal=0.05)]
 
@@ -374,20 +375,26 @@ def show(row):
     per = f"{1e6*row['seconds']:8.0f} µs" if 'seconds' in row else ' '*11
     spread = f"  {row['low']:.2f} to {row['high']:.2f}" if 'low' in row else ' '*14
     goal = '' if row['goal'] is None else f"  goal {row['goal']:<5g} {'met' if row['ratio'] <= row['goal'] else 'not met'}"
-    print(f"{row['what']:60}{per}{row['ratio']:9.3f}{spread}{goal}".rstrip(), flush=True)
+    print(f"{row['what']:69}{per}{row['ratio']:9.3f}{spread}{goal}".rstrip(), flush=True)
+
+STEADY = dict(MALLOC_TRIM_THRESHOLD_=str(2**40), MALLOC_MMAP_MAX_='0')
 
 def main():
+    if sys.platform == 'linux' and 'MALLOC_TRIM_THRESHOLD_' not in os.environ:      # else glibc gives memory back and asks for it again in every step, or not, as the heap happens to lie
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **STEADY})
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('parts', nargs='*', help=f"of {' '.join(PARTS)} grows (default: all)")
     p.add_argument('--quick', action='store_true'); p.add_argument('--write', action='store_true')
     args = p.parse_args()
     if unknown := set(args.parts) - {*PARTS, 'grows'}: p.error(f"parts must be of {' '.join(PARTS)} grows, got {' '.join(sorted(unknown))}")
+    if args.write and args.quick: p.error('--write keeps whole measurements: leave out --quick')
     torch.set_num_threads(1)
     path = HERE/'speed.json'
     kept = json.loads(path.read_text()) if path.exists() and args.parts else {}
     versions = {n: importlib.metadata.version(n) for n in ('torch', 'pytorch-ignite', 'lightning', 'fastai', 'torch-lr-finder') if has(dict([('pytorch-ignite', 'ignite'), ('torch-lr-finder', 'torch_lr_finder')]).get(n, n))}
+    if args.write and kept.get('versions', versions) != versions: p.error(f"{path.name} was measured with {kept['versions']}: measure all parts anew")
     print(f"python {sys.version.split()[0]}, {', '.join(f'{k} {v}' for k, v in versions.items())}, {os.cpu_count()} cores, one thread")
-    print(f"{'':60}{'per step':>11}{'ratio':>9}{'quartiles':>14}")
+    print(f"{'':69}{'per step':>11}{'ratio':>9}{'quartiles':>14}")
     rows = [r for r in kept.get('rows', []) if r['what'][1] not in args.parts] if args.parts else []
     for part in PARTS:
         if args.parts and part not in args.parts: continue

@@ -9,7 +9,8 @@ __all__ = ['EVENTS', 'STATE', 'SHAPING_EVENTS', 'Callback', 'shapes_training', '
 # %% ../nbs/06_callback.ipynb #c9361d4e
 import difflib, dis, inspect, types
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import partial
+from weakref import WeakKeyDictionary
 
 import torch
 from fastcore.basics import camel2snake, listify, patch
@@ -88,13 +89,17 @@ class LearnerCallback(Callback):
         if k.startswith('_') or 'learn' not in self.__dict__: raise AttributeError(f"{type(self).__name__!r} has no attribute {k!r}")
         return getattr(self.learn, k)
 
-# %% ../nbs/06_callback.ipynb #a3fd87cc
-def _of_function(find, method):
-    "What the cached `find` says of the function of `method`; a bound method would keep its callback alive in the cache, and other callables are looked at anew."
-    function = getattr(method, '__func__', None)
-    return find(function, 1) if isinstance(function, types.FunctionType) else find.__wrapped__(method, 0)
+# %% ../nbs/06_callback.ipynb #4aab3921
+_FOUND = WeakKeyDictionary()                            # function -> what was found out about it
 
-@lru_cache(maxsize=1000)
+def _of_function(find, method):
+    "What `find` says of the function of `method`, found out once, and again if its code was replaced, as autoreload does. Other callables are looked at anew."
+    function = getattr(method, '__func__', None)
+    if not isinstance(function, types.FunctionType): return find(method, 0)
+    known, key = _FOUND.setdefault(function, {}), (find, function.__code__)
+    if key not in known: known[key] = find(function, 1)
+    return known[key]
+
 def _foreign(method, skip):
     "Arguments that `method` needs, after the first `skip`, and the state does not hold."
     params = list(inspect.signature(method).parameters.values())[skip:]
@@ -202,7 +207,6 @@ def _asks_for(method):
     "The entries of the state that `method` takes: their names, or None for all of them."
     return _of_function(_asked, method)
 
-@lru_cache(maxsize=1000)
 def _asked(method, skip):
     params = list(inspect.signature(method).parameters.values())[skip:]
     rest = next((p.name for p in params if p.kind is p.VAR_KEYWORD), None)

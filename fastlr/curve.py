@@ -94,8 +94,8 @@ def _solve5(d, e, f, b):
 
 # %% ../nbs/01_curve.ipynb #e5d90d89
 def _knots(x, most):
-    "Index at which each group of neighbours begins, none of them wider than `most`; the ends stand alone."
-    k = max(1, int((1+1e-9)*most/np.diff(x).max()))
+    "Index at which each group of neighbours begins: none wider than `most`, and 200 or more. The ends stand alone."
+    k = max(1, int(min(len(x)/200, (1+1e-9)*most/np.diff(x).max())))
     return np.r_[0, np.arange(1, len(x)-1, k), len(x)-1]
 
 def _roughness(x, bandwidth):

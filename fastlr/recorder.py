@@ -65,8 +65,8 @@ def format_stats(self:Recorder,
 def losses(self:Recorder) -> torch.Tensor: # (n,) on the CPU
     "Training loss after each batch, smoothed: a moving average with momentum 0.98, corrected for its start."
     new = self._raw[len(self._smooth):]
-    if new and torch.is_tensor(new[0]): new = torch.stack([l.float().reshape(()) for l in new]).tolist()         # from an accelerator, with one copy
-    for v in new:
+    if new and all(map(torch.is_tensor, new)): new = torch.stack([l.float().reshape(()) for l in new]).tolist()         # from an accelerator, with one copy
+    for v in map(float, new):
         self._smoothener.add_value(v); self._smooth.append(self._smoothener.smooth)
     return torch.tensor(self._smooth)
 

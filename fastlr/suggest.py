@@ -6,7 +6,8 @@
 __all__ = ['MIN_POINTS', 'CONSTANT', 'ONE_CYCLE', 'MARGIN', 'BLIND_MARGIN', 'RULES', 'Suggestion', 'NoSuggestion', 'steep',
            'minimum', 'valley', 'slide', 'fall_centre', 'Bounds', 'cyclical_bounds']
 
-# %% ../nbs/02_suggest.ipynb #c55ee84f
+# %% ../nbs/02_suggest.ipynb #e149e7b0
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from heapq import heappush, heappushpop
 from html import escape
@@ -68,7 +69,7 @@ def _fall_score(x, cut, noise):
     widths = {min(max(5, round(decades/np.median(np.diff(x)))), n//2) for decades in (0.5, 1, 2)}
     medians, means, largest = _prefix_medians(cut), np.r_[np.nan, cut.cumsum()/np.arange(1, n+1)], 0.
     for w in widths:
-        i = np.arange(w, n-w+1, max(1, w//16))
+        i = np.arange(w, n-w+1, max(1, min(n//200, w//16)))
         after = np.sort(np.lib.stride_tricks.sliding_window_view(cut, w)[i], 1)
         median = (after[:, (w-1)//2] + after[:, w//2]) / 2                                       # np.median of rows takes several times as long
         drop = np.minimum((medians[i]-median)/1.25, means[i]-after.mean(1))                      # 1.25: the error of a median, in that of a mean
@@ -136,8 +137,10 @@ def valley(
 ) -> Suggestion:
     "The middle of the longest falling subsequence, as in fastai v2 (after ESRI). Raises `NoSuggestion`."
     lrs, losses = _check_pairs('valley', lrs, losses, 1)
-    length = np.ones(len(losses), dtype=int)             # of the longest falling subsequence that ends here
-    for i in range(1, len(losses)): length[i] = 1 + max(length[:i][losses[:i] > losses[i]], default=0)
+    length, least = np.ones(len(losses), dtype=int), []      # of the longest falling subsequence that ends here; for each length the highest end so far, negated
+    for i, v in enumerate((-losses).tolist()):
+        k = bisect_left(least, v)
+        length[i], least[k:k+1] = k+1, [v]
     end = int(length.argmax())
     start = end - int(length[end]) if end else 0
     third = (end-start) / 3

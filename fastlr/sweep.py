@@ -352,17 +352,17 @@ MEETINGS = [0]                                                          # how ma
 def _meet(word='') -> str: # what was said first
     "Wait until all processes are here, or one has left word; or leave one and go on."
     from torch.distributed.distributed_c10d import _get_default_store
-    store, i, begin = _get_default_store(), MEETINGS[0], time.monotonic()
+    store, i, n, begin = _get_default_store(), MEETINGS[0], torch.distributed.get_world_size(), time.monotonic()
     place, old = f'fastlr/{i}', f'fastlr/{i-1}'
     said = b''
     if word: said = store.compare_set(place, '', word)
-    elif store.add(f'{place}/here', 1) == torch.distributed.get_world_size():
+    elif store.add(f'{place}/here', 1) == n:
         said = store.compare_set(place, '', ALL_HERE)                   # or what was there before
         for key in (old, f'{old}/here'): store.delete_key(key)          # which all have read by now
     while not said and not store.check([place]):                        # not `store.wait`, during which Ctrl-C has to wait too
         waited = time.monotonic() - begin
         if waited > PATIENCE: raise RuntimeError(f"LRSweep: another process has not come for {PATIENCE/60:g} minutes. Did it end, or is it busy elsewhere? One that sweeps alone needs reduce=False")
-        time.sleep(min(max(5e-5, waited/50), 0.02))                     # so that it comes late by 2 % of the wait
+        time.sleep(min(max(5e-5*n, waited/50), 0.02))                   # late by 2 % of a longer wait; all ask the same store
     MEETINGS[0] = i + 1
     return (said or store.get(place)).decode()
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import fastlr.curve
 from fastlr import LRCurve, NoSuggestion, whittaker
+from fastlr.curve import smoothed
 from fastlr.suggest import RULES as BY_NAME
 
 RULES = tuple(BY_NAME)
@@ -126,12 +128,21 @@ def penalised_least_squares(x, y, h): # what `whittaker` solves for, with full m
     for i, row in enumerate(second): row[i:i+3] = 2/(h0[i]*(h0[i]+h1[i])), -2/(h0[i]*h1[i]), 2/(h1[i]*(h0[i]+h1[i]))
     return np.linalg.solve(np.diag(dx) + h**4 * second.T @ np.diag((h0+h1)/2) @ second, dx*y)
 
-@pytest.mark.parametrize('n, within', ((3, 1e-9), (30, 1e-9), (250, 1e-9), (1000, 5e-3), (3000, 5e-3)))
+@pytest.mark.parametrize('n, within', ((3, 1e-9), (30, 1e-9), (399, 1e-9), (1000, 5e-3), (3000, 5e-3)))
 def test_long_curves_are_smoothed_as_short_ones_are(n, within): # the fall is from 2 to 0, within a decade
     x = np.linspace(-7, 1, n); y = 1 - np.tanh(4*(x+2)) + np.random.default_rng(n).normal(0, 0.1, n)
     assert np.abs(whittaker(x, y, robust=False) - penalised_least_squares(x, y, 0.12)).max() < within
     line = 3 - 0.2*x
     assert np.allclose(whittaker(x, line), line, rtol=0, atol=1e-7)
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(3, 399), decades=st.sampled_from([1, 4, 8]), noise=st.sampled_from([0, 0.1, 1]), k=st.sampled_from([0.5, 1, 3]), seed=st.integers(0, 99))
+def test_below_four_hundred_points_each_has_a_value_of_its_own(n, decades, noise, k, seed):
+    x = np.linspace(0, decades, n); losses = 1 - np.tanh(4*(x-decades/2)) + np.random.default_rng(seed).normal(0, 1, n)*noise
+    with pytest.MonkeyPatch.context() as m:
+        plain = smoothed(10**x, losses, k)
+        m.setattr(fastlr.curve, '_knots', lambda x, most: np.arange(len(x)))
+        assert np.array_equal(plain, smoothed(10**x, losses, k))
 
 def test_points_far_apart_keep_a_value_each(): # 600 in two decades, and 20 in six
     x = np.r_[np.linspace(-7, -1.3, 20), np.linspace(-1, 1, 600)]; y = np.sin(x) + np.random.default_rng(0).normal(0, 0.1, 620)

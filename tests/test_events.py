@@ -1,5 +1,5 @@
 "The events: order, state by name, what is returned, and what happens when something raises."
-import csv
+import csv, gc, weakref
 from functools import partial
 
 import numpy as np
@@ -293,3 +293,28 @@ def test_events_that_an_instance_was_given():
     assert heard == [0.5]
     cb.on_batch_end = lambda los: None
     with pytest.raises(TypeError, match="asks for 'los'"): CallbackHandler([cb])
+
+
+def test_code_that_autoreload_replaced_is_looked_at_anew():
+    class Mine(Callback):
+        def on_batch_end(self, last_loss): heard.append(last_loss)
+    heard = []
+    CallbackHandler([Mine()]).on_batch_end(1.)
+    def newer(self, last_loss, iteration): heard.append((last_loss, iteration))
+    Mine.on_batch_end.__code__ = newer.__code__
+    CallbackHandler([Mine()]).on_batch_end(2.)
+    assert heard == [1., (2., 0)]
+    def wrong(self, los): return heard
+    Mine.on_batch_end.__code__ = wrong.__code__
+    with pytest.raises(TypeError, match="asks for 'los'"): CallbackHandler([Mine()])
+
+def test_what_a_callback_encloses_is_let_go():
+    class Big: pass
+    def train():
+        big = Big()
+        class Local(Callback):
+            def on_batch_end(self, last_loss): big.seen = last_loss
+        CallbackHandler([Local()]).on_batch_end(1.)
+        return weakref.ref(big)
+    seen = train(); gc.collect()
+    assert seen() is None

@@ -37,10 +37,10 @@ def test_learner_and_loop_by_hand_train_alike(made):
     for m in models.values(): assert torch.equal(weights(m), weights(models['by hand']))
 
 
-def test_peers_do_as_many_steps(made):
-    pytest.importorskip('ignite')
-    models = run(speed.loops(speed.batches(TINY, 12), TINY), ['by hand', 'ignite'], made)
-    assert torch.equal(weights(models['by hand']), weights(models['ignite']))
+def test_peers_train_alike(made): # as many as are installed
+    competitors = speed.loops(speed.batches(TINY, 12), TINY)
+    models = run(competitors, ['by hand', *speed.peer_loops(speed.batches(TINY, 12), TINY)], made)
+    for name, m in models.items(): assert torch.equal(weights(m), weights(models['by hand'])), name
 
 
 def test_finders_take_all_steps_and_put_everything_back(made, monkeypatch):
@@ -56,17 +56,31 @@ def test_finders_take_all_steps_and_put_everything_back(made, monkeypatch):
     assert not torch.equal(weights(moved), start)                                      # it doesn't clean up
 
 
-def test_interleaved_by_a_clock_of_its_own(monkeypatch):
-    clock, order, cost = [0.], [], dict(base=2., twice=4.)
+def test_interleaved_by_a_clock_of_its_own(monkeypatch): # on a machine that gets slower and slower
+    clock, order = [0.], []
     monkeypatch.setattr(speed.time, 'perf_counter', lambda: clock[0])
-    def competitor(name):
+    def competitor(name, costs):
+        costs = iter(costs)
         def make():
-            def run(): order.append(name); clock[0] += cost[name]
+            def run(): order.append(name); clock[0] += next(costs)
             return run
         return make
-    found = speed.interleaved({n: competitor(n) for n in cost}, rounds=3, per=2)
-    assert found == dict(base=dict(seconds=1., ratio=1., low=1., high=1.), twice=dict(seconds=2., ratio=2., low=2., high=2.))
-    assert order == ['base', 'twice', 'base'] * 4                                       # one round more, which doesn't count
+    found = speed.interleaved(dict(base=competitor('base', [9, 9, 1, 3, 3, 5, 5, 7, 7, 9]), other=competitor('other', [9, 2, 8, 18, 32])), rounds=4, per=2)
+    assert order == ['base', 'other', 'base'] * 5                                       # the first round doesn't count
+    assert found['other'] == dict(seconds=6.5, ratio=2.5, low=1.75, high=3.25)          # 2/2, 8/4, 18/6, 32/8
+    assert found['base'] == dict(seconds=3., ratio=1., low=1., high=1.)                 # 3, 5, 7, 9, after each of the others
+
+
+def test_the_order_of_turns_changes(monkeypatch):
+    order = []
+    def competitor(name): return lambda: lambda: order.append(name)
+    speed.interleaved({n: competitor(n) for n in 'xabc'}, rounds=2)
+    assert ''.join(order) == 'xaxbxcx' + 'xbxcxax' + 'xcxaxbx'
+
+
+def test_write_refuses_what_would_mix():
+    out = subprocess.run([sys.executable, str(HERE/'speed.py'), '--quick', '--write', 'd'], capture_output=True, text=True, timeout=300)
+    assert out.returncode == 2 and 'leave out --quick' in out.stderr
 
 
 def test_copies_are_counted():
@@ -90,7 +104,7 @@ def test_the_table_is_printed_with_its_goals():
     assert out.returncode == 0, out.stderr[-2000:]
     rows = [l for l in out.stdout.splitlines() if l.startswith('(')]
     assert [l[1] for l in rows] == ['d', 'd', 'f', 'f', 'f'] and sum('goal' in l for l in rows) == 3
-    assert all(' met' in l for l in rows if l[1] == 'd')
+    assert all(l.endswith(' met') and 'not met' not in l for l in rows if l[1] == 'd')
     bad = subprocess.run([sys.executable, str(HERE/'speed.py'), 'x'], capture_output=True, text=True, timeout=300)
     assert bad.returncode == 2 and "parts must be of a b c d e f g grows, got x" in bad.stderr
 

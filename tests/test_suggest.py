@@ -314,3 +314,12 @@ def test_the_steepest_point_is_found_however_many_points_there_are(n): # it is a
     lrs = np.geomspace(1e-7, 10, n); x = np.log10(lrs)
     losses = 1 - np.tanh(4*(x+2)) + 8*np.maximum(x, 0) + np.random.default_rng(n).normal(0, 0.02, n)
     assert 1/1.2 < LRCurve(lrs, losses).suggest('steep').lr/1e-2 < 1.2
+
+
+def test_valley_counts_the_longest_fall_as_the_plain_way_does():
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 10, 60, 200):
+        for losses in (rng.normal(size=n), rng.integers(0, 5, n).astype(float), -np.arange(n, dtype=float)):
+            length = np.ones(n, dtype=int)
+            for i in range(1, n): length[i] = 1 + max(length[:i][losses[:i] > losses[i]], default=0)
+            assert f'a fall {length.max()} points long that ends at {1 + length.argmax():.3g}' in valley(1. + np.arange(n), losses).reason

@@ -37,7 +37,7 @@ def pages():
     tutorials = lambda *names: [f'tutorials/{n}' for n in names]
     return {
         'Use it': tutorials('start', 'choosing_a_rate', 'your_own_loop', 'where_it_works', 'coming_from'),
-        'What it is worth': tutorials('which_rule', 'measured', 'restored'),
+        'What it is worth': tutorials('which_rule', 'measured', 'restored', 'speed'),
         'The library, told': nbs,
         'Reference': ['reference/index'],
         'Work on it': ['architecture', 'contributing', 'changelog'],
