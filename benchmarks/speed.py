@@ -2,9 +2,10 @@
 
     python benchmarks/speed.py [--quick] [--write] [a b ...]
 
-What is timed beside a loop runs in one process (with (g) two) and one thread, without garbage collection, in rounds in which each competitor has its turn, between two of the loop written by
-hand; printed are the medians of the ratios to that, and their quartiles: seconds say more of the machine than of the code. Letters choose parts; `--quick` takes fewer
-rounds and leaves out the largest model; `--write` keeps the results in speed.json, which the notebook on speed draws. The others:
+What is timed beside a loop runs in one process (with (g) two) and one thread, without garbage collection, in rounds in which each
+competitor has its turn, between two of the loop written by hand; printed are the medians of the ratios to that, and their quartiles:
+seconds say more of the machine than of the code. Letters choose parts (see `--help`); `--quick` takes fewer rounds and leaves out the
+largest cases; `--write` keeps the results in speed.json, which the notebook on speed draws. The others:
 
     pip install torch-lr-finder pytorch-ignite fastai lightning"""
 import argparse, gc, importlib.metadata, importlib.util, io, json, logging, os, subprocess, sys, tempfile, time, warnings
@@ -383,8 +384,9 @@ def main():
     if sys.platform == 'linux' and 'MALLOC_TRIM_THRESHOLD_' not in os.environ:      # else glibc gives memory back and asks for it again in every step, or not, as the heap happens to lie
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **STEADY})
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    p.add_argument('parts', nargs='*', help=f"of {' '.join(PARTS)} grows (default: all)")
-    p.add_argument('--quick', action='store_true'); p.add_argument('--write', action='store_true')
+    p.add_argument('parts', nargs='*', help='a: the loop, b: the range test, c: memory of a snapshot, d: copies to the host, e: start, f: the suggestion, g: two processes, grows: what grows with what (default: all, a quarter of an hour)')
+    p.add_argument('--quick', action='store_true', help='fewer rounds, without the largest model, the longest curve and the longest sweep')
+    p.add_argument('--write', action='store_true', help='keep the results in speed.json')
     args = p.parse_args()
     if unknown := set(args.parts) - {*PARTS, 'grows'}: p.error(f"parts must be of {' '.join(PARTS)} grows, got {' '.join(sorted(unknown))}")
     if args.write and args.quick: p.error('--write keeps whole measurements: leave out --quick')
