@@ -7,7 +7,7 @@ competitor has its turn, between two of the loop written by hand; printed are th
 seconds say more of the machine than of the code. Letters choose parts (see `--help`); `--quick` takes fewer rounds and leaves out the
 largest cases; `--write` keeps the results in speed.json, which the notebook on speed draws. The others:
 
-    pip install torch-lr-finder pytorch-ignite fastai lightning"""
+    pip install -c constraints.txt -e '.[bench]'"""
 import argparse, gc, importlib.metadata, importlib.util, io, json, logging, os, subprocess, sys, tempfile, time, warnings
 from collections import defaultdict
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
