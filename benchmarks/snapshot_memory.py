@@ -3,7 +3,7 @@
     python benchmarks/snapshot_memory.py
 
 A 192 MB state is kept and restored, on the device (here the CPU), in main memory, and on disk."""
-import os, subprocess, sys, tempfile
+import multiprocessing, os, sys, tempfile
 
 import torch
 from torch import nn
@@ -30,15 +30,19 @@ def measure(where, name):
     taken = (resident('VmHWM') - base) / state
     reset_peak(); base = resident('VmRSS')
     snap.restore()
-    print(f"where={name:6}  to keep: {taken:.3f} copies   to restore: {(resident('VmHWM') - base)/state:.3f}")
+    print(f"where={name:6}  to keep: {taken:.3f} copies   to restore: {(resident('VmHWM') - base)/state:.3f}", flush=True)
 
 
 def main():
     if not os.path.exists('/proc/self/clear_refs'): sys.exit('This script reads /proc, and so needs Linux')
-    if len(sys.argv) == 3: return measure(*sys.argv[1:])
-    with tempfile.TemporaryDirectory() as folder:                     # a process for each: memory once freed is not returned at once
+    # A process for each, because memory that was freed is not returned at once; forked, because nothing was computed here yet.
+    fork = multiprocessing.get_context('fork')
+    with tempfile.TemporaryDirectory() as folder:
         for where, name in (('device', 'device'), ('cpu', 'cpu'), (folder, 'disk')):
-            subprocess.run([sys.executable, __file__, where, name], check=True)
+            process = fork.Process(target=measure, args=(where, name))
+            process.start()
+            process.join()
+            if process.exitcode: sys.exit(process.exitcode)
 
 
 if __name__ == '__main__': main()

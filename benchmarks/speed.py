@@ -14,6 +14,12 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+# By default glibc gives memory back and asks for it again in every step, or not, as the heap happens to lie. It reads these
+# when a process starts, so the script starts once more with them, before it imports what takes seconds.
+STEADY = dict(MALLOC_TRIM_THRESHOLD_=str(2**40), MALLOC_MMAP_MAX_='0')
+if __name__ == '__main__' and sys.platform == 'linux' and 'MALLOC_TRIM_THRESHOLD_' not in os.environ:
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **STEADY})
+
 import numpy as np
 import torch
 from torch import nn
@@ -378,16 +384,12 @@ def show(row):
     goal = '' if row['goal'] is None else f"  goal {row['goal']:<5g} {'met' if row['ratio'] <= row['goal'] else 'not met'}"
     print(f"{row['what']:69}{per}{row['ratio']:9.3f}{spread}{goal}".rstrip(), flush=True)
 
-STEADY = dict(MALLOC_TRIM_THRESHOLD_=str(2**40), MALLOC_MMAP_MAX_='0')
-
-def main():
-    if sys.platform == 'linux' and 'MALLOC_TRIM_THRESHOLD_' not in os.environ:      # else glibc gives memory back and asks for it again in every step, or not, as the heap happens to lie
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **STEADY})
+def main(args=None):
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('parts', nargs='*', help='a: the loop, b: the range test, c: memory of a snapshot, d: copies to the host, e: start, f: the suggestion, g: two processes, grows: what grows with what (default: all, a quarter of an hour)')
     p.add_argument('--quick', action='store_true', help='fewer rounds, without the largest model, the longest curve and the longest sweep')
     p.add_argument('--write', action='store_true', help='keep the results in speed.json')
-    args = p.parse_args()
+    args = p.parse_args(args)
     if unknown := set(args.parts) - {*PARTS, 'grows'}: p.error(f"parts must be of {' '.join(PARTS)} grows, got {' '.join(sorted(unknown))}")
     if args.write and args.quick: p.error('--write keeps whole measurements: leave out --quick')
     torch.set_num_threads(1)

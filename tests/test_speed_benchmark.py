@@ -1,5 +1,5 @@
 "The benchmark of speed: it compares like with like, counts right, prints the table, and its stored results are complete. (No time is judged here.)"
-import itertools, json, subprocess, sys
+import itertools, json, os, subprocess, sys
 from pathlib import Path
 
 import pytest, torch
@@ -56,7 +56,13 @@ def test_finders_take_all_steps_and_put_everything_back(made, monkeypatch):
     assert not torch.equal(weights(moved), start)                                      # it doesn't clean up
 
 
-def test_interleaved_by_a_clock_of_its_own(monkeypatch): # on a machine that gets slower and slower
+@pytest.fixture
+def uncollected(monkeypatch):
+    "Without the collection of garbage before each turn: it takes a second where half the world is imported."
+    monkeypatch.setattr(speed.gc, 'collect', lambda: None)
+
+
+def test_interleaved_by_a_clock_of_its_own(monkeypatch, uncollected): # on a machine that gets slower and slower
     clock, order = [0.], []
     monkeypatch.setattr(speed.time, 'perf_counter', lambda: clock[0])
     def competitor(name, costs):
@@ -71,16 +77,23 @@ def test_interleaved_by_a_clock_of_its_own(monkeypatch): # on a machine that get
     assert found['base'] == dict(seconds=3., ratio=1., low=1., high=1.)                 # 3, 5, 7, 9, after each of the others
 
 
-def test_the_order_of_turns_changes(monkeypatch):
+def test_the_order_of_turns_changes(uncollected):
     order = []
     def competitor(name): return lambda: lambda: order.append(name)
     speed.interleaved({n: competitor(n) for n in 'xabc'}, rounds=2)
     assert ''.join(order) == 'xaxbxcx' + 'xbxcxax' + 'xcxaxbx'
 
 
-def test_write_refuses_what_would_mix():
-    out = subprocess.run([sys.executable, str(HERE/'speed.py'), '--quick', '--write', 'd'], capture_output=True, text=True, timeout=300)
-    assert out.returncode == 2 and 'leave out --quick' in out.stderr
+def refused(capsys, *args):
+    "What the benchmark says of `args` as it refuses them."
+    with pytest.raises(SystemExit) as e: speed.main(list(args))
+    assert e.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_arguments_are_checked(capsys):
+    assert 'leave out --quick' in refused(capsys, '--quick', '--write', 'd')
+    assert 'parts must be of a b c d e f g grows, got x' in refused(capsys, 'x')
 
 
 def test_copies_are_counted():
@@ -99,14 +112,25 @@ def test_reading_each_loss_would_be_noticed(monkeypatch): # of an accelerator, a
     assert max(r['ratio'] for r in speed.part_d(True)) >= 1
 
 
-def test_the_table_is_printed_with_its_goals():
-    out = subprocess.run([sys.executable, str(HERE/'speed.py'), '--quick', 'd', 'f'], capture_output=True, text=True, timeout=300)
-    assert out.returncode == 0, out.stderr[-2000:]
-    rows = [l for l in out.stdout.splitlines() if l.startswith('(')]
+def test_write_refuses_what_was_measured_with_other_versions(capsys, monkeypatch):
+    versions = json.loads((HERE/'speed.json').read_text())['versions']
+    monkeypatch.setattr(speed.importlib.metadata, 'version', lambda name: versions.get(name, '1') + '.other')
+    assert 'measure all parts anew' in refused(capsys, '--write', 'd')
+
+
+def test_the_script_runs():
+    "As a command, once. It starts anew with settings of glibc, which `STEADY` explains; arguments and output survive that."
+    env = {k: v for k, v in os.environ.items() if k not in speed.STEADY}
+    command = [sys.executable, str(HERE/'speed.py'), '--quick', 'd']
+    out = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
+    assert out.returncode == 0 and out.stdout.count('\n(d)') == 2, out.stderr[-2000:]
+
+
+def test_the_table_is_printed_with_its_goals(capsys, uncollected):
+    speed.main(['--quick', 'd', 'f'])
+    rows = [l for l in capsys.readouterr().out.splitlines() if l.startswith('(')]
     assert [l[1] for l in rows] == ['d', 'd', 'f', 'f', 'f'] and sum('goal' in l for l in rows) == 3
     assert all(l.endswith(' met') and 'not met' not in l for l in rows if l[1] == 'd')
-    bad = subprocess.run([sys.executable, str(HERE/'speed.py'), 'x'], capture_output=True, text=True, timeout=300)
-    assert bad.returncode == 2 and "parts must be of a b c d e f g grows, got x" in bad.stderr
 
 
 def test_stored_results_are_complete():
