@@ -17,7 +17,8 @@ WIDE, NARROW = dict(width=1400, height=1000), dict(width=380, height=800)
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):
-    "The folder of a site that was built just now; a warning would have failed the build."
+    "The folder of a site that was built just now (a warning would have failed the build), or that FASTLR_SITE names."
+    if built := os.environ.get('FASTLR_SITE'): return Path(built)/'html'
     out = tmp_path_factory.mktemp('site')
     p = subprocess.run([sys.executable, ROOT/'tools'/'docs.py', out], capture_output=True, text=True)
     assert p.returncode == 0, p.stdout + p.stderr
@@ -28,18 +29,24 @@ def site(tmp_path_factory):
 def base(site):
     "Its address on this machine."
     class Quiet(http.server.SimpleHTTPRequestHandler):
+        # Connections are kept: half of the time of a page went into making them.
+        protocol_version = 'HTTP/1.1'
         def log_message(self, *args): pass
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Quiet, directory=site))
-    thread = threading.Thread(target=server.serve_forever, daemon=True); thread.start()
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     yield f'http://127.0.0.1:{server.server_port}/'
-    server.shutdown(); server.server_close(); thread.join()
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 @pytest.fixture(scope='module')
 def browser():
     path = browsers.find()
     if path is None:
-        why = 'no browser: run `python tools/browser.py`'
+        why = 'no browser: `make browser` brings one'
         pytest.fail(why) if os.environ.get('FASTLR_NEEDS_BROWSER') else pytest.skip(why)
     with sync_api.sync_playwright() as p:
         b = p.chromium.launch(executable_path=path, args=['--no-sandbox', '--disable-gpu'])
@@ -82,24 +89,32 @@ OVERFLOW = '''() => {
 }'''
 
 
-def look(browser, base, names, **context):
-    "Open each page; what its console, its requests, its figures and its width have to say."
+def look(browser, base, names, on_a_phone=()):
+    """Open each page of `names` in a wide window; those of `on_a_phone` are then made as narrow as a phone, and dark.
+    Return what consoles, requests, figures and widths have to say."""
     found = []
-    with browser.new_context(reduced_motion='reduce', **context) as c:
-        for name in names:
-            page = c.new_page()
-            page.on('console', lambda m: found.append(f'{name}: {m.text}') if m.type in ('error', 'warning') else None)
-            page.on('pageerror', lambda e: found.append(f'{name}: {e}'))
-            page.on('request', lambda r: found.append(f'{name}: asks for {r.url}') if not r.url.startswith((base, 'data:')) else None)
-            page.on('response', lambda r: found.append(f'{name}: {r.status} {r.url}') if r.status >= 400 else None)
-            page.goto(base + name)
-            found += [f'{name}: {x}' for script in (FIGURES, OVERFLOW) for x in page.evaluate(script)]
-            page.close()
+    with browser.new_context(reduced_motion='reduce', viewport=WIDE) as context:
+        page = context.new_page()
+        now = None
+        def note(words): found.append(f'{now}: {words}')
+        page.on('console', lambda m: note(m.text) if m.type in ('error', 'warning') else None)
+        page.on('pageerror', note)
+        page.on('request', lambda r: note(f'asks for {r.url}') if not r.url.startswith((base, 'data:')) else None)
+        page.on('response', lambda r: note(f'{r.status} {r.url}') if r.status >= 400 else None)
+        for now in names:
+            page.goto(base + now)
+            for words in page.evaluate(FIGURES) + page.evaluate(OVERFLOW): note(words)
+            if now not in on_a_phone: continue
+            page.set_viewport_size(NARROW)
+            page.emulate_media(color_scheme='dark')
+            for words in page.evaluate(FIGURES) + page.evaluate(OVERFLOW): note(f'on a phone, {words}')
+            page.set_viewport_size(WIDE)
+            page.emulate_media(color_scheme='light')
     return found
 
 
-def test_every_page_loads_from_this_machine_alone_with_figures_on_a_wide_screen(browser, base, site):
-    assert len(names(site)) > 60 and look(browser, base, names(site), viewport=WIDE) == []
+def test_every_page_loads_from_this_machine_alone_with_figures_and_fits_wide_screens_and_phones(browser, base, site):
+    assert len(names(site)) > 60 and look(browser, base, names(site), on_a_phone=read(site)) == []
 
 
 def test_no_figure_of_a_notebook_is_lost(site):
@@ -110,20 +125,28 @@ def test_no_figure_of_a_notebook_is_lost(site):
         assert len(re.findall(r'<img [^>]*src="[./]*_images/', html)) == figures, nb.name
 
 
-def test_every_page_fits_a_phone_in_the_dark(browser, base, site):
-    assert look(browser, base, read(site), viewport=NARROW, color_scheme='dark') == []
-
-
 @pytest.mark.parametrize('damage, words', [
-    ('<script>throw new Error("boom")</script>', 'boom'), ('<article><img src="gone.png"></article>', 'has not loaded'),
-    ('<article><img src="one_colour.svg" width="50"></article>', 'is empty'), ('<article><pre style="width:2000px">x</pre></article>', 'wide'),
+    ('<script>throw new Error("boom")</script>', 'damaged.html: boom'),
+    ('<article><img src="gone.png"></article>', 'damaged.html: gone.png has not loaded'),
+    ('<article><img src="one_colour.svg" width="50"></article>', 'is empty'),
+    ('<article><pre style="width:2000px">x</pre></article>', 'damaged.html: the page is 20'),
+    ('<article><pre style="width:700px">x</pre></article>', 'damaged.html: on a phone, the page is 7'),
+    ('<style>@media (prefers-color-scheme: dark) { img { display: none } }</style>'
+     '<article><img src="stripes.svg" width="50"></article>', 'on a phone, stripes.svg is not shown'),
     ('<link rel="stylesheet" href="https://example.org/x.css">', 'asks for')])
 def test_a_damaged_page_is_noticed(browser, base, site, damage, words):
-    "The checks above can fail."
-    (site/'one_colour.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="64" height="64" fill="#abc"/></svg>')
-    (site/'damaged.html').write_text(f'<!doctype html><link rel="icon" href="data:,"><title>x</title>{damage}')
-    try: assert any(words in x for x in look(browser, base, ['damaged.html'], viewport=NARROW))
-    finally: (site/'damaged.html').unlink(); (site/'one_colour.svg').unlink()
+    "The checks above can fail, and name the page, also where a sound one comes before it in the same window."
+    square = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64">{}</svg>'
+    stripes = ''.join(f'<rect width="64" height="{64 - 6*i}" fill="#{i}{i}{i}"/>' for i in range(10))
+    made = {'one_colour.svg': square.format('<rect width="64" height="64" fill="#abc"/>'),
+            'stripes.svg': square.format(stripes),
+            'damaged.html': f'<!doctype html><link rel="icon" href="data:,"><title>x</title>{damage}'}
+    for file, text in made.items(): (site/file).write_text(text)
+    try: found = look(browser, base, ['search.html', 'damaged.html'], on_a_phone=['damaged.html'])
+    finally:
+        for file in made: (site/file).unlink()
+    assert any(words in x for x in found), found
+    assert all(x.startswith('damaged.html') for x in found), found
 
 
 def test_every_link_within_the_site_leads_somewhere(site):

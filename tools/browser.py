@@ -1,10 +1,11 @@
-"""Print the path of a Chromium, for the tests that look at the site; install one if there is none. Exit code 1, and why, if that can't be done.
+"""Print the path of a Chromium, for the tests that look at the site. Where there is none, say how to get one; exit code 1.
 
     python tools/browser.py
+    python tools/browser.py --install
 
-Looked for are the variable FASTLR_BROWSER, the programs of Debian, Fedora and Google, and the browser that Playwright installs. Where none
-is found, Debian's package `chromium` is installed (that needs root), or else Playwright is asked for its own."""
-import os, shutil, subprocess, sys
+It looks for the variable FASTLR_BROWSER, the programs of Debian, Fedora and Google, and the browser that Playwright installs.
+`--install` installs one where there is none: Debian's package `chromium`, where root runs it, or else Playwright's own."""
+import argparse, os, shutil, subprocess, sys
 from pathlib import Path
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome')
@@ -45,9 +46,16 @@ def install():
 
 
 def main():
-    said = [] if find() else install()
-    if path := find(): print(path)
-    else: sys.exit('No browser was found, and none could be installed. Install Chromium, or name one in FASTLR_BROWSER.\n' + '\n'.join(said))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--install', action='store_true', help='install one where there is none')
+    install_it = parser.parse_args().install
+    said = install() if install_it and not find() else []
+    if path := find():
+        print(path)
+    elif install_it:
+        sys.exit('\n'.join(['No browser could be installed. Install Chromium, or name one in FASTLR_BROWSER.', *said]))
+    else:
+        sys.exit('No browser was found, so no test will look at the site in one. This brings one: make browser')
 
 
 if __name__ == '__main__': main()
