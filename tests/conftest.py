@@ -1,18 +1,52 @@
-"What many tests need: a small problem, and a way to compare trainings bit for bit."
+"What many tests need: a small problem, a way to compare trainings bit for bit, and two depths, quick and thorough."
 import matplotlib
 matplotlib.use('Agg')
 
 import random
 from collections import deque
 
+import hypothesis
 import numpy as np
 import pytest, torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+import budget
 from fastlr import Learner
 
 torch.set_num_threads(1)
+# A loader that is garbage together with what refers to it (a learner, an exception) can't reach its workers any more when it
+# goes: torch then waits five seconds for each of them, in whichever test is running, and ends it.
+torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL = 0.5
+
+
+# Every test runs at both depths. `make test` is quick: examples are few, and the same in each run, so that a failure
+# means a change. `make test-thorough` draws ten times as many, other ones each time.
+hypothesis.settings.register_profile('quick', deadline=None, derandomize=True)
+hypothesis.settings.register_profile('thorough', deadline=None, print_blob=True)
+THOROUGH = False
+
+
+def pytest_addoption(parser):
+    parser.addoption('--thorough', action='store_true', help='more examples, interrupts, optimizers and processes')
+    parser.addoption('--write-budget', action='store_true', help='enter in seconds.txt what the tests of each file take')
+
+
+def pytest_configure(config):
+    global THOROUGH
+    THOROUGH = config.getoption('thorough')
+    hypothesis.settings.load_profile('thorough' if THOROUGH else 'quick')
+    config.pluginmanager.register(budget.Budget(config), 'budget')
+
+
+def deep(quick, thorough):
+    "`quick`, or `thorough` in a thorough run: a number of tries, or a list of cases."
+    return thorough if THOROUGH else quick
+
+
+def examples(n):
+    "Settings of hypothesis for a test that draws `n` examples, or ten times as many in a thorough run."
+    return hypothesis.settings(max_examples=deep(n, 10*n))
 
 
 def problem(n=96, seed=0):
@@ -30,27 +64,33 @@ def loaders(bs=16, **kw): return DataLoader(problem(), bs, shuffle=True, **kw), 
 
 
 def make_learner(seed=0, dls=None, **kw):
-    torch.manual_seed(seed); np.random.seed(seed); random.seed(seed)
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
     return Learner(dls or loaders(), net(), loss_func=nn.CrossEntropyLoss(), **{'silent': True, **kw})
 
 
 def state_of(learn):
-    "Copies of everything that a training may depend on: weights, statistics, moments, hyperparameters, modes, random state."
+    "Copies of all that a training may depend on: weights, statistics, moments, hyperparameters, modes, random state."
     sd = learn.opt.state_dict() if learn.opt is not None else {'state': {}, 'param_groups': []}
-    return dict(model={k: v.clone() for k, v in learn.model.state_dict().items()},
-                grads=[None if p.grad is None else p.grad.clone() for p in learn.model.parameters()],
-                flags=[(m.training) for m in learn.model.modules()] + [p.requires_grad for p in learn.model.parameters()],
-                moments=[{k: v.clone() if torch.is_tensor(v) else v for k, v in s.items()} for s in sd['state'].values()],
-                groups=[{k: v for k, v in g.items()} for g in sd['param_groups']],
-                rng=(torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()))
+    parameters = list(learn.model.parameters())
+    return dict(
+        model={k: v.clone() for k, v in learn.model.state_dict().items()},
+        grads=[None if p.grad is None else p.grad.clone() for p in parameters],
+        flags=[m.training for m in learn.model.modules()] + [p.requires_grad for p in parameters],
+        moments=[{k: v.clone() if torch.is_tensor(v) else v for k, v in s.items()} for s in sd['state'].values()],
+        groups=[dict(g) for g in sd['param_groups']],
+        rng=(torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()))
 
 
 def same(a, b):
     "Whether two nested states are equal to the last bit."
     if torch.is_tensor(a): return torch.is_tensor(b) and a.dtype == b.dtype and torch.equal(a, b)
     if isinstance(a, dict): return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, (list, tuple, deque)): return isinstance(b, (list, tuple, deque)) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
-    if type(a).__module__ not in ('builtins', 'numpy') and hasattr(a, '__dict__') and not callable(a): return type(a) is type(b) and same(vars(a), vars(b))
+    if isinstance(a, (list, tuple, deque)):
+        return isinstance(b, (list, tuple, deque)) and len(a) == len(b) and all(map(same, a, b))
+    if type(a).__module__ not in ('builtins', 'numpy') and hasattr(a, '__dict__') and not callable(a):
+        return type(a) is type(b) and same(vars(a), vars(b))
     return a == b
 
 

@@ -5,9 +5,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
 
 import fastlr.curve
+from conftest import examples
 from fastlr import LRCurve, NoSuggestion, whittaker
 from fastlr.curve import smoothed
 from fastlr.suggest import RULES as BY_NAME
@@ -24,7 +27,7 @@ def curve(n=100, seed=0, noise=0.02, a=1., b=0., lo=-7, **kw):
 
 floats = st.floats(-1e300, 1e300, allow_subnormal=True)
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data(), n=st.integers(0, 30), k=st.integers(0, 3), groups=st.integers(1, 3), suffix=st.sampled_from(['json', 'csv']))
 def test_save_and_load_are_exact(tmp_path_factory, data, n, k, groups, suffix):
     lrs = sorted(data.draw(st.lists(st.floats(1e-12, 1e3), min_size=n, max_size=n, unique=True)))
@@ -69,13 +72,13 @@ def test_curves_cannot_be_written_to():
     assert own.losses[0] == 1.
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(value=st.floats(-1e6, 1e6), n=st.integers(1, 200) | st.just(2000))
 def test_constant_losses_smooth_to_themselves_exactly(value, n):
     assert (LRCurve(10**np.linspace(-7, 1, n) if n > 1 else [1e-7], [value]*n).smooth() == value).all()
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(a=st.floats(1e-3, 1e3), b=st.floats(-1e3, 1e3), seed=st.integers(0, 9), rule=st.sampled_from([r for r in RULES if r != 'slide']))      # whose threshold is absolute
 def test_scale_and_offset_of_the_loss_do_not_matter(a, b, seed, rule):
     plain, other = curve(seed=seed), curve(seed=seed, a=a, b=b)
@@ -84,7 +87,7 @@ def test_scale_and_offset_of_the_loss_do_not_matter(a, b, seed, rule):
     assert len(plain.findings) == len(other.findings)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seed=st.integers(0, 99), noise=st.sampled_from([0., 0.02, 0.05]), rule=st.sampled_from(['auto', 'steep']))
 def test_steps_start_rate_and_seed_hardly_matter(seed, noise, rule):
     "Decades by which the answer moves: against 100 steps from 1e-7 with another seed, all else equal."
@@ -95,7 +98,7 @@ def test_steps_start_rate_and_seed_hardly_matter(seed, noise, rule):
     assert abs(log(lo=-5) - usual) <= most and all(abs(log(seed=seed+i) - usual) <= most for i in range(5))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(seed=st.integers(0, 99), n=st.integers(1, 30), rule=st.sampled_from(RULES))
 def test_what_comes_after_the_breakdown_hardly_matters(seed, n, rule):
     "Sweeps end sooner or later after the loss has left; a NaN is never in the curve, and what precedes it can be any number."
@@ -122,11 +125,13 @@ def test_suggestions_are_plain_floats_with_a_reason():
 
 
 LOGS = 10**np.linspace(-7, 1, 60)
-def penalised_least_squares(x, y, h): # what `whittaker` solves for, with full matrices and a value for each point
+def penalised_least_squares(x, y, h):
+    "What `whittaker` solves for, by matrices with a value for each point, and the solver of scipy."
     h0, h1, dx = np.diff(x)[:-1], np.diff(x)[1:], np.gradient(x)
     second = np.zeros((len(x)-2, len(x)))
     for i, row in enumerate(second): row[i:i+3] = 2/(h0[i]*(h0[i]+h1[i])), -2/(h0[i]*h1[i]), 2/(h1[i]*(h0[i]+h1[i]))
-    return np.linalg.solve(np.diag(dx) + h**4 * second.T @ np.diag((h0+h1)/2) @ second, dx*y)
+    second = sparse.csc_array(second)
+    return spsolve((sparse.diags_array(dx) + h**4 * second.T @ sparse.diags_array((h0+h1)/2) @ second).tocsc(), dx*y)
 
 @pytest.mark.parametrize('n, within', ((3, 1e-9), (30, 1e-9), (399, 1e-9), (1000, 5e-3), (3000, 5e-3)))
 def test_long_curves_are_smoothed_as_short_ones_are(n, within): # the fall is from 2 to 0, within a decade
@@ -135,7 +140,7 @@ def test_long_curves_are_smoothed_as_short_ones_are(n, within): # the fall is fr
     line = 3 - 0.2*x
     assert np.allclose(whittaker(x, line), line, rtol=0, atol=1e-7)
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(n=st.integers(3, 399), decades=st.sampled_from([1, 4, 8]), noise=st.sampled_from([0, 0.1, 1]), k=st.sampled_from([0.5, 1, 3]), seed=st.integers(0, 99))
 def test_below_four_hundred_points_each_has_a_value_of_its_own(n, decades, noise, k, seed):
     x = np.linspace(0, decades, n); losses = 1 - np.tanh(4*(x-decades/2)) + np.random.default_rng(seed).normal(0, 1, n)*noise

@@ -1,11 +1,12 @@
 "The Learner: equal to a loop by hand, real loaders, all kinds of batches, silence, files, bad input."
-import subprocess, sys
+import os, pty, select
 from types import SimpleNamespace
 
 import pytest, torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from children import Child
 from conftest import loaders, make_learner, net, problem, same
 from fastlr import DataBunch, GradientAccumulation, Learner, accuracy
 
@@ -90,20 +91,26 @@ def test_table_in_a_pipe_has_no_bars(capfd):
 
 def test_bars_in_a_terminal():
     "A real terminal: bars come and go, and the table is whole."
-    code = ("import sys; sys.path.insert(0, 'tests')\nfrom conftest import make_learner\nfrom fastlr import accuracy\n"
-            "l = make_learner(silent=False, metrics=accuracy); l.fit(2); l.lr_find(num_it=20)\n")
-    import os, pty
+    code = """
+        import sys
+        from conftest import make_learner
+        from fastlr import accuracy
+        # The interpreter had no terminal when it made this.
+        sys.stdout = open(1, 'w', buffering=1, closefd=False)
+        l = make_learner(silent=False, metrics=accuracy)
+        l.fit(2)
+        l.lr_find(num_it=20)
+        """
     master, slave = pty.openpty()
-    p = subprocess.Popen([sys.executable, '-c', code], stdout=slave, stderr=subprocess.PIPE)
+    with Child(code, out=os.ttyname(slave)) as child:
+        text = b''
+        while select.select([master], [], [], 60)[0]:
+            text += os.read(master, 4096)
+            if b'LR Finder is complete' in text: break
+        assert child.wait(60) == 0, child.stderr
     os.close(slave)
-    out = b''
-    while True:
-        try: chunk = os.read(master, 4096)
-        except OSError: break
-        if not chunk: break
-        out += chunk
-    assert p.wait(60) == 0, p.stderr.read().decode()
-    text = out.decode()
+    os.close(master)
+    text = text.decode()
     assert '█' in text and 'train_loss' in text and 'LR Finder is complete' in text
 
 

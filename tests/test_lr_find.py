@@ -1,13 +1,14 @@
 "lr_find: the lines of fastai's documentation, the endings, and that nothing happened."
-import signal, subprocess, sys, time
+import signal, time
 from functools import partial
 
 import numpy as np
 import pytest, torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from torch import nn
 
-from conftest import loaders, make_learner, net, problem, same, state_of
+from children import Child
+from conftest import examples, loaders, make_learner, net, problem, same, state_of
 from fastlr import (Callback, EVENTS, GradientAccumulation, GradientClipping, Learner, LRFinder, LRSweep, MixedPrecision, NoSuggestion,
                     accuracy, digits_sample, simple_cnn)
 
@@ -44,7 +45,7 @@ OPTS = [torch.optim.AdamW, partial(torch.optim.SGD, momentum=0.9), torch.optim.R
 SHAPES = [(), (partial(GradientClipping, clip=0.1),), (partial(GradientAccumulation, n_step=3),), (MixedPrecision,), (partial(MixedPrecision, precision='fp16'),)]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(opt=st.sampled_from(OPTS), shapes=st.sampled_from(SHAPES), trained=st.booleans(), groups=st.booleans(), generator=st.booleans(),
        fault=st.none() | st.tuples(st.sampled_from(EVENTS), st.integers(0, 7), st.sampled_from([ValueError, KeyboardInterrupt])),
        kw=st.fixed_dictionaries({}, optional=dict(runs=st.just(2), val_batches=st.just(2), accumulate=st.just(2), stop_div=st.booleans(), wd=st.just(0.3))))
@@ -84,8 +85,7 @@ def test_training_goes_on_as_if_nothing_had_been_with_worker_processes():
 
 def test_a_real_sigint_to_a_real_process(tmp_path):
     code = f"""
-import signal, sys, time; sys.path.insert(0, 'tests')
-signal.signal(signal.SIGINT, signal.default_int_handler)         # a shell that starts jobs in the background has it ignored
+import time
 from conftest import *
 from fastlr import Callback
 class Slow(Callback):
@@ -100,12 +100,12 @@ try: learn.lr_find(num_it=1000, stop_div=False)
 except KeyboardInterrupt: print('interrupted', same(before, state_of(learn)), learn.recorder.curve.stop_reason, len(learn.recorder.curve) > 0)
 learn.callbacks.clear(); learn.fit(1); print('still works')
 """
-    p = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.time() + 60
-    while not (tmp_path/'ready').exists() and time.time() < deadline and p.poll() is None: time.sleep(0.02)
-    p.send_signal(signal.SIGINT)
-    out, err = p.communicate(timeout=60)
-    assert out.splitlines() == ['interrupted True interrupted True', 'still works'], err
+    with Child(code) as child:
+        deadline = time.time() + 60
+        while not (tmp_path/'ready').exists() and time.time() < deadline and child.process.is_alive(): time.sleep(0.02)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(60) == 0, child.stderr
+        assert child.stdout.splitlines() == ['interrupted True interrupted True', 'still works']
 
 
 def test_loggers_trackers_and_schedulers_are_not_run():

@@ -6,13 +6,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest, torch
 import torch_lr_finder
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 import fastlr.sweep
-from conftest import loaders, net, problem, same
+from conftest import examples, loaders, net, problem, same
 from fastlr import Learner, LRSweep, RangeTest, TrainDataLoaderIter, ValDataLoaderIter, find_lr
 from fastlr.snapshot import Fingerprint
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
@@ -99,7 +99,7 @@ def test_training_goes_on_as_if_it_had_never_run(name):
     loader = 'augmented'
     assert continues(CALLS[name], loader=loader)
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(model=st.sampled_from(list(MODELS)), opt=st.sampled_from(list(OPTS)), loader=st.sampled_from(list(LOADERS)),
        fault=st.sampled_from([None, ('dataset', 20, ZeroDivisionError()), ('loader', 3, KeyboardInterrupt())]))
 def test_whatever_takes_part(model, opt, loader, fault):
@@ -208,7 +208,7 @@ def test_own_iterators_in_a_range_test():
     test = RangeTest(*parts(lr=1e-5)); test.range_test(once, num_iter=12, **QUIET)
     assert len(test.curve) == 6 and test.curve.stop_reason == 'data'
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(n=st.integers(1, 5), draws=st.lists(st.booleans(), max_size=25))
 def test_iterators_behave_as_those_of_pytorch_lr_finder(n, draws):
     "Whatever is done with them: `next` (True) or a new `iter` (False)."

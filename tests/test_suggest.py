@@ -3,11 +3,11 @@ import warnings
 
 import numpy as np
 import pytest, torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from torch import nn
 from torch.optim import SGD, RMSprop
 
-from conftest import make_learner, same, state_of
+from conftest import examples, make_learner, same, state_of
 from fastlr import Callback, LRCurve, LRFinder, LRSweep, NoSuggestion, fall_centre, lr_finder, minimum, slide, valley
 
 # minimum, valley and slide of fastai 2.8.7 on the curves that `fastais_curve` makes of these seeds
@@ -282,7 +282,7 @@ def test_files_without_a_curve_are_named(tmp_path, name, text):
     with pytest.raises(FileNotFoundError, match="no directory"): a_curve().save(tmp_path/'nowhere'/'c.json')
 
 
-@settings(max_examples=150, deadline=None)
+@examples(50)
 @given(seed=st.integers(0, 10**6), n=st.integers(0, 200), kind=st.integers(0, 3))
 def test_any_curve_gets_an_answer_inside_or_a_refusal(seed, n, kind):
     "Noise, falls of any place and steepness, random walks, and losses over many orders of magnitude; no warning, no other exception."

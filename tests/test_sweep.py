@@ -1,10 +1,10 @@
 "LRSweep in loops of one's own, and the stop rule."
 import numpy as np
 import pytest, torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from torch import nn
 
-from conftest import loaders, net, problem, same
+from conftest import examples, loaders, net, problem, same
 from fastlr import Divergence, LRSweep
 
 
@@ -18,7 +18,7 @@ def losses(seed, n=100):
     return 2.3 - 1.5/(1 + np.exp(-(x-0.5)*20)) + np.exp(np.maximum(x-0.8, 0)*60) + np.random.default_rng(seed).normal(0, 0.05, n)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(seed=st.integers(0, 1000), a=st.floats(1e-3, 1e3), b=st.floats(-1e3, 1e3))
 def test_stop_rule_is_free_of_sign_and_offset(seed, a, b):
     at = stops_at(losses(seed))
