@@ -1,5 +1,7 @@
-"A Hugging Face Trainer and its lr_find: real trainers and small models; nothing of them may change."
-import copy, json, os, random, subprocess, sys
+"""A Hugging Face Trainer and its lr_find: real trainers and small models; nothing of them may change.
+
+For several processes, see test_processes.py."""
+import copy, os, random, subprocess, sys
 from pathlib import Path
 
 import numpy as np
@@ -8,27 +10,20 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 transformers = pytest.importorskip('transformers')
-from transformers import BertConfig, BertForSequenceClassification, EarlyStoppingCallback, GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments, default_data_collator, set_seed
+from transformers import (BertForSequenceClassification, EarlyStoppingCallback, GPT2LMHeadModel, Trainer,
+                          TrainerCallback, TrainingArguments, default_data_collator, set_seed)
 
 from conftest import same
 from fastlr import NoSuggestion, NotRestored, find_lr
 from fastlr.integrations.transformers import lr_find
 from fastlr.snapshot import Fingerprint
+from small_trainers import CLASSES, WORDS, language, make, ragged, rows, state
 
-CLASSES = BertConfig(vocab_size=32, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, max_position_embeddings=16, num_labels=3)
-WORDS = GPT2Config(vocab_size=32, n_embd=16, n_layer=1, n_head=2, n_positions=16, bos_token_id=0, eos_token_id=0)
-CHECKPOINTING = next(name for name in ('activation_checkpointing', 'gradient_checkpointing') if name in TrainingArguments.__dataclass_fields__)        # since 5, before
+# Until version 5 it was called otherwise.
+CHECKPOINTING = next(name for name in ('activation_checkpointing', 'gradient_checkpointing')
+                     if name in TrainingArguments.__dataclass_fields__)
 QUICK = dict(num_it=12, stop_div=False, silent=True)
 
-
-def rows(n=70, seed=0):
-    "Sequences of 8 words; their class is which third of the vocabulary the first is from."
-    ids = torch.randint(32, (n, 8), generator=torch.Generator().manual_seed(seed))
-    return [dict(input_ids=i, labels=i[0]//11) for i in ids]
-
-def ragged(n=70):
-    "For a language model: another number of words to predict in each row."
-    return [dict(input_ids=r['input_ids'], labels=torch.where(torch.arange(8) < 2 + i % 7, r['input_ids'], -100)) for i, r in enumerate(rows(n))]
 
 class Augmented(Dataset):
     "Draws from every global generator, and counts."
@@ -58,13 +53,6 @@ class TwoRates(Trainer):
             self.optimizer = torch.optim.AdamW([dict(params=rest, lr=self.args.learning_rate/10), dict(params=head)], lr=self.args.learning_rate)
         return self.optimizer
 
-def make(folder, cls=Trainer, data=None, model=lambda: BertForSequenceClassification(CLASSES), **kw):
-    "A trainer of a small BERT with dropout."
-    options = {k: kw.pop(k) for k in ('callbacks', 'optimizers', 'eval_dataset', 'compute_loss_func', 'model_init') if k in kw}
-    set_seed(0)
-    args = TrainingArguments(str(folder/'out'), **{'per_device_train_batch_size': 8, 'max_steps': 7, 'logging_steps': 1, 'report_to': [], 'save_strategy': 'no', 'disable_tqdm': True, 'use_cpu': True, 'dataloader_pin_memory': False, **kw})
-    return cls(None if 'model_init' in options else model(), args, train_dataset=rows() if data is None else data, **options)
-
 def own_optimizer(folder, **kw):
     set_seed(0); model = BertForSequenceClassification(CLASSES)
     opt = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
@@ -89,14 +77,7 @@ KINDS = dict(plain=make, accumulated=lambda f: make(f, gradient_accumulation_ste
              persistent=lambda f: make(f, data=Augmented(), dataloader_num_workers=1, dataloader_persistent_workers=True), stream=lambda f: make(f, data=Stream()),
              weighted=lambda f: make(f, Weighted, lr_scheduler_type='cosine', warmup_steps=3), two_rates=lambda f: make(f, TwoRates, warmup_steps=2), own_optimizer=own_optimizer, frozen=frozen, patched=patched,
              smoothed=lambda f: make(f, label_smoothing_factor=0.1, max_grad_norm=0.5, **{CHECKPOINTING: True}), noisy_embeddings=lambda f: make(f, neftune_noise_alpha=5.),
-             init=lambda f: make(f, model_init=lambda: BertForSequenceClassification(CLASSES)), language=lambda f: make(f, data=ragged(), model=lambda: GPT2LMHeadModel(WORDS), gradient_accumulation_steps=2))
-
-def state(trainer):
-    "All that the rest of the training may depend on, and what it has said."
-    m, opt = trainer.model, trainer.optimizer
-    logs = [{k: v for k, v in log.items() if not k.endswith(('runtime', '_per_second'))} for log in trainer.state.log_history]
-    return dict(weights=m.state_dict(), modes=[x.training for x in m.modules()], grads=[p.grad for p in m.parameters()], opt=opt and opt.state_dict(), logs=logs, seen=getattr(trainer, 'history', None),
-                rng=(torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()))
+             init=lambda f: make(f, model_init=lambda: BertForSequenceClassification(CLASSES)), language=language)
 
 def files(folder): return sorted(str(p) for p in folder.rglob('*'))
 
@@ -357,46 +338,3 @@ def test_transformers_is_imported_when_it_is_used():
     code = "import sys; import fastlr.integrations.transformers as t; assert not any(m.split('.')[0] in ('transformers', 'accelerate') for m in sys.modules); sys.modules['transformers'] = None\ntry: t.lr_find(1)\nexcept ImportError as e: print(e)"
     said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[1])}, check=True).stdout
     assert "pip install 'fastlr-finder[transformers]'" in said
-
-
-# several processes
-
-def in_one_of_two(folder):
-    "What each process does: the same training with and without a range test before it, fresh and again."
-    import contextlib, io
-    rank, out = int(os.environ['RANK']), {}
-    for name, kind in dict(plain=lambda f: make(f, gradient_accumulation_steps=2), language=KINDS['language']).items():
-        logs = []
-        for detour in (False, True):
-            trainer = kind(folder/f'{name}{detour}')
-            for again in range(2 if name == 'plain' else 1):
-                if detour:
-                    with contextlib.redirect_stdout(said := io.StringIO()): found = lr_find(trainer, num_it=30, verify=True)
-                    out[f'{name} said {again}'], out[f'{name} curve {again}'] = said.getvalue(), found.curve.to_dict()
-                trainer.train()
-            logs.append([state(trainer)['logs'], [p.tolist() for p in trainer.model.parameters()]])
-        out[f'{name} same'] = logs[0] == logs[1]
-    trainer, calls = make(folder/'fails'), []
-    def collate(rows, usual=trainer.data_collator):
-        calls.append(rows)
-        if rank and len(calls) == 6: raise KeyError('unreadable')
-        return usual(rows)
-    trainer.data_collator = collate
-    try: lr_find(trainer)
-    except Exception as e: out['fault'] = f'{type(e).__name__}: {e}'
-    (folder/f'{rank}.json').write_text(json.dumps(out))
-
-def test_two_processes_have_one_curve_and_train_on_as_if_it_had_never_run(tmp_path):
-    env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])}
-    code = f"import torch.distributed as d; from pathlib import Path; import test_transformers as t; t.in_one_of_two(Path({str(tmp_path)!r})); d.destroy_process_group()"
-    (tmp_path/'run.py').write_text(code)
-    p = subprocess.run([sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_addr', '127.0.0.1', '--master_port', '0', '--rdzv_backend', 'c10d', '--rdzv_endpoint', '127.0.0.1:0', str(tmp_path/'run.py')],
-                       env=env, capture_output=True, text=True, timeout=120)
-    assert p.returncode == 0, p.stderr[-3000:]
-    a, b = (json.loads((tmp_path/f'{rank}.json').read_text()) for rank in range(2))
-    assert b['fault'] == "KeyError: 'unreadable'" and "process 1 has failed (KeyError: 'unreadable')" in a['fault']
-    for name in ('plain', 'language'):
-        assert a[f'{name} same'] and b[f'{name} same']
-        for again in range(2 if name == 'plain' else 1):
-            assert a[f'{name} curve {again}'] == b[f'{name} curve {again}'] and len(a[f'{name} curve {again}']['lrs']) > 20
-            assert 'learning_rate' in a[f'{name} said {again}'] and b[f'{name} said {again}'] == ''

@@ -1,4 +1,6 @@
-"The table of nbs/tutorials/where_it_works.ipynb: each tick has a test of the real thing, and each test that is named exists."
+"""The table of nbs/tutorials/where_it_works.ipynb.
+
+Each tick has a test of the real thing, and each test that is named exists."""
 import ast, json
 from pathlib import Path
 
@@ -9,45 +11,172 @@ COLUMNS = 'Learner', 'Your loop', 'Accelerate', 'Lightning', 'Transformers'
 
 # row -> the tests of each column, as file:function without `test_`; None where the cell says no
 TESTS = {
-    'The same curve as a plain loop': ('lr_find:same_curve_by_learner_and_by_hand', 'range_test:one_curve_through_four_faces', 'accelerate:one_curve_through_all_faces', 'lightning:one_curve_through_every_face', 'transformers:one_curve_through_two_faces'),
-    'Later training the same, bit for bit': ('lr_find:nothing_happened', 'range_test:training_goes_on_as_if_it_had_never_run', 'accelerate:training_after_it_is_the_same', 'lightning:a_later_fit_is_the_same', 'transformers:training_goes_on_as_if_it_had_never_run'),
-    'In the middle of a training': ('lr_find:earlier_training_does_not_stop_it', 'snapshot:training_goes_on_as_if_nothing_had_happened', 'accelerate:training_after_it_is_the_same', 'lightning:in_the_middle_of_a_training', 'transformers:training_goes_on_as_if_it_had_never_run'),
-    'After an error or Ctrl-C': ('snapshot:after_a_fault_in_lr_find_the_learner_is_as_it_was', 'snapshot:sigint_at_random_instants', 'accelerate:later_training_is_the_same_bit_for_bit', 'lightning:errors_and_interrupts_come_out_and_everything_is_put_back', 'transformers:an_error_in_the_middle_leaves_nothing_behind'),
-    'Callbacks, loggers, checkpoints left alone': ('lr_find:loggers_trackers_and_schedulers_are_not_run', None, None, 'lightning:the_trainer_is_left_crippled', 'transformers:callbacks_logs_and_checkpoints_of_the_trainer_are_left_alone'),
-    'Gradient accumulation': ('lr_find:leftover_windows_are_points', 'reported:accumulated_batches_make_one_point_with_their_mean_loss', 'accelerate:one_curve_through_all_faces', 'lightning:wrong_with_gradient_accumulation', 'transformers:with_accumulation_a_point_is_the_loss_of_all_batches_of_the_update'),
-    'bf16': ('lr_find:nothing_happened', 'range_test:mixed_precision_is_that_of_pytorch_lr_finder', 'accelerate:precision', 'lightning:precision', 'transformers:training_goes_on_as_if_it_had_never_run'),
-    'fp16: steps that the scaler skips are no points': ('lr_find:fp16_steps_that_were_skipped_are_no_points', 'reported:a_step_that_the_scaler_skipped_is_no_point', 'accelerate:a_scaler_that_skips', 'lightning:a_gradient_scaler_is_copied_and_what_it_skips_is_no_point', 'transformers:a_step_that_the_scaler_skips_is_no_point'),
-    'Gradient clipping': ('lr_find:nothing_happened', None, 'accelerate:later_training_is_the_same_bit_for_bit', 'lightning:settings_of_the_trainer_arrive', 'transformers:clipping_of_the_trainer_is_honoured'),
-    'Several optimizers': (None, 'sweep:two_optimizers', None, 'lightning:gans_several_optimizers_manual_optimization', None),
-    'Parameter groups keep their ratio': ('lr_find:learning_rate_group_by_group', 'reported:parameter_groups_keep_their_ratio', 'accelerate:groups_keep_their_ratio_and_the_rate_sets_itself', 'lightning:gans_several_optimizers_manual_optimization', 'transformers:groups_keep_their_ratio_through_a_warm_up'),
-    'Schedulers stand still': ('lr_find:loggers_trackers_and_schedulers_are_not_run', 'reported:a_scheduler_stands_still_and_is_as_it_was', None, 'lightning:schedulers_stand_still', 'transformers:groups_keep_their_ratio_through_a_warm_up'),
-    'Loaders with worker processes': ('lr_find:training_goes_on_as_if_nothing_had_been_with_worker_processes', 'range_test:with_workers', 'accelerate:later_training_is_the_same_bit_for_bit', 'lightning:a_later_fit_is_the_same', 'transformers:training_goes_on_as_if_it_had_never_run'),
-    'Data that cannot begin again ends the sweep': ('lr_find:generator_ends_with_data', 'reported:loaders_of_any_length', None, 'lightning:data_that_cannot_begin_again', 'transformers:data_begins_again_and_runs_out_where_it_cannot'),
-    'DDP: one answer in all processes': ('processes:one_answer_on_all_processes', 'processes:one_answer_on_all_processes', 'accelerate:one_curve_in_all_processes', 'lightning:hangs_or_differs_between_processes', 'transformers:two_processes_have_one_curve_and_train_on_as_if_it_had_never_run'),
-    'DDP: later training the same, bit for bit': (None, 'processes:later_training_is_the_same', 'accelerate:later_training_is_the_same_bit_for_bit', 'lightning:hangs_or_differs_between_processes', 'transformers:two_processes_have_one_curve_and_train_on_as_if_it_had_never_run'),
-    'An error in one process ends it in all': ('processes:an_error_in_one_process_ends_the_sweep_in_all', 'processes:an_error_in_one_process_ends_the_sweep_in_all', 'accelerate:an_error_in_one_process_ends_the_sweep_in_all_and_the_next_one_works', 'lightning:hangs_or_differs_between_processes', 'transformers:two_processes_have_one_curve_and_train_on_as_if_it_had_never_run'),
-    'Only the first process prints': (None, None, 'accelerate:only_the_first_process_prints', 'lightning:hangs_or_differs_between_processes', 'transformers:two_processes_have_one_curve_and_train_on_as_if_it_had_never_run'),
-    'FSDP2': (None, 'processes:what_is_sharded_gives_the_same_curve', 'accelerate:sharded', None, None),
-    'The rate sets itself': ('tune:what_is_set_is_what_the_next_training_uses', None, 'accelerate:groups_keep_their_ratio_and_the_rate_sets_itself', 'lightning:rate_set_to_x_and_the_optimizer_unchanged', 'transformers:with_update_args_it_is_set_and_used'),
+    'The same curve as a plain loop': (
+        'lr_find:same_curve_by_learner_and_by_hand',
+        'range_test:one_curve_through_four_faces',
+        'accelerate:one_curve_through_all_faces',
+        'lightning:one_curve_through_every_face',
+        'transformers:one_curve_through_two_faces',
+    ),
+    'Later training the same, bit for bit': (
+        'lr_find:nothing_happened',
+        'range_test:training_goes_on_as_if_it_had_never_run',
+        'accelerate:training_after_it_is_the_same',
+        'lightning:a_later_fit_is_the_same',
+        'transformers:training_goes_on_as_if_it_had_never_run',
+    ),
+    'In the middle of a training': (
+        'lr_find:earlier_training_does_not_stop_it',
+        'snapshot:training_goes_on_as_if_nothing_had_happened',
+        'accelerate:training_after_it_is_the_same',
+        'lightning:in_the_middle_of_a_training',
+        'transformers:training_goes_on_as_if_it_had_never_run',
+    ),
+    'After an error or Ctrl-C': (
+        'snapshot:after_a_fault_in_lr_find_the_learner_is_as_it_was',
+        'snapshot:sigint_at_random_instants',
+        'processes:later_training_is_the_same_bit_for_bit',
+        'lightning:errors_and_interrupts_come_out_and_everything_is_put_back',
+        'transformers:an_error_in_the_middle_leaves_nothing_behind',
+    ),
+    'Callbacks, loggers, checkpoints left alone': (
+        'lr_find:loggers_trackers_and_schedulers_are_not_run',
+        None,
+        None,
+        'lightning:the_trainer_is_left_crippled',
+        'transformers:callbacks_logs_and_checkpoints_of_the_trainer_are_left_alone',
+    ),
+    'Gradient accumulation': (
+        'lr_find:leftover_windows_are_points',
+        'reported:accumulated_batches_make_one_point_with_their_mean_loss',
+        'accelerate:one_curve_through_all_faces',
+        'lightning:wrong_with_gradient_accumulation',
+        'transformers:with_accumulation_a_point_is_the_loss_of_all_batches_of_the_update',
+    ),
+    'bf16': (
+        'lr_find:nothing_happened',
+        'range_test:mixed_precision_is_that_of_pytorch_lr_finder',
+        'accelerate:precision',
+        'lightning:precision',
+        'transformers:training_goes_on_as_if_it_had_never_run',
+    ),
+    'fp16: steps that the scaler skips are no points': (
+        'lr_find:fp16_steps_that_were_skipped_are_no_points',
+        'reported:a_step_that_the_scaler_skipped_is_no_point',
+        'accelerate:a_scaler_that_skips',
+        'lightning:a_gradient_scaler_is_copied_and_what_it_skips_is_no_point',
+        'transformers:a_step_that_the_scaler_skips_is_no_point',
+    ),
+    'Gradient clipping': (
+        'lr_find:nothing_happened',
+        None,
+        'processes:later_training_is_the_same_bit_for_bit',
+        'lightning:settings_of_the_trainer_arrive',
+        'transformers:clipping_of_the_trainer_is_honoured',
+    ),
+    'Several optimizers': (
+        None,
+        'sweep:two_optimizers',
+        None,
+        'lightning:gans_several_optimizers_manual_optimization',
+        None,
+    ),
+    'Parameter groups keep their ratio': (
+        'lr_find:learning_rate_group_by_group',
+        'reported:parameter_groups_keep_their_ratio',
+        'accelerate:groups_keep_their_ratio_and_the_rate_sets_itself',
+        'lightning:gans_several_optimizers_manual_optimization',
+        'transformers:groups_keep_their_ratio_through_a_warm_up',
+    ),
+    'Schedulers stand still': (
+        'lr_find:loggers_trackers_and_schedulers_are_not_run',
+        'reported:a_scheduler_stands_still_and_is_as_it_was',
+        None,
+        'lightning:schedulers_stand_still',
+        'transformers:groups_keep_their_ratio_through_a_warm_up',
+    ),
+    'Loaders with worker processes': (
+        'lr_find:training_goes_on_as_if_nothing_had_been_with_worker_processes',
+        'range_test:with_workers',
+        'processes:later_training_is_the_same_bit_for_bit',
+        'lightning:a_later_fit_is_the_same',
+        'transformers:training_goes_on_as_if_it_had_never_run',
+    ),
+    'Data that cannot begin again ends the sweep': (
+        'lr_find:generator_ends_with_data',
+        'reported:loaders_of_any_length',
+        None,
+        'lightning:data_that_cannot_begin_again',
+        'transformers:data_begins_again_and_runs_out_where_it_cannot',
+    ),
+    'DDP: one answer in all processes': (
+        'processes:one_answer_on_all_processes',
+        'processes:one_answer_on_all_processes',
+        'processes:one_curve_in_all_processes',
+        'processes:hangs_or_differs_between_processes',
+        'processes:two_processes_have_one_curve_and_train_on_as_if_it_had_never_run',
+    ),
+    'DDP: later training the same, bit for bit': (
+        None,
+        'processes:later_training_is_the_same',
+        'processes:later_training_is_the_same_bit_for_bit',
+        'processes:a_later_fit_is_the_same_in_both',
+        'processes:two_processes_have_one_curve_and_train_on_as_if_it_had_never_run',
+    ),
+    'An error in one process ends it in all': (
+        'processes:an_error_in_one_process_ends_the_sweep_in_all',
+        'processes:an_error_in_one_process_ends_the_sweep_in_all',
+        'processes:an_error_in_one_process_ends_the_sweep_in_all_and_the_next_one_works',
+        'processes:an_error_in_one_lightning_process_ends_it_in_both',
+        'processes:an_error_in_one_trainer_ends_the_sweep_in_both',
+    ),
+    'Only the first process prints': (
+        None,
+        None,
+        'processes:only_the_first_process_prints',
+        'processes:one_of_them_speaks',
+        'processes:only_the_first_trainer_prints',
+    ),
+    'FSDP2': (
+        None,
+        'processes:what_is_sharded_gives_the_same_curve',
+        'processes:sharded',
+        None,
+        None,
+    ),
+    'The rate sets itself': (
+        'tune:what_is_set_is_what_the_next_training_uses',
+        None,
+        'accelerate:groups_keep_their_ratio_and_the_rate_sets_itself',
+        'lightning:rate_set_to_x_and_the_optimizer_unchanged',
+        'transformers:with_update_args_it_is_set_and_used',
+    ),
 }
 
 
 def table():
     "{row: cells} of the notebook."
     cells = json.loads((HERE.parent/'nbs/tutorials/where_it_works.ipynb').read_text())['cells']
-    lines = [l for c in cells if c['cell_type'] == 'markdown' for l in ''.join(c['source']).splitlines() if l.startswith('|')]
-    rows = [[cell.strip() for cell in l.strip('|').split('|')] for l in lines]
+    texts = [''.join(cell['source']) for cell in cells if cell['cell_type'] == 'markdown']
+    lines = [line for text in texts for line in text.splitlines() if line.startswith('|')]
+    rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
     assert tuple(rows[0][1:]) == COLUMNS
     return {row[0]: row[1:] for row in rows[2:]}
+
 
 def test_the_table_says_what_the_tests_do():
     assert list(table()) == list(TESTS)
     for row, cells in table().items():
         assert len(cells) == len(COLUMNS)
-        for column, cell, test in zip(COLUMNS, cells, TESTS[row]): assert cell.startswith('✓') == (test is not None) and cell, (row, column)
+        for column, cell, test in zip(COLUMNS, cells, TESTS[row]):
+            assert cell.startswith('✓') == (test is not None) and cell, (row, column)
 
-@pytest.mark.parametrize('file', sorted({t.partition(':')[0] for tests in TESTS.values() for t in tests if t}))
+
+NAMED = sorted({test for tests in TESTS.values() for test in tests if test})
+
+@pytest.mark.parametrize('file', sorted({test.partition(':')[0] for test in NAMED}))
 def test_every_test_that_is_named_exists(file):
-    found = {f.name for f in ast.walk(ast.parse((HERE/f'test_{file}.py').read_text())) if isinstance(f, ast.FunctionDef)}
-    named = {f"test_{t.partition(':')[2]}" for tests in TESTS.values() for t in tests if t and t.startswith(file + ':')}
+    tree = ast.parse((HERE/f'test_{file}.py').read_text())
+    found = {f.name for f in ast.walk(tree) if isinstance(f, ast.FunctionDef)}
+    named = {f'test_{test.partition(":")[2]}' for test in NAMED if test.startswith(f'{file}:')}
     assert not named - found

@@ -1,0 +1,43 @@
+"""What several processes do together, scenario by scenario; `together.py` launches them.
+
+A scenario is a function of the rank of the process; it returns a curve, or what can be stored as JSON. Those
+of a module run in the order in which it defines them. Each framework has its module, imported when asked for.
+"""
+import contextlib
+
+# {module.function: the function}, of the modules that have been imported
+SCENARIOS = {}
+
+
+class Bad(Exception):
+    "What goes wrong in one process alone."
+
+
+def name_of(f):
+    "The name of the scenario `f`, such as plain.usual; a name stays what it is."
+    return f if isinstance(f, str) else f'{f.__module__.rpartition(".")[2]}.{f.__name__}'
+
+
+def scenario(f):
+    "Make `f` a scenario."
+    SCENARIOS[name_of(f)] = f
+    return f
+
+
+def error_of(f, *args, **kwargs):
+    "What the call raises, in words; None if it raises nothing."
+    try:
+        f(*args, **kwargs)
+    except Exception as e:
+        return f'{type(e).__name__}: {e}'
+
+
+@contextlib.contextmanager
+def replaced(module, name, value):
+    "Within this block, `module` has `value` as `name`."
+    before = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)

@@ -1,0 +1,148 @@
+"Scenarios in which one process alone fails: the other one is told, and both are as before and in step."
+from functools import wraps
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from fastlr import Learner
+from scenarios import SCENARIOS, Bad, error_of, name_of, plain, scenario
+from scenarios.plain import batches, found, training
+
+
+class Trap(nn.Module):
+    "Raises in its n-th call."
+    def __init__(self, n):
+        super().__init__()
+        self.left = n
+
+    def forward(self, out, y=None):
+        self.left -= 1
+        if self.left == 0: raise Bad('in one process')
+        return out if y is None else cross_entropy(out, y)
+
+
+def trap(rank):
+    "A loss that raises in its sixth call, but in the first process."
+    return Trap(6 if rank else 0)
+
+
+FAULTS = []
+
+# Those which take place in process 0 as well, from which the others get their buffers.
+SWAPPED = []
+
+
+def fault(f):
+    "Make `f` a scenario which returns what is raised; with two processes it is the second one that fails."
+    @wraps(f)
+    def faulty(rank):
+        return error_of(f, rank)
+    FAULTS.append(faulty)
+    return scenario(faulty)
+
+
+def swapped(f):
+    "Make a scenario of `f` with the ranks of two processes exchanged, too."
+    def other(rank):
+        return f(1 - rank)
+    SWAPPED.append(f)
+    SCENARIOS[f'{name_of(f)}_in_0'] = other
+    return f
+
+
+@swapped
+@fault
+def bad_loading(rank):
+    def loading():
+        for i, b in enumerate(batches(rank)*3):
+            if rank and i == 5: raise Bad('in one process')
+            yield b
+    found(*training(), loading())
+
+
+@fault
+def bad_forward(rank):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), trap(rank), nn.Linear(16, 3))
+    model = nn.parallel.DistributedDataParallel(model)
+    found(model, torch.optim.Adam(model.parameters()), batches(rank))
+
+
+@swapped
+@fault
+def bad_loss(rank):
+    found(*training(), batches(rank), trap(rank))
+
+
+@swapped
+@fault
+def bad_step(rank):
+    model, opt = training()
+    calls = []
+
+    def count(*args):
+        calls.append(1)
+        if rank and len(calls) == 6: raise Bad('in one process')
+    opt.register_step_pre_hook(count)
+    found(model, opt, batches(rank))
+
+
+@fault
+def bad_in_a_learner(rank):
+    model, _ = training()
+    Learner((batches(rank), None), model, loss_func=trap(rank), silent=True).lr_find()
+
+
+@swapped
+@fault
+def bad_before(rank):
+    "An error before the sweep has begun."
+    found(*training(), [] if rank else batches(rank))
+
+
+@fault
+def bad_copy(rank):
+    found(*training(), batches(rank), where='/no/such/place' if rank else 'device')
+
+
+@swapped
+@fault
+def bad_before_the_model(rank):
+    "DDP's buffers come from process 0 in the forward pass, which it does not begin."
+    model, opt = training()
+    calls = []
+
+    def step(batch):
+        calls.append(1)
+        if rank and len(calls) == 6: raise Bad('in one process')
+        return cross_entropy(model(batch[0]), batch[1])
+    found(model, opt, batches(rank), None, step=step)
+
+
+@fault
+def bad_closure(rank):
+    model, _ = training()
+    found(model, torch.optim.LBFGS(model.parameters(), max_iter=2), batches(rank), trap(rank))
+
+
+@swapped
+@fault
+def bad_while_the_other_runs_out(rank):
+    "Two words at one meeting."
+    def loading():
+        yield from (batches(rank)*2)[:8]
+        raise Bad('in one process')
+    found(*training(), loading() if rank else plain.stream(rank, 8), accumulate=3)
+
+
+@scenario
+def bad_everywhere(rank):
+    "All fail alike, and none waits."
+    return error_of(found, *training(), batches(rank), Trap(6))
+
+
+@scenario
+def usual_again(rank):
+    "The processes are in step after all that went wrong."
+    return plain.usual(rank, num_it=50)

@@ -1,0 +1,225 @@
+"Scenarios without a framework: `find_lr`, `LRSweep` and a `Learner` over DistributedDataParallel."
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+import fastlr.sweep
+from conftest import problem
+from fastlr import Learner, LRSweep, find_lr
+from scenarios import replaced, scenario
+
+
+def batches(rank):
+    "Another part of the data for each process, of up to four."
+    rows = problem(384)
+    return [rows[i:i+16] for i in range(96*rank, 96*rank + 96, 16)]
+
+
+def small_net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3))
+
+
+def training(together=True):
+    "A model, which averages its gradients over all processes unless `together` is False, and its optimizer."
+    model = small_net()
+    if together:
+        model = nn.parallel.DistributedDataParallel(model)
+    return model, torch.optim.Adam(model.parameters(), lr=1e-3)
+
+
+CROSS_ENTROPY = nn.CrossEntropyLoss()
+
+
+def found(model, opt, loader, loss=CROSS_ENTROPY, **kwargs):
+    "The curve for these."
+    return find_lr(model, opt, loss, loader, progress=False, **kwargs)
+
+
+def take_steps(model, opt, batches, loss_func=cross_entropy):
+    for x, y in batches:
+        loss_func(model(x), y).backward()
+        opt.step()
+        opt.zero_grad()
+
+
+def stream(rank, n):
+    "The first `n` of three epochs of batches, as a generator, which can't begin again."
+    return (b for b in (batches(rank)*3)[:n])
+
+
+@scenario
+def usual(rank, **kwargs):
+    return found(*training(), batches(rank), end_lr=1e5, **kwargs)
+
+
+@scenario
+def ten_at_a_time(rank):
+    "As on an accelerator, where losses are read ten at a time."
+    with replaced(fastlr.sweep, '_read_every', lambda loss: 10):
+        return usual(rank)
+
+
+@scenario
+def shorter(rank, n=7):
+    "The processes but the first have fewer batches, and can't begin again."
+    return found(*training(), stream(rank, n if rank else 18))
+
+
+@scenario
+def shorter_ten(rank):
+    with replaced(fastlr.sweep, '_read_every', lambda loss: 10):
+        return shorter(rank, 13)
+
+
+@scenario
+def rest_of_a_window(rank):
+    "8 batches, or 7 in the second process: two full windows, and one batch."
+    return found(*training(), stream(rank, 8 - rank), accumulate=3)
+
+
+@scenario
+def uneven_lists(rank):
+    "The second process begins its loader again sooner; they all do then."
+    return found(*training(), batches(rank)[:6 - 2*rank], num_it=20, stop_div=False)
+
+
+class Leftovers:
+    "Can't begin again, and doesn't look like it."
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __iter__(self):
+        while self.rows:
+            yield self.rows.pop(0)
+
+
+@scenario
+def leftovers(rank):
+    return found(*training(), Leftovers((batches(rank)*3)[:9 - 2*rank]))
+
+
+@scenario
+def floats(rank):
+    "An optimizer whose first group is empty, and losses that are Python's numbers."
+    model, _ = training()
+    opt = torch.optim.Adam([dict(params=[]), dict(params=model.parameters())], lr=1e-3)
+    with LRSweep(opt, model, num_it=10, stop_div=False) as sweep:
+        for x, y in sweep(batches(rank)):
+            loss = cross_entropy(model(x), y)
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            sweep.record(loss.item())
+    return sweep.curve
+
+
+@scenario
+def nan_in_one(rank):
+    "The sixth loss is no number, but in the first process."
+    model, opt = training()
+    calls = []
+
+    def step(batch):
+        calls.append(1)
+        loss = cross_entropy(model(batch[0]), batch[1])
+        return loss*float('nan') if rank and len(calls) == 6 else loss
+    return found(model, opt, batches(rank), None, step=step)
+
+
+@scenario
+def apart(rank):
+    "Each for itself."
+    return found(*training(together=False), batches(rank), end_lr=1e5, reduce=False)
+
+
+@scenario
+def one_alone(rank):
+    "Only the first process looks for a rate; the second does so after it."
+    if rank: return apart(rank)
+    model, opt = training(together=False)
+    with LRSweep(opt, model, reduce=False, num_it=10, stop_div=False) as sweep:
+        for x, y in sweep(batches(rank)):
+            loss = cross_entropy(model(x), y)
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            sweep.record(loss)
+    return sweep.curve
+
+
+@scenario
+def left(rank):
+    "One process leaves the loop."
+    model, opt = training()
+    with LRSweep(opt, model, num_it=10, stop_div=False) as sweep:
+        for x, y in sweep(batches(rank)):
+            loss = cross_entropy(model(x), y)
+            sweep.meet()
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            sweep.record(loss)
+            if rank and len(sweep) == 5: break
+    return sweep.curve
+
+
+class Overflow(torch.autograd.Function):
+    "Passes the loss on; its gradient is infinite if asked for."
+    @staticmethod
+    def forward(ctx, loss, now):
+        ctx.now = now
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad*float('inf') if ctx.now else grad, None
+
+
+@scenario
+def skipped_in_one(rank):
+    "Gradients overflow in one process, and nobody averages them."
+    model, opt = training(together=False)
+    scaler = torch.amp.GradScaler('cpu', init_scale=2.)
+    calls = []
+
+    def step(batch):
+        calls.append(1)
+        return Overflow.apply(cross_entropy(model(batch[0]), batch[1]), rank and len(calls) == 4)
+    return found(model, opt, batches(rank), None, step=step, scaler=scaler, num_it=10, stop_div=False)
+
+
+@scenario
+def in_a_learner(rank):
+    "The generator of the second process is the shorter one."
+    loader = stream(rank, 7 if rank else 18)
+    return Learner((loader, None), training()[0], loss_func=nn.CrossEntropyLoss(), silent=True).lr_find()
+
+
+def weights(model):
+    return [v.tolist() for v in model.state_dict().values()]
+
+
+@scenario
+def later_training(rank):
+    "Weights after a training, with and without a range test in the middle."
+    def train(detour):
+        model, opt = training()
+        take_steps(model, opt, batches(rank)[:3])
+        if detour: found(model, opt, batches(rank), num_it=30)
+        take_steps(model, opt, batches(rank))
+        return weights(model)
+    return [train(True), train(False)]
+
+
+@scenario
+def first_training(rank):
+    """As `later_training`, but the range test comes first.
+
+    DDP arranges the gradients anew after its first step, which changes sums of three."""
+    def train(detour):
+        model, opt = training()
+        if detour: found(model, opt, batches(rank), num_it=5)
+        take_steps(model, opt, batches(rank))
+        return weights(model)
+    return [train(True), train(False)]
