@@ -1,10 +1,22 @@
-"""Run every notebook top to bottom in a fresh kernel, and compare what comes out with the outputs that are stored in it.
+"""Run every notebook top to bottom in a kernel of its own, and compare its outputs with those stored in it.
 
-Texts and tables must have the same words, with numbers that agree to 1 in 1000 or to 1 in the last of several printed digits; figures
-must look the same. All that differs is named, and the exit code is 1. With `--write` it is stored instead, and only errors count.
-A cell that begins with `#| volatile` is held to the kind of its outputs alone; one with `#| eval: false` is not run."""
-import argparse, asyncio, base64, difflib, html, io, os, re, sys, tempfile, time
-from concurrent.futures import ThreadPoolExecutor
+Texts and tables must have the same words, with numbers that agree to 1 in 1000 or to 1 in the last of several
+printed digits; figures must look the same. All that differs is named, and the exit code is 1. With `--write`
+it is stored instead, and only errors count. A cell that begins with `#| volatile` is held to the kind of its
+outputs alone; one with `#| eval: false` is not run. On Linux the kernels are forked from a process that has
+imported PyTorch: see kernel_server.py. With `--fresh` each is a new process, and everything takes longer."""
+import argparse
+import asyncio
+import base64
+import difflib
+import html
+import io
+import os
+import re
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,7 +26,12 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from PIL import Image, ImageFilter
 
+from kernel_server import ForkedKernels, PlainKernels, can_fork
+
 ROOT = Path(__file__).resolve().parent.parent
+# The notebooks that take longest start first. The list needn't be right: it only saves seconds.
+SLOW = ('10_lr_finder', '32_transformers', 'your_own_loop', 'coming_from', '30_lightning', '03_plot',
+        'choosing_a_rate', '13_range_test')
 LIMIT = 20                                                           # seconds that a notebook should take at most
 REL_TOL = 1e-3                                                       # what another processor's rounding may make of a number
 FIGURE_TOL = 60                                                      # of 255, and of pixels that are blurred: see `figures_differ`
@@ -94,44 +111,127 @@ def differences(stored, cell):
 def says(cell, directive): return re.search(rf'^#\| *{directive}\b', cell.source, re.M)
 
 
-async def run(path, write=False):
-    "(seconds, [(cell, what is wrong with it)]) of the notebook at `path`."
-    nb, began, wrong = nbformat.read(path, as_version=4), time.perf_counter(), []
-    client = NotebookClient(nb, timeout=300, kernel_name='python3', resources={'metadata': {'path': str(path.parent)}}, extra_arguments=['--log-level=ERROR'])
-    env = {**os.environ, 'OMP_NUM_THREADS': '1', 'MPLBACKEND': 'module://matplotlib_inline.backend_inline', 'PYTHONPATH': os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))}
-    async with client.async_setup_kernel(env=env):
-        for i, cell in enumerate(nb.cells):
-            if cell.cell_type != 'code' or says(cell, '(eval: *false|notest)'): continue
+async def run(path, kernels, write=False):
+    """Run the notebook at `path` in one of `kernels`; return (seconds, [(cell, what is wrong with it)])."""
+    notebook = nbformat.read(path, as_version=4)
+    began = time.perf_counter()
+    wrong = []
+    client = NotebookClient(
+        notebook, km=kernels.manager(), timeout=300, extra_arguments=['--log-level=ERROR'])
+    async with client.async_setup_kernel(cwd=str(path.parent), env=environment(), cleanup_kc=True):
+        for i, cell in enumerate(notebook.cells):
+            if cell.cell_type != 'code' or says(cell, '(eval: *false|notest)'):
+                continue
             stored = deepcopy(cell)
-            try: await client.async_execute_cell(cell, i)
+            try:
+                await client.async_execute_cell(cell, i)
             except (CellControlSignal, DeadKernelError) as e:
                 wrong.append((cell, re.sub(r'\x1b\[[\d;]*m', '', str(e)).strip()[-1500:]))
                 break
-            if not write: wrong += [(cell, d) for d in differences(stored, cell)]
+            if not write:
+                wrong += [(cell, d) for d in differences(stored, cell)]
             cell.outputs = [o for o in cell.outputs if not gone(o)]
-    if write and not wrong: nbformat.write(nb, path)
+    if write and not wrong:
+        nbformat.write(notebook, path)
     return time.perf_counter() - began, wrong
 
 
-def main(args=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('paths', nargs='*', type=Path, default=[ROOT/'nbs'], help='notebooks, or folders of them')
-    parser.add_argument('--write', action='store_true', help='store the outputs, instead of comparing')
-    args = parser.parse_args(args)
-    paths = sorted(q.resolve() for p in args.paths for q in (p.rglob('[!._]*.ipynb') if p.is_dir() else [p]) if '.ipynb_checkpoints' not in q.parts)
-    if not paths: parser.error(f"no notebook in {', '.join(map(str, args.paths))}")
+def environment():
+    """Return the environment of the kernels: one thread, inline figures, the fastlr of this repository."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
+    backend = 'module://matplotlib_inline.backend_inline'
+    return {**os.environ, 'OMP_NUM_THREADS': '1', 'MPLBACKEND': backend, 'PYTHONPATH': path}
+
+
+def start_kernels(fresh=False):
+    """Return (kernels, how they start). The kernels end where their `with` block does."""
+    plain = 'each in a new process'
+    if fresh or not can_fork():
+        return PlainKernels(), plain
+    try:
+        return ForkedKernels(environment()), 'forked from one process (--fresh: each in a new one)'
+    except OSError as e:
+        return PlainKernels(), f'{plain}, since {e}'
+
+
+def run_all(paths, kernels, jobs, write=False):
+    """Run the notebooks at `paths`, `jobs` at a time. Print what is wrong; return how many notebooks are."""
     failed = 0
-    with ThreadPoolExecutor(2) as pool:
-        for path, (seconds, wrong) in zip(paths, pool.map(lambda p: asyncio.run(run(p, args.write)), paths)):
-            name = os.path.relpath(path, ROOT)
-            print(f'{seconds:5.1f} s  {name}' + f'   warning: over {LIMIT} s'*(seconds > LIMIT), flush=True)
-            for cell, what in wrong: print('', f'{name}, cell {cell.id}: {first_line(cell)}', *(f'    {l}' for l in what.splitlines()), '', sep='\n')
-            failed += bool(wrong)
-    if failed: print(f'{failed} of {len(paths)} notebooks are not what they show (- is stored, + came). If that is as it should be: {Path(sys.executable).name} tools/run_notebooks.py --write NOTEBOOK')
+    with ThreadPoolExecutor(jobs) as pool:
+        # nbclient would take over Ctrl-C, notebook by notebook, if its event loop ran in the main thread.
+        futures = {pool.submit(lambda p: asyncio.run(run(p, kernels, write)), path): path
+                   for path in longest_first(paths)}
+        try:
+            for future in as_completed(futures):
+                seconds, wrong = future.result()
+                report(futures[future], seconds, wrong)
+                failed += bool(wrong)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            kernels.close()
+            raise
+    return failed
+
+
+def longest_first(paths):
+    """Return `paths` in the order in which to start them, so that no long one is the last to run alone."""
+    return sorted(paths, key=lambda path: SLOW.index(path.stem) if path.stem in SLOW else len(SLOW))
+
+
+def report(path, seconds, wrong):
+    """Print one line about the notebook at `path`, and more about each cell that is wrong."""
+    name = os.path.relpath(path, ROOT)
+    print(f'{seconds:5.1f} s  {name}' + f'   warning: over {LIMIT} s'*(seconds > LIMIT), flush=True)
+    for cell, what in wrong:
+        lines = (f'    {line}' for line in what.splitlines())
+        print('', f'{name}, cell {cell.id}: {first_line(cell)}', *lines, '', sep='\n', flush=True)
+
+
+def main(args=None):
+    args, paths = parse(args)
+    starting, how = start_kernels(args.fresh)
+    with starting as kernels:
+        jobs = min(args.jobs, len(paths))
+        print(f'{len(paths)} notebook{"s"*(len(paths) > 1)}, {jobs} at a time, {how}', flush=True)
+        failed = run_all(paths, kernels, jobs, args.write)
+    if failed:
+        python = Path(sys.executable).name
+        print(f'{failed} of {len(paths)} notebooks are not what they show (- is stored, + came). '
+              f'If that is as it should be: {python} tools/run_notebooks.py --write NOTEBOOK')
     return int(failed > 0)
 
 
-def first_line(cell): return next((l for l in cell.source.splitlines() if l.strip() and not l.startswith('#|')), '')[:100]
+def parse(args=None):
+    """Return (options, paths of notebooks)."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('paths', nargs='*', type=Path, default=[ROOT/'nbs'],
+                        help='notebooks, or folders of them')
+    parser.add_argument('--write', action='store_true', help='store the outputs, instead of comparing')
+    parser.add_argument('--fresh', action='store_true', help='start each kernel as a new process, unforked')
+    parser.add_argument('--jobs', type=int, default=min(os.cpu_count() or 1, 8), metavar='N',
+                        help='how many notebooks run at a time (default: %(default)s)')
+    args = parser.parse_args(args)
+    if args.jobs < 1:
+        parser.error(f'--jobs must be at least 1, got {args.jobs}')
+    paths = find(args.paths)
+    if not paths:
+        parser.error(f"no notebook in {', '.join(map(str, args.paths))}")
+    return args, paths
 
 
-if __name__ == '__main__': sys.exit(main())
+def find(paths):
+    """Return the notebooks at `paths`, and in the folders among them."""
+    found = (q for p in paths for q in (p.rglob('[!._]*.ipynb') if p.is_dir() else [p]))
+    return sorted(q.resolve() for q in found if '.ipynb_checkpoints' not in q.resolve().parts)
+
+
+def first_line(cell):
+    """Return the first line of the code of `cell`."""
+    return next((l for l in cell.source.splitlines() if l.strip() and not l.startswith('#|')), '')[:100]
+
+
+if __name__ == '__main__':
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit('interrupted')
