@@ -4,9 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 NEEDS = setup.cfg constraints.txt pyproject.toml
-# How many processes run tests and notebooks at once: all cores, up to eight.
-JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n : 8)))
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 10 --durations-min 1
+# Tests run in one process per core, up to eight.
+PYTEST = $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 10 --durations-min 1
 
 .PHONY: demo test test-thorough budget browser docs prepare readme lint clean
 .DEFAULT_GOAL := help
@@ -19,25 +18,25 @@ help:
 	@echo "make browser  install a browser, where there is none, for the tests of the site"
 	@echo "make docs     build the site from the executed notebooks, in _docs/html"
 	@echo "make prepare  after editing notebooks: clean, export, write the README"
-	@echo "make budget   after adding tests: enter in tests/seconds.txt what they take"
+	@echo "make budget   after adding tests: record in tests/seconds.txt how long each file takes"
 	@echo "make clean    remove the environment and what builds left behind"
 
 demo: $(VENV)/.core
 	$(BIN)/fastlr find-lr digits -s runs/digits -f
 
 test: $(VENV)/.dev
-	@echo "1 of 3: are notebooks clean, library and README in step; lint"
+	@echo "1 of 3: notebooks clean, library and README in step with them, lint"
 	@$(BIN)/python tools/in_step.py
 	@$(BIN)/ruff check
-	@echo "2 of 3: notebooks run, and show what they did"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/run_notebooks.py --jobs $(JOBS)
+	@echo "2 of 3: notebooks run, and give the outputs that are stored"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/run_notebooks.py
 	@echo "3 of 3: pytest"
 	@$(BIN)/python tools/browser.py > /dev/null || true
 	@$(PYTEST)
 	@echo "make test: all checks passed"
 
 test-thorough: $(VENV)/.dev
-	$(PYTEST) --thorough --random-order
+	$(PYTEST) --verbose --thorough --random-order
 
 budget: $(VENV)/.dev
 	$(PYTEST) --write-budget

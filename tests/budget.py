@@ -1,12 +1,17 @@
-"""Keep the tests short: `seconds.txt`, beside this file, says how many seconds the tests of each file may take.
+"""Keep the tests short: `seconds.txt`, beside this file, says how long the tests of each file may take.
 
-Those are seconds of the machine on which the table was written. Before each test, a fixed piece of work is timed; how long it
-takes here, beside how long the table says it took there, is how slow this machine is while the tests run, with all that runs
-beside them. A file that takes more than its budget by half, after that correction, fails the run, and is named.
+Those are seconds of CPU time, of the tests and of the processes that they start and wait for: what else runs
+on the machine hardly changes them, where it may double the time on the clock. They are those of the machine
+on which the table was written. Before each test, a fixed piece of work is timed: how long it takes, divided by
+how long it took there, is how slow this machine is. A file that takes more than 1.5 times its budget, after
+that correction, fails the run.
 
-    pytest -n 2 --write-budget     # enter the seconds of this run
+What a test sleeps is not counted, nor are the children of `children.py`, which their server waits for. The
+ten slowest tests that a run lists at its end are the slowest by the clock.
+
+    make budget     # run all tests, and record how long each file takes
 """
-import time
+import os, time
 from pathlib import Path
 from statistics import fmean
 
@@ -14,101 +19,131 @@ import pytest
 
 TABLE = Path(__file__).parent/'seconds.txt'
 HEADER = """\
-# Seconds that the tests of each file take, on the machine where the piece of work in budget.py takes `work` seconds.
-# A run fails where a file takes half as much again. Written by: make budget
+# Seconds of CPU time that the tests of each file take, where the piece of work in budget.py takes `work`.
+# A run fails where a file takes more than 1.5 times as long. Written by: make budget
 """
-WORK = 'work'
-# What a file that is not in the table may take, and the least that is entered: noise weighs more in short times.
-LEAST = 5.
-# One sample of the piece of work says little; a file with fewer is judged by the samples of all files.
-ENOUGH = 20
+WORK, USED = 'work', 'CPU time'
+# What a file that is not in the table may take, and the least that is recorded. Which file pays for what is
+# imported late, torch._dynamo for one, depends on which comes first in its process.
+LEAST = 10.
 
 
 def work():
-    "Seconds that a fixed piece of work takes now: some 3 ms of plain Python."
-    began = time.perf_counter()
+    "Return the CPU seconds that a fixed piece of work takes now: some milliseconds of plain Python."
+    began = time.process_time()
     table = {}
     for i in range(12_000):
         table[i % 97] = str(i*i)
     sorted(table.values())
-    return time.perf_counter() - began
+    return time.process_time() - began
+
+
+def used():
+    "Return the CPU seconds of this process, and of those that it has started and waited for."
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
 
 
 def read(path):
-    "The table at `path`: {name of the file: seconds}, `work` among them; empty where there is none."
+    "Return the table at `path`: {name of the file: seconds}, `work` among them; empty where there is none."
     if not path.exists(): return {}
     lines = (line.split() for line in path.read_text().splitlines() if line and not line.startswith('#'))
     return {name: float(seconds) for name, seconds in lines}
 
 
-def write(path, taken, samples):
-    "Store at `path` what a run took; `taken` and `samples` as in `exceeded`."
-    everything = [s for of_file in samples.values() for s in of_file]
-    rows = {name: max(seconds, LEAST) for name, seconds in sorted(taken.items(), key=lambda row: -row[1])}
-    lines = [f'{WORK} {fmean(everything):.5f}', *(f'{name} {seconds:.3g}' for name, seconds in rows.items())]
-    path.write_text(HEADER + '\n'.join(lines) + '\n')
+def mean(samples):
+    "Return the mean of the samples of all files."
+    return fmean(s for of_file in samples.values() for s in of_file)
 
 
 def slowness(name, samples, table):
-    "How many times slower than the machine of `table` this one was while the tests of the file `name` ran."
-    own = samples.get(name, [])
-    if len(own) < ENOUGH: own = [s for of_file in samples.values() for s in of_file]
-    return fmean(own)/table[WORK] if own and WORK in table else 1.
+    """Return how many times slower than the machine of `table` this one was while the tests of a file ran.
+
+    That is the larger of what the samples of this file say and what those of all files say, because a file
+    may have few. It is at least 1: not all that tests do is as much faster on a faster processor."""
+    if WORK not in table or not samples: return 1.
+    return max(1., fmean(samples.get(name) or [0.])/table[WORK], mean(samples)/table[WORK])
 
 
 def exceeded(
     taken,   # {name of the file: seconds that its tests took}
     samples, # {name of the file: [seconds of the piece of work, before each of its tests]}
     table    # as `read` returns it
-):           # [a sentence about each file that took more than its budget by half]
+):           # [a sentence about each file that took more than 1.5 times its budget]
     "Find the files that took too long."
     found = []
     for name, seconds in sorted(taken.items()):
         budget, slow = table.get(name, LEAST), slowness(name, samples, table)
         if seconds > 1.5*budget*slow:
-            found.append(f'tests/{name} took {seconds:.3g} s, and its budget is {budget:.3g} s '
-                         f'(on this machine, {slow:.2f} times as slow as that of the table: {budget*slow:.3g} s)')
+            found.append(f'tests/{name} took {seconds:.3g} s of CPU time, and its budget is {budget:.3g} s '
+                         f'({budget*slow:.3g} s on this machine, which is {slow:.2f} times as slow now)')
     return found
 
 
+def write(path, taken, samples, partly=()):
+    """Record at `path` what a run took; `taken` and `samples` as in `exceeded`.
+
+    Files that did not run keep what is there; so do those with tests that were skipped (`partly`), if it is
+    more."""
+    old = read(path)
+    new = {name: max(LEAST, seconds/slowness(name, samples, old)) for name, seconds in taken.items()}
+    for name in set(partly) & set(old): new[name] = max(new[name], old[name])
+    rows = {**old, **new}
+    reference = rows.pop(WORK, mean(samples))
+    lines = [f'{name} {rows[name]:.3g}' for name in sorted(rows, key=rows.get, reverse=True)]
+    path.write_text(HEADER + '\n'.join([f'{WORK} {reference:.5f}', *lines]) + '\n')
+
+
 class Budget:
-    "The plugin: it times the piece of work in the processes that run tests, and judges in the one that reports."
+    "Time the piece of work in the processes that run tests, and judge in the one that reports."
 
     def __init__(self, config, path=TABLE):
         self.config = config
         self.path = path
+        self.began = 0.
         self.taken = {}
         self.samples = {}
+        self.partly = set()
         self.over = []
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item):
-        item.user_properties.append((WORK, work()))
-
-    def pytest_runtest_logreport(self, report):
-        name = report.nodeid.partition('::')[0].rpartition('/')[2]
-        self.taken[name] = self.taken.get(name, 0.) + report.duration
-        if report.when == 'setup':
-            self.samples.setdefault(name, []).extend(seconds for key, seconds in report.user_properties if key == WORK)
-
-    @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items):
-        "The longest files first, so that no process is left with one at the end. (A random order comes after this.)"
+        "Start with the longest files, so that none is left at the end. (A random order is made after this.)"
         table = read(self.path)
         items.sort(key=lambda item: -table.get(item.path.name, LEAST))
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item):
+        item.user_properties.append((WORK, work()))
+        self.began = used()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item):
+        try: return (yield)
+        finally: item.user_properties.append((USED, used() - self.began))
+
+    def pytest_runtest_logreport(self, report):
+        name = report.nodeid.partition('::')[0].rpartition('/')[2]
+        if report.skipped: self.partly.add(name)
+        # The last report of a test knows what it took.
+        if report.when != 'teardown': return
+        found = dict(report.user_properties)
+        self.samples.setdefault(name, []).append(found[WORK])
+        self.taken[name] = self.taken.get(name, 0.) + found[USED]
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session):
-        if hasattr(self.config, 'workerinput') or not self.taken: return
+        if hasattr(self.config, 'workerinput') or not self.samples: return
+        if self.config.getoption('thorough') or session.exitstatus != pytest.ExitCode.OK: return
         if self.config.getoption('write_budget'):
-            write(self.path, self.taken, self.samples)
-        elif not self.config.getoption('thorough'):
-            self.over = exceeded(self.taken, self.samples, read(self.path))
-        if self.over and session.exitstatus == pytest.ExitCode.OK:
+            write(self.path, self.taken, self.samples, self.partly)
+        elif over := exceeded(self.taken, self.samples, read(self.path)):
+            self.over = over
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter):
         if not self.over: return
         terminalreporter.section('over budget')
         for line in self.over: terminalreporter.line(line)
-        terminalreporter.line('Make them faster; or, if they are worth it, enter what they take: make budget')
+        terminalreporter.line('Make them faster; or, if they are worth it, update the table: make budget')

@@ -1,7 +1,8 @@
-"""Processes of their own for tests of signals, limits and whole scripts, without the seconds that an import of torch takes.
+"""Start processes for tests of signals, limits and whole scripts, without waiting for an import of torch.
 
-A server imports torch, fastlr and the tests' helpers once; each child is forked from it. A child has nothing of the process
-that runs the tests: neither its handlers of signals, nor its modules, nor its open files."""
+A server imports torch, fastlr and the tests' helpers once; each child is forked from it. Of the process that
+runs the tests, a child has the working directory and the environment, as they are when it starts, and nothing
+else: neither handlers of signals, nor modules, nor open files."""
 import atexit, multiprocessing, os, runpy, signal, sys, tempfile, textwrap, traceback
 from multiprocessing import forkserver
 from pathlib import Path
@@ -11,10 +12,14 @@ FORK = multiprocessing.get_context('forkserver')
 FORK.set_forkserver_preload(['conftest', 'trainings'])
 
 
+# Where the server and its children find fastlr and the helpers.
+PATHS = dict(PYTHONPATH=os.pathsep.join([str(TESTS), str(TESTS.parent)]), OMP_NUM_THREADS='1')
+
+
 def _serve():
-    "Start the server, if it doesn't run yet: it and its children find fastlr and the helpers by PYTHONPATH."
-    before = {name: os.environ.get(name) for name in ('PYTHONPATH', 'OMP_NUM_THREADS')}
-    os.environ.update(PYTHONPATH=os.pathsep.join([str(TESTS), str(TESTS.parent)]), OMP_NUM_THREADS='1')
+    "Start the server, if it doesn't run yet."
+    before = {name: os.environ.get(name) for name in PATHS}
+    os.environ.update(PATHS)
     try: forkserver.ensure_running()
     finally:
         for name, value in before.items():
@@ -22,11 +27,13 @@ def _serve():
             else: os.environ[name] = value
 
 
-def _run(code, folder, out, err):
-    "What a child does: run `code`, a text or the path of a script, as the main program."
+def _run(code, folder, environment, out, err):
+    "Run `code`, a text or the path of a script, as the main program of a child."
     for path, fd in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOCTTY, 0o600), fd)
     os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
     # Processes that a shell starts in the background ignore Ctrl-C, and so would all their children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if isinstance(code, Path):
@@ -36,9 +43,9 @@ def _run(code, folder, out, err):
         exec(compile(textwrap.dedent(code), '<code of a test>', 'exec'), {'__name__': '__main__'})
 
 
-def _main(code, folder, out, err):
+def _main(*args):
     status = 0
-    try: _run(code, folder, out, err)
+    try: _run(*args)
     except SystemExit as e: status = e.code if isinstance(e.code, int) else int(e.code is not None)
     except BaseException:
         traceback.print_exc()
@@ -58,7 +65,9 @@ class Child:
         self.out = Path(out or Path(self.folder.name)/'out')
         self.err = Path(self.folder.name)/'err'
         _serve()
-        self.process = FORK.Process(target=_main, args=(code, os.getcwd(), str(self.out), str(self.err)))
+        environment = {**os.environ, **PATHS}
+        args = code, os.getcwd(), environment, str(self.out), str(self.err)
+        self.process = FORK.Process(target=_main, args=args)
         self.process.start()
 
     def __enter__(self): return self
@@ -77,7 +86,7 @@ class Child:
     def send_signal(self, number): os.kill(self.process.pid, number)
 
     def wait(self, timeout=300):
-        "Its exit code, the negative number of a signal that ended it, or None where it still runs after `timeout` seconds."
+        "Return its exit code, minus the number of the signal that ended it, or None after `timeout` seconds."
         self.process.join(timeout)
         return self.process.exitcode
 

@@ -1,8 +1,8 @@
-"What many tests need: a small problem, a way to compare trainings bit for bit, and two depths, quick and thorough."
+"What many tests need: a small problem, a way to compare trainings bit for bit, and two depths of testing."
 import matplotlib
 matplotlib.use('Agg')
 
-import random
+import gc, random
 from collections import deque
 
 import hypothesis
@@ -15,21 +15,23 @@ import budget
 from fastlr import Learner
 
 torch.set_num_threads(1)
-# A loader that is garbage together with what refers to it (a learner, an exception) can't reach its workers any more when it
-# goes: torch then waits five seconds for each of them, in whichever test is running, and ends it.
+# A DataLoader that is collected as part of a reference cycle (of a learner, an exception) can no longer tell
+# its workers to stop: torch then waits five seconds for each, in whichever test is running, and kills it.
 torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL = 0.5
 
 
-# Every test runs at both depths. `make test` is quick: examples are few, and the same in each run, so that a failure
-# means a change. `make test-thorough` draws ten times as many, other ones each time.
+# Every test runs at both depths. `make test` is quick: examples are few, and the same in each run, so that a
+# failure means that something has changed. `make test-thorough` draws ten times as many, anew each time.
 hypothesis.settings.register_profile('quick', deadline=None, derandomize=True)
 hypothesis.settings.register_profile('thorough', deadline=None, print_blob=True)
 THOROUGH = False
 
 
 def pytest_addoption(parser):
-    parser.addoption('--thorough', action='store_true', help='more examples, interrupts, optimizers and processes')
-    parser.addoption('--write-budget', action='store_true', help='enter in seconds.txt what the tests of each file take')
+    thorough = 'more examples, interrupts, optimizers and processes'
+    parser.addoption('--thorough', action='store_true', help=thorough)
+    record = 'record in seconds.txt how long the tests of each file take'
+    parser.addoption('--write-budget', action='store_true', help=record)
 
 
 def pytest_configure(config):
@@ -37,6 +39,12 @@ def pytest_configure(config):
     THOROUGH = config.getoption('thorough')
     hypothesis.settings.load_profile('thorough' if THOROUGH else 'quick')
     config.pluginmanager.register(budget.Budget(config), 'budget')
+
+
+def pytest_collection_finish():
+    "Leave what has been imported out of all later garbage collections: they took up to half a second each."
+    gc.collect()
+    gc.freeze()
 
 
 def deep(quick, thorough):
@@ -71,14 +79,15 @@ def make_learner(seed=0, dls=None, **kw):
 
 
 def state_of(learn):
-    "Copies of all that a training may depend on: weights, statistics, moments, hyperparameters, modes, random state."
+    "Copies of all that a training may depend on: weights, moments, hyperparameters, modes, random state."
     sd = learn.opt.state_dict() if learn.opt is not None else {'state': {}, 'param_groups': []}
     parameters = list(learn.model.parameters())
     return dict(
         model={k: v.clone() for k, v in learn.model.state_dict().items()},
         grads=[None if p.grad is None else p.grad.clone() for p in parameters],
         flags=[m.training for m in learn.model.modules()] + [p.requires_grad for p in parameters],
-        moments=[{k: v.clone() if torch.is_tensor(v) else v for k, v in s.items()} for s in sd['state'].values()],
+        moments=[{k: v.clone() if torch.is_tensor(v) else v for k, v in s.items()}
+                 for s in sd['state'].values()],
         groups=[dict(g) for g in sd['param_groups']],
         rng=(torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()))
 
@@ -86,7 +95,8 @@ def state_of(learn):
 def same(a, b):
     "Whether two nested states are equal to the last bit."
     if torch.is_tensor(a): return torch.is_tensor(b) and a.dtype == b.dtype and torch.equal(a, b)
-    if isinstance(a, dict): return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     if isinstance(a, (list, tuple, deque)):
         return isinstance(b, (list, tuple, deque)) and len(a) == len(b) and all(map(same, a, b))
     if type(a).__module__ not in ('builtins', 'numpy') and hasattr(a, '__dict__') and not callable(a):

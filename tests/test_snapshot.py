@@ -474,11 +474,16 @@ def test_an_iterator_as_loader_is_named():
 
 
 def test_temporary_files_threads_and_processes_are_gone(tmp_path):
-    files = set(os.listdir('/proc/self/fd')); children = lambda: open(f'/proc/self/task/{os.getpid()}/children').read().split()
-    before = children()
+    def children(): return Path(f'/proc/self/task/{os.getpid()}/children').read_text().split()
+    # What earlier tests have left in cycles has files open.
+    gc.collect()
+    files, before = set(os.listdir('/proc/self/fd')), children()
     t = Training(loader='persistent')
-    t.find(where=tmp_path); gc.collect()
-    assert children() == before and set(os.listdir('/proc/self/fd')) == files and list(tmp_path.iterdir()) == []
+    t.find(where=tmp_path)
+    gc.collect()
+    assert children() == before
+    assert set(os.listdir('/proc/self/fd')) == files
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_comparison_with_other_finders_runs():

@@ -56,13 +56,7 @@ def test_finders_take_all_steps_and_put_everything_back(made, monkeypatch):
     assert not torch.equal(weights(moved), start)                                      # it doesn't clean up
 
 
-@pytest.fixture
-def uncollected(monkeypatch):
-    "Without the collection of garbage before each turn: it takes a second where half the world is imported."
-    monkeypatch.setattr(speed.gc, 'collect', lambda: None)
-
-
-def test_interleaved_by_a_clock_of_its_own(monkeypatch, uncollected): # on a machine that gets slower and slower
+def test_interleaved_by_a_clock_of_its_own(monkeypatch): # on a machine that gets slower and slower
     clock, order = [0.], []
     monkeypatch.setattr(speed.time, 'perf_counter', lambda: clock[0])
     def competitor(name, costs):
@@ -77,7 +71,7 @@ def test_interleaved_by_a_clock_of_its_own(monkeypatch, uncollected): # on a mac
     assert found['base'] == dict(seconds=3., ratio=1., low=1., high=1.)                 # 3, 5, 7, 9, after each of the others
 
 
-def test_the_order_of_turns_changes(uncollected):
+def test_the_order_of_turns_changes():
     order = []
     def competitor(name): return lambda: lambda: order.append(name)
     speed.interleaved({n: competitor(n) for n in 'xabc'}, rounds=2)
@@ -126,7 +120,7 @@ def test_the_script_runs():
     assert out.returncode == 0 and out.stdout.count('\n(d)') == 2, out.stderr[-2000:]
 
 
-def test_the_table_is_printed_with_its_goals(capsys, uncollected):
+def test_the_table_is_printed_with_its_goals(capsys):
     speed.main(['--quick', 'd', 'f'])
     rows = [l for l in capsys.readouterr().out.splitlines() if l.startswith('(')]
     assert [l[1] for l in rows] == ['d', 'd', 'f', 'f', 'f'] and sum('goal' in l for l in rows) == 3

@@ -55,7 +55,7 @@ def main():
     elif install_it:
         sys.exit('\n'.join(['No browser could be installed. Install Chromium, or name one in FASTLR_BROWSER.', *said]))
     else:
-        sys.exit('No browser was found, so no test will look at the site in one. This brings one: make browser')
+        sys.exit('No browser was found, so no test will look at the site in one. To install one: make browser')
 
 
 if __name__ == '__main__': main()
