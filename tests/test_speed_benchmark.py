@@ -99,6 +99,11 @@ def test_copies_are_counted():
         assert copies.count == i+1
 
 
+def test_memory_of_a_snapshot_is_measured():
+    keep, restore = speed.part_c(True)
+    assert 0.5 < keep['ratio'] < 1.5 and restore['ratio'] < 0.2
+
+
 def test_reading_each_loss_would_be_noticed(monkeypatch): # of an accelerator, as the benchmark makes believe
     assert all(r['ratio'] <= r['goal'] for r in speed.part_d(True))
     import fastlr.recorder
