@@ -19,6 +19,14 @@ def reset_peak():
     with open('/proc/self/clear_refs', 'w') as f: f.write('5')
 
 
+def copies(base, state):
+    """Return the memory taken since `base`, in units of `state`.
+
+    Linux counts pages for each thread and adds them up later, so a peak can be read a few pages below `base`: then 0.
+    """
+    return max(0, resident('VmHWM') - base) / state
+
+
 def measure(where, name):
     torch.set_num_threads(1)
     model = nn.Sequential(*[nn.Linear(1000, 1000) for _ in range(12)])
@@ -27,10 +35,11 @@ def measure(where, name):
     state = 4*sum(p.nbytes for p in model.parameters())
     reset_peak(); base = resident('VmRSS')
     snap = Snapshot(model, opt, where=where)
-    taken = (resident('VmHWM') - base) / state
+    taken = copies(base, state)
     reset_peak(); base = resident('VmRSS')
     snap.restore()
-    print(f"where={name:6}  to keep: {taken:.3f} copies   to restore: {(resident('VmHWM') - base)/state:.3f}", flush=True)
+    restored = copies(base, state)
+    print(f'where={name:6}  to keep: {taken:.3f} copies   to restore: {restored:.3f}', flush=True)
 
 
 def main():

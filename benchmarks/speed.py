@@ -8,7 +8,7 @@ seconds say more of the machine than of the code. Letters choose parts (see `--h
 largest cases; `--write` keeps the results in speed.json, which the notebook on speed draws. The others:
 
     pip install -c constraints.txt -e '.[bench]'"""
-import argparse, gc, importlib.metadata, importlib.util, io, json, logging, os, subprocess, sys, tempfile, time, warnings
+import argparse, gc, importlib.metadata, importlib.util, io, json, logging, os, re, subprocess, sys, tempfile, time, warnings
 from collections import defaultdict
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -218,7 +218,7 @@ def part_c(quick):
     sys.path.insert(0, str(HERE))
     env = {k: v for k, v in os.environ.items() if k not in STEADY}
     out = subprocess.run([sys.executable, HERE/'snapshot_memory.py', 'device', 'device'], capture_output=True, text=True, check=True, env=env).stdout
-    keep, restore = [float(w) for w in out.split() if w.replace('.', '').isdigit() and '.' in w]
+    keep, restore = [float(number) for number in re.findall(r'-?\d+\.\d+', out)]
     return [dict(what='(c) memory of a snapshot, in copies of the state', ratio=keep, goal=1.05), dict(what='(c) further memory to restore it', ratio=restore, goal=0.05)]
 
 class Copies(TorchFunctionMode):
