@@ -2,6 +2,7 @@
 of Python's standard library, and then fine-tuned from the same weights at many rates. Nothing is downloaded.
 
     python benchmarks/fine_tuning.py         # ten minutes on one slow core; writes fine_tuning.json beside itself"""
+
 import copy, functools, json, os, random, tempfile
 from pathlib import Path
 
@@ -12,81 +13,205 @@ import transformers as hf
 from fastlr import LRCurve
 from fastlr.integrations.transformers import TrainerLRFound, lr_find
 
-RATES, SCHEDULES, SEEDS, LENGTH, UPDATES = np.logspace(-4.5, -1, 8).tolist(), dict(linear=2, constant=2, cosine=1), 2, 32, 60     # schedules with so many seeds
-GPT = dict(n_embd=32, n_layer=2, n_head=4, n_positions=64, vocab_size=128, bos_token_id=0, eos_token_id=0, pad_token_id=0)
-BERT = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, vocab_size=128, max_position_embeddings=64)
-FIRST, SECOND, EASY = ('argparse', 'typing', 'inspect', 'tarfile', 'datetime', 'socket', 'mailbox', 'ast'), ('turtle', 'zipfile', 'html/entities', 'difflib'), ('turtle', 'zipfile', 'html/entities', 'encodings/cp1252')
+RATES, SCHEDULES, SEEDS, LENGTH, UPDATES = (
+    np.logspace(-4.5, -1, 8).tolist(),
+    dict(linear=2, constant=2, cosine=1),
+    2,
+    32,
+    60,
+)  # schedules with so many seeds
+GPT = dict(
+    n_embd=32,
+    n_layer=2,
+    n_head=4,
+    n_positions=64,
+    vocab_size=128,
+    bos_token_id=0,
+    eos_token_id=0,
+    pad_token_id=0,
+)
+BERT = dict(
+    hidden_size=32,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    intermediate_size=64,
+    vocab_size=128,
+    max_position_embeddings=64,
+)
+FIRST, SECOND, EASY = (
+    ('argparse', 'typing', 'inspect', 'tarfile', 'datetime', 'socket', 'mailbox', 'ast'),
+    ('turtle', 'zipfile', 'html/entities', 'difflib'),
+    ('turtle', 'zipfile', 'html/entities', 'encodings/cp1252'),
+)
 
 
 def pieces(module, n):
     "As many pieces of its source, as characters."
-    text = (Path(os.__file__).parent/f'{module}.py').read_text(errors='ignore')
+    text = (Path(os.__file__).parent / f'{module}.py').read_text(errors='ignore')
     ids = torch.tensor([min(ord(c), 127) for c in text])
-    return [ids[i:i+LENGTH] for i in torch.linspace(0, len(ids)-LENGTH-1, n).long().tolist()]
+    return [ids[i : i + LENGTH] for i in torch.linspace(0, len(ids) - LENGTH - 1, n).long().tolist()]
 
-def split(rows): # for training, for testing
+
+def split(rows):  # for training, for testing
     random.Random(0).shuffle(rows)
-    return rows[len(rows)//4:], rows[:len(rows)//4]
+    return rows[len(rows) // 4 :], rows[: len(rows) // 4]
 
-def classes(modules, n=400): return split([dict(input_ids=p, labels=k) for k, m in enumerate(modules) for p in pieces(m, n)])
-def texts(modules, n=1200): return split([dict(input_ids=p, labels=p) for m in modules for p in pieces(m, n)])
+
+def classes(modules, n=400):
+    return split([dict(input_ids=p, labels=k) for k, m in enumerate(modules) for p in pieces(m, n)])
+
+
+def texts(modules, n=1200):
+    return split([dict(input_ids=p, labels=p) for m in modules for p in pieces(m, n)])
+
 
 def trainer(model, rows, test=None, seed=0, updates=UPDATES, **kw):
-    args = hf.TrainingArguments(tempfile.gettempdir(), seed=seed, max_steps=updates, report_to=[], save_strategy='no', logging_strategy='no', disable_tqdm=True, use_cpu=True, dataloader_pin_memory=False,
-                                **{'per_device_train_batch_size': 16, 'per_device_eval_batch_size': 100, 'warmup_steps': updates//10, **kw})
+    args = hf.TrainingArguments(
+        tempfile.gettempdir(),
+        seed=seed,
+        max_steps=updates,
+        report_to=[],
+        save_strategy='no',
+        logging_strategy='no',
+        disable_tqdm=True,
+        use_cpu=True,
+        dataloader_pin_memory=False,
+        **{
+            'per_device_train_batch_size': 16,
+            'per_device_eval_batch_size': 100,
+            'warmup_steps': updates // 10,
+            **kw,
+        },
+    )
     t = hf.Trainer(model, args, train_dataset=rows, eval_dataset=test)
     t.remove_callback(hf.PrinterCallback)
     return t
 
+
 first_texts, first_classes = (lambda: texts(FIRST)), (lambda: classes(FIRST))
-gpt, bert = (lambda labels: hf.GPT2Config(**GPT, num_labels=labels)), (lambda labels: hf.BertConfig(**BERT, num_labels=labels))
-roberta = lambda labels: hf.RobertaConfig(**{**BERT, 'max_position_embeddings': 80}, pad_token_id=0, num_labels=labels)
+gpt, bert = (
+    (lambda labels: hf.GPT2Config(**GPT, num_labels=labels)),
+    (lambda labels: hf.BertConfig(**BERT, num_labels=labels)),
+)
+roberta = lambda labels: hf.RobertaConfig(
+    **{**BERT, 'max_position_embeddings': 80}, pad_token_id=0, num_labels=labels
+)
 # name: (class of model and its configuration; what it learns first, if anything; class, data and settings of the fine-tuning)
 TASKS = dict(
     gpt2_language=(hf.GPT2LMHeadModel, gpt, first_texts, hf.GPT2LMHeadModel, lambda: texts(['turtle']), {}),
-    gpt2_classes=(hf.GPT2LMHeadModel, gpt, first_texts, hf.GPT2ForSequenceClassification, lambda: classes(SECOND), {}),
-    gpt2_small_batches=(hf.GPT2LMHeadModel, gpt, first_texts, hf.GPT2ForSequenceClassification, lambda: classes(EASY), dict(per_device_train_batch_size=4)),
-    bert_classes=(hf.BertForSequenceClassification, bert, first_classes, hf.BertForSequenceClassification, lambda: classes(SECOND), {}),
-    roberta_decay=(hf.RobertaForSequenceClassification, roberta, first_classes, hf.RobertaForSequenceClassification, lambda: classes(EASY), dict(weight_decay=0.1, per_device_train_batch_size=8, gradient_accumulation_steps=2)),
-    bert_untrained=(hf.BertForSequenceClassification, bert, None, hf.BertForSequenceClassification, lambda: classes(EASY), {}),
-    gpt2_untrained=(hf.GPT2LMHeadModel, gpt, None, hf.GPT2LMHeadModel, lambda: texts(['turtle']), {}))
+    gpt2_classes=(
+        hf.GPT2LMHeadModel,
+        gpt,
+        first_texts,
+        hf.GPT2ForSequenceClassification,
+        lambda: classes(SECOND),
+        {},
+    ),
+    gpt2_small_batches=(
+        hf.GPT2LMHeadModel,
+        gpt,
+        first_texts,
+        hf.GPT2ForSequenceClassification,
+        lambda: classes(EASY),
+        dict(per_device_train_batch_size=4),
+    ),
+    bert_classes=(
+        hf.BertForSequenceClassification,
+        bert,
+        first_classes,
+        hf.BertForSequenceClassification,
+        lambda: classes(SECOND),
+        {},
+    ),
+    roberta_decay=(
+        hf.RobertaForSequenceClassification,
+        roberta,
+        first_classes,
+        hf.RobertaForSequenceClassification,
+        lambda: classes(EASY),
+        dict(weight_decay=0.1, per_device_train_batch_size=8, gradient_accumulation_steps=2),
+    ),
+    bert_untrained=(
+        hf.BertForSequenceClassification,
+        bert,
+        None,
+        hf.BertForSequenceClassification,
+        lambda: classes(EASY),
+        {},
+    ),
+    gpt2_untrained=(hf.GPT2LMHeadModel, gpt, None, hf.GPT2LMHeadModel, lambda: texts(['turtle']), {}),
+)
+
 
 def pretrained(cls, config, data, target):
     "The model to fine-tune, with the weights of the first training that it has a place for."
     weights = first_weights(cls, config, data) if data else {}
     hf.set_seed(1)
     model = target(config(4))
-    model.load_state_dict({k: v for k, v in weights.items() if k in model.state_dict() and not k.startswith(('classifier.out', 'classifier.weight', 'classifier.bias'))}, strict=False)
+    model.load_state_dict(
+        {
+            k: v
+            for k, v in weights.items()
+            if k in model.state_dict()
+            and not k.startswith(('classifier.out', 'classifier.weight', 'classifier.bias'))
+        },
+        strict=False,
+    )
     return model
+
 
 @functools.cache
 def first_weights(cls, config, data):
     hf.set_seed(0)
-    t = trainer(cls(config(len(FIRST))), data()[0], updates=300, learning_rate=5e-3); t.train()
+    t = trainer(cls(config(len(FIRST))), data()[0], updates=300, learning_rate=5e-3)
+    t.train()
     return t.model.state_dict()
+
 
 def run(name):
     *first, target, data, kw = TASKS[name]
     model, (rows, test) = pretrained(*first, target), data()
     fresh = lambda **more: trainer(copy.deepcopy(model), rows, test, **more, **kw)
-    def final(lr, schedule, seed): t = fresh(seed=seed, learning_rate=lr, lr_scheduler_type=schedule); t.train(); return t.evaluate()['eval_loss']
+
+    def final(lr, schedule, seed):
+        t = fresh(seed=seed, learning_rate=lr, lr_scheduler_type=schedule)
+        t.train()
+        return t.evaluate()['eval_loss']
+
     curves = [lr_find(fresh(seed=seed), silent=True).curve for seed in range(SEEDS)]
-    return dict(start=fresh().evaluate()['eval_loss'], curves=[[c.lrs.tolist(), c.losses.tolist()] for c in curves],
-                grid={schedule: [[final(lr, schedule, seed) for seed in range(n)] for lr in RATES] for schedule, n in SCHEDULES.items()})
+    return dict(
+        start=fresh().evaluate()['eval_loss'],
+        curves=[[c.lrs.tolist(), c.losses.tolist()] for c in curves],
+        grid={
+            schedule: [[final(lr, schedule, seed) for seed in range(n)] for lr in RATES]
+            for schedule, n in SCHEDULES.items()
+        },
+    )
+
 
 def regret(result, schedule, lr):
     "How much of what the best rate gains is lost at `lr`, from 0 to 1; between the rates of the grid the losses are interpolated."
     final, best = np.mean(result['grid'][schedule], 1), np.mean(result['grid'][schedule], 1).min()
-    return float(np.clip((np.interp(np.log10(lr), np.log10(RATES), final) - best) / (result['start'] - best), 0, 1))
+    return float(
+        np.clip((np.interp(np.log10(lr), np.log10(RATES), final) - best) / (result['start'] - best), 0, 1)
+    )
+
 
 def regrets(results, schedule):
     "For each task, those of the suggestions of its sweeps."
-    return {name: [regret(r, schedule, TrainerLRFound(LRCurve(*c), schedule).suggestion()) for c in r['curves']] for name, r in results.items()}
+    return {
+        name: [regret(r, schedule, TrainerLRFound(LRCurve(*c), schedule).suggestion()) for c in r['curves']]
+        for name, r in results.items()
+    }
 
 
 if __name__ == '__main__':
-    hf.utils.logging.set_verbosity_error(); torch.set_num_threads(1)
+    hf.utils.logging.set_verbosity_error()
+    torch.set_num_threads(1)
     path = Path(__file__).with_suffix('.json')
     results = {}
-    for name in TASKS: results[name] = run(name); path.write_text(json.dumps(results))
-    for schedule in SCHEDULES: print(schedule, {name: np.round(r, 2).tolist() for name, r in regrets(results, schedule).items()})
+    for name in TASKS:
+        results[name] = run(name)
+        path.write_text(json.dumps(results))
+    for schedule in SCHEDULES:
+        print(schedule, {name: np.round(r, 2).tolist() for name, r in regrets(results, schedule).items()})

@@ -3,6 +3,7 @@
     python benchmarks/snapshot_memory.py
 
 A 192 MB state is kept and restored, on the device (here the CPU), in main memory, and on disk."""
+
 import multiprocessing, os, sys, tempfile
 
 import torch
@@ -13,10 +14,13 @@ from fastlr import Snapshot
 
 def resident(field):
     "VmRSS, the memory in use, or VmHWM, its peak since `reset_peak`; in bytes."
-    with open('/proc/self/status') as f: return next(int(l.split()[1]) for l in f if l.startswith(field)) * 1024
+    with open('/proc/self/status') as f:
+        return next(int(l.split()[1]) for l in f if l.startswith(field)) * 1024
+
 
 def reset_peak():
-    with open('/proc/self/clear_refs', 'w') as f: f.write('5')
+    with open('/proc/self/clear_refs', 'w') as f:
+        f.write('5')
 
 
 def copies(base, state):
@@ -31,21 +35,26 @@ def measure(where, name):
     torch.set_num_threads(1)
     model = nn.Sequential(*[nn.Linear(1000, 1000) for _ in range(12)])
     opt = torch.optim.AdamW(model.parameters(), foreach=False)
-    model(torch.randn(2, 1000)).sum().backward(); opt.step()
-    state = 4*sum(p.nbytes for p in model.parameters())
-    reset_peak(); base = resident('VmRSS')
+    model(torch.randn(2, 1000)).sum().backward()
+    opt.step()
+    state = 4 * sum(p.nbytes for p in model.parameters())
+    reset_peak()
+    base = resident('VmRSS')
     snap = Snapshot(model, opt, where=where)
     taken = copies(base, state)
-    reset_peak(); base = resident('VmRSS')
+    reset_peak()
+    base = resident('VmRSS')
     snap.restore()
     restored = copies(base, state)
     print(f'where={name:6}  to keep: {taken:.3f} copies   to restore: {restored:.3f}', flush=True)
 
 
 def main():
-    if not os.path.exists('/proc/self/clear_refs'): sys.exit('This script reads /proc, and so needs Linux')
+    if not os.path.exists('/proc/self/clear_refs'):
+        sys.exit('This script reads /proc, and so needs Linux')
     # As speed.py asks: one place, in a process that did nothing else.
-    if len(sys.argv) == 3: return measure(*sys.argv[1:])
+    if len(sys.argv) == 3:
+        return measure(*sys.argv[1:])
     # A process for each, because memory that was freed is not returned at once; forked, because nothing was computed here yet.
     fork = multiprocessing.get_context('fork')
     with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +62,9 @@ def main():
             process = fork.Process(target=measure, args=(where, name))
             process.start()
             process.join()
-            if process.exitcode: sys.exit(process.exitcode)
+            if process.exitcode:
+                sys.exit(process.exitcode)
 
 
-if __name__ == '__main__': main()
+if __name__ == '__main__':
+    main()

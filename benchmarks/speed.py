@@ -8,6 +8,7 @@ seconds say more of the machine than of the code. Letters choose parts (see `--h
 largest cases; `--write` keeps the results in speed.json, which the notebook on speed draws. The others:
 
     pip install -c constraints.txt -e '.[bench]'"""
+
 import argparse, gc, importlib.metadata, importlib.util, io, json, logging, os, re, subprocess, sys, tempfile, time, warnings
 from collections import defaultdict
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -28,349 +29,665 @@ from torch.overrides import TorchFunctionMode
 
 HERE = Path(__file__).parent
 criterion = nn.CrossEntropyLoss()
-SIZES = {'5 thousand': (64, 64, 10), '1 million': (512, 1024, 512, 10), '50 million': (2048, 5120, 5120, 2560, 10)}
+SIZES = {
+    '5 thousand': (64, 64, 10),
+    '1 million': (512, 1024, 512, 10),
+    '50 million': (2048, 5120, 5120, 2560, 10),
+}
 
 
 # ---------------------------------------------------------------- the problem
+
 
 def net(widths):
     torch.manual_seed(0)
     layers = [x for a, b in zip(widths, widths[1:]) for x in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers[:-1])
 
+
 def batches(widths, n, bs=32):
     "A `DataLoader`, since some ask for one, over `n` batches that lie in memory: what is measured is the loop, not the loading."
     gen = torch.Generator().manual_seed(1)
-    return DataLoader(TensorDataset(torch.randn(n, bs, widths[0], generator=gen), torch.randint(0, widths[-1], (n, bs), generator=gen)), batch_size=None)
+    return DataLoader(
+        TensorDataset(
+            torch.randn(n, bs, widths[0], generator=gen), torch.randint(0, widths[-1], (n, bs), generator=gen)
+        ),
+        batch_size=None,
+    )
 
-def adamw(model): return torch.optim.AdamW(model.parameters(), lr=1e-3)
+
+def adamw(model):
+    return torch.optim.AdamW(model.parameters(), lr=1e-3)
+
 
 def by_hand(model, opt, data, rates=None):
     "The loop that everything is measured against; with `rates`, a range test that neither looks nor cleans up."
     model.train()
     for i, (xb, yb) in enumerate(data):
-        if rates is not None: opt.param_groups[0]['lr'] = rates[i]
+        if rates is not None:
+            opt.param_groups[0]['lr'] = rates[i]
         loss = criterion(model(xb), yb)
         loss.backward()
-        opt.step(); opt.zero_grad()
+        opt.step()
+        opt.zero_grad()
 
 
 # ---------------------------------------------------------------- measuring
+
 
 @contextmanager
 def quiet():
     logging.disable(logging.WARNING)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         warnings.simplefilter('ignore')
-        try: yield
-        finally: logging.disable(logging.NOTSET)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
+
 
 def timed(f):
-    gc.collect(); gc.disable()
-    try: begin = time.perf_counter(); f(); return time.perf_counter() - begin
-    finally: gc.enable()
+    gc.collect()
+    gc.disable()
+    try:
+        begin = time.perf_counter()
+        f()
+        return time.perf_counter() - begin
+    finally:
+        gc.enable()
+
 
 def interleaved(competitors, rounds, per=1, warm=1):
     """`competitors`: name -> function that makes a function without arguments, whose time counts. The first has a turn before and after
     each of the others, and is what they are compared with: a machine that is shared changes its speed from second to second.
     name -> its seconds / `per`, median over the rounds, and the quartiles of its ratio to the mean of the two turns beside it."""
     (base, first), *others = competitors.items()
+
     def turn(make):
-        with quiet(): return timed(make())
-    seconds, ratios = defaultdict(list), defaultdict(list, {base: [1.]})
+        with quiet():
+            return timed(make())
+
+    seconds, ratios = defaultdict(list), defaultdict(list, {base: [1.0]})
     for r in range(rounds + warm):
         before = turn(first)
-        for name, make in others[r % max(1, len(others)):] + others[:r % max(1, len(others))]:
+        for name, make in others[r % max(1, len(others)) :] + others[: r % max(1, len(others))]:
             t, after = turn(make), turn(first)
-            if r >= warm: seconds[base].append(after); seconds[name].append(t); ratios[name].append(2*t/(before+after))
+            if r >= warm:
+                seconds[base].append(after)
+                seconds[name].append(t)
+                ratios[name].append(2 * t / (before + after))
             before = after
     found = {}
     for n in competitors:
         low, ratio, high = np.quantile(ratios[n], [0.25, 0.5, 0.75]).round(4).tolist()
-        found[n] = dict(seconds=float(np.median(seconds[n]))/per, ratio=ratio, low=low, high=high)
+        found[n] = dict(seconds=float(np.median(seconds[n])) / per, ratio=ratio, low=low, high=high)
     return found
 
-def has(*packages): return all(importlib.util.find_spec(p) is not None for p in packages)
+
+def has(*packages):
+    return all(importlib.util.find_spec(p) is not None for p in packages)
 
 
 # ---------------------------------------------------------------- (a) the loop
+
 
 @contextmanager
 def watched():
     "As on a terminal or in a notebook: progress bars are drawn (into the void, here)."
     import fastlr.learner as L
+
     old, L._watched = L._watched, lambda: True
-    try: yield
-    finally: L._watched = old
+    try:
+        yield
+    finally:
+        L._watched = old
+
 
 def learner(widths, data, **kw):
     from fastlr import Learner
-    return Learner((data, None), net(widths), loss_func=criterion, opt_func=torch.optim.AdamW, silent=kw.pop('silent', True), **kw)
+
+    return Learner(
+        (data, None),
+        net(widths),
+        loss_func=criterion,
+        opt_func=torch.optim.AdamW,
+        silent=kw.pop('silent', True),
+        **kw,
+    )
+
 
 def loops(data, widths):
     def hand():
-        model = net(widths); opt = adamw(model)
+        model = net(widths)
+        opt = adamw(model)
         return lambda: by_hand(model, opt, data)
+
     def plain():
         learn = learner(widths, data)
         return lambda: learn.fit(1, 1e-3)
+
     def bar():
         learn = learner(widths, data, silent=False)
+
         def run():
-            with watched(): learn.fit(1, 1e-3)
+            with watched():
+                learn.fit(1, 1e-3)
+
         return run
+
     def metrics():
         from fastlr import accuracy
-        learn = learner(widths, data, silent=False, metrics=accuracy); learn.data.valid_dl = batches(widths, 1)
+
+        learn = learner(widths, data, silent=False, metrics=accuracy)
+        learn.data.valid_dl = batches(widths, 1)
+
         def run():
-            with watched(): learn.fit(1, 1e-3)
+            with watched():
+                learn.fit(1, 1e-3)
+
         return run
-    return {'by hand': hand, 'Learner.fit': plain, '... with a progress bar': bar, '... bar, metric, validation': metrics, **peer_loops(data, widths)}
+
+    return {
+        'by hand': hand,
+        'Learner.fit': plain,
+        '... with a progress bar': bar,
+        '... bar, metric, validation': metrics,
+        **peer_loops(data, widths),
+    }
+
 
 def peer_loops(data, widths):
     found = {}
     if has('ignite'):
+
         def ignite():
             from ignite.engine import Engine
-            model = net(widths); opt = adamw(model)
+
+            model = net(widths)
+            opt = adamw(model)
+
             def step(engine, batch):
-                model.train(); loss = criterion(model(batch[0]), batch[1])
-                loss.backward(); opt.step(); opt.zero_grad()
+                model.train()
+                loss = criterion(model(batch[0]), batch[1])
+                loss.backward()
+                opt.step()
+                opt.zero_grad()
                 return loss.detach()
+
             trainer = Engine(step)
             return lambda: trainer.run(data, max_epochs=1)
+
         found['ignite'] = ignite
     if has('lightning'):
+
         def lightning():
             import lightning.pytorch as pl
+
             class Module(pl.LightningModule):
-                def __init__(self): super().__init__(); self.net = net(widths)
-                def training_step(self, batch, i): return criterion(self.net(batch[0]), batch[1])
-                def configure_optimizers(self): return adamw(self)
-            trainer = pl.Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, accelerator='cpu')
+                def __init__(self):
+                    super().__init__()
+                    self.net = net(widths)
+
+                def training_step(self, batch, i):
+                    return criterion(self.net(batch[0]), batch[1])
+
+                def configure_optimizers(self):
+                    return adamw(self)
+
+            trainer = pl.Trainer(
+                max_epochs=1,
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                accelerator='cpu',
+            )
             module = Module()
             return lambda: trainer.fit(module, data)
+
         found['Lightning'] = lightning
     if has('fastai', 'fastai.learner'):
+
         def fastai():
             from functools import partial
             from fastai.learner import DataLoaders, Learner
             from fastai.optimizer import OptimWrapper
-            learn = Learner(DataLoaders(data, batches(widths, 1)), net(widths), loss_func=criterion, opt_func=partial(OptimWrapper, opt=torch.optim.AdamW))
+
+            learn = Learner(
+                DataLoaders(data, batches(widths, 1)),
+                net(widths),
+                loss_func=criterion,
+                opt_func=partial(OptimWrapper, opt=torch.optim.AdamW),
+            )
             return lambda: learn.fit(1, 1e-3)
+
         found['fastai 2'] = fastai
     return found
+
 
 def part_a(quick):
     widths, n = SIZES['5 thousand'], 200
     rows = interleaved(loops(batches(widths, n), widths), 6 if quick else 30, n)
-    return [dict(what=f'(a) {name}', **t, goal=1.05 if name.startswith(('Learner', '... with a')) else None) for name, t in rows.items()]
+    return [
+        dict(what=f'(a) {name}', **t, goal=1.05 if name.startswith(('Learner', '... with a')) else None)
+        for name, t in rows.items()
+    ]
 
 
 # ---------------------------------------------------------------- (b) the range test
 
+
 def finders(data, widths, steps):
     from fastlr import LRSweep, RangeTest
-    rates = np.geomspace(1e-7, 1e-2, steps).tolist()                    # no divergence: the same steps for all
+
+    rates = np.geomspace(1e-7, 1e-2, steps).tolist()  # no divergence: the same steps for all
     kw = dict(start_lr=1e-7, end_lr=1e-2, stop_div=False)
+
     def hand():
-        model = net(widths); opt = adamw(model)
+        model = net(widths)
+        opt = adamw(model)
         return lambda: by_hand(model, opt, data, rates)
+
     def lr_find():
         learn = learner(widths, data)
         return lambda: learn.lr_find(num_it=steps, silent=True, **kw)
+
     def sweep():
-        model = net(widths); opt = adamw(model)
+        model = net(widths)
+        opt = adamw(model)
+
         def run():
             with LRSweep(opt, model, num_it=steps, **kw) as sweep:
                 for xb, yb in sweep(data):
-                    loss = criterion(model(xb), yb); loss.backward()
-                    opt.step(); opt.zero_grad(); sweep.record(loss)
+                    loss = criterion(model(xb), yb)
+                    loss.backward()
+                    opt.step()
+                    opt.zero_grad()
+                    sweep.record(loss)
+
         return run
+
     def range_test():
-        model = net(widths); finder = RangeTest(model, adamw(model), criterion)
+        model = net(widths)
+        finder = RangeTest(model, adamw(model), criterion)
         return lambda: finder.range_test(data, start_lr=1e-7, end_lr=1e-2, num_iter=steps, diverge_th=1e9)
+
     found = {'by hand': hand, 'Learner.lr_find': lr_find, 'LRSweep': sweep, 'RangeTest': range_test}
     if has('torch_lr_finder'):
+
         def theirs():
             from torch_lr_finder import LRFinder
-            model = net(widths); finder = LRFinder(model, torch.optim.AdamW(model.parameters(), lr=1e-7), criterion)
-            def run(): finder.range_test(data, end_lr=1e-2, num_iter=steps, diverge_th=1e9); finder.reset()
+
+            model = net(widths)
+            finder = LRFinder(model, torch.optim.AdamW(model.parameters(), lr=1e-7), criterion)
+
+            def run():
+                finder.range_test(data, end_lr=1e-2, num_iter=steps, diverge_th=1e9)
+                finder.reset()
+
             return run
+
         found['pytorch-lr-finder, with reset()'] = theirs
     return found
 
+
 def part_b(quick):
     rows = []
-    for size, widths in list(SIZES.items())[:2 if quick else 3]:
-        steps, rounds = {'5 thousand': (100, 30), '1 million': (100, 6), '50 million': (10, 3)}[size]         # fewer steps make it harder
-        found = interleaved(finders(batches(widths, steps), widths, steps), max(3, rounds//4) if quick else rounds, steps, warm=rounds > 3)
-        rows += [dict(what=f'(b) {name}, {size} parameters, {steps} steps', **t, goal=1.10 if name in ('Learner.lr_find', 'LRSweep', 'RangeTest') else None)
-                 for name, t in found.items()]
+    for size, widths in list(SIZES.items())[: 2 if quick else 3]:
+        steps, rounds = {'5 thousand': (100, 30), '1 million': (100, 6), '50 million': (10, 3)}[
+            size
+        ]  # fewer steps make it harder
+        found = interleaved(
+            finders(batches(widths, steps), widths, steps),
+            max(3, rounds // 4) if quick else rounds,
+            steps,
+            warm=rounds > 3,
+        )
+        rows += [
+            dict(
+                what=f'(b) {name}, {size} parameters, {steps} steps',
+                **t,
+                goal=1.10 if name in ('Learner.lr_find', 'LRSweep', 'RangeTest') else None,
+            )
+            for name, t in found.items()
+        ]
     return rows
 
 
 # ---------------------------------------------------------------- (c) memory, (d) copies, (e) start, (f) analysis, (g) processes
 
+
 def part_c(quick):
     "Of the state (weights, gradients, two moments), as Linux counts the memory of a process."
-    if not Path('/proc/self/clear_refs').exists(): return []
+    if not Path('/proc/self/clear_refs').exists():
+        return []
     sys.path.insert(0, str(HERE))
     env = {k: v for k, v in os.environ.items() if k not in STEADY}
-    out = subprocess.run([sys.executable, HERE/'snapshot_memory.py', 'device', 'device'], capture_output=True, text=True, check=True, env=env).stdout
+    out = subprocess.run(
+        [sys.executable, HERE / 'snapshot_memory.py', 'device', 'device'],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=env,
+    ).stdout
     keep, restore = [float(number) for number in re.findall(r'-?\d+\.\d+', out)]
-    return [dict(what='(c) memory of a snapshot, in copies of the state', ratio=keep, goal=1.05), dict(what='(c) further memory to restore it', ratio=restore, goal=0.05)]
+    return [
+        dict(what='(c) memory of a snapshot, in copies of the state', ratio=keep, goal=1.05),
+        dict(what='(c) further memory to restore it', ratio=restore, goal=0.05),
+    ]
+
 
 class Copies(TorchFunctionMode):
     "Counts how often numbers are fetched from a tensor. (`aten::_local_scalar_dense` alone would miss `tolist`, which on the CPU reads the memory.)"
-    count, fetching = 0, {getattr(torch.Tensor, n) for n in ('item', 'tolist', 'numpy', 'cpu', '__float__', '__int__', '__bool__')}
+
+    count, fetching = (
+        0,
+        {
+            getattr(torch.Tensor, n)
+            for n in ('item', 'tolist', 'numpy', 'cpu', '__float__', '__int__', '__bool__')
+        },
+    )
+
     def __torch_function__(self, func, types, args=(), kwargs=None):
         self.count += func in self.fetching
         return func(*args, **(kwargs or {}))
 
+
 def part_d(quick):
     "On an accelerator losses are read ten at a time. Here the CPU is treated as one."
     import fastlr.recorder as R, fastlr.sweep as S
+
     widths, n, old = SIZES['5 thousand'], 100, S._read_every
-    data, rows = list(batches(widths, n)), []                        # a list: the seed that a DataLoader draws is on the host anyway
-    kw = dict(opt_func=torch.optim.SGD)                             # as Adam's counters are
+    data, rows = (
+        list(batches(widths, n)),
+        [],
+    )  # a list: the seed that a DataLoader draws is on the host anyway
+    kw = dict(opt_func=torch.optim.SGD)  # as Adam's counters are
+
     def learner(**more):
         from fastlr import Learner
+
         return Learner((data, None), net(widths), loss_func=criterion, silent=True, **kw, **more)
+
     S._read_every = R._read_every = lambda loss: 10
     try:
-        for name, run in {'Learner.fit': lambda: learner().fit(1, 1e-3), 'Learner.lr_find': lambda: learner().lr_find(1e-7, 1e-2, num_it=n, stop_div=False, silent=True)}.items():
-            with quiet(), Copies() as copies: run()
-            rows.append(dict(what=f'(d) copies to the host per step, {name}', ratio=copies.count/n, goal=0.1))
-    finally: S._read_every = R._read_every = old
+        for name, run in {
+            'Learner.fit': lambda: learner().fit(1, 1e-3),
+            'Learner.lr_find': lambda: learner().lr_find(1e-7, 1e-2, num_it=n, stop_div=False, silent=True),
+        }.items():
+            with quiet(), Copies() as copies:
+                run()
+            rows.append(
+                dict(what=f'(d) copies to the host per step, {name}', ratio=copies.count / n, goal=0.1)
+            )
+    finally:
+        S._read_every = R._read_every = old
     return rows
+
 
 def part_e(quick):
     "In new processes, with bytecode, as pip leaves it; imports are timed inside of them."
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONDONTWRITEBYTECODE'}
-    def python(code): return subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, env=env, text=True).stdout
-    def imports(code, before=''): return lambda: float(python(f'{before}\nimport time; t = time.perf_counter()\n{code}\nprint(time.perf_counter() - t)'))
-    runs = {"'import fastlr'": (imports('import fastlr'), 0.1), "a name of fastlr, after 'import torch'": (imports('import fastlr; fastlr.Learner', 'import torch'), 0.1),
-            "'fastlr --help'": (lambda: timed(lambda: python("import sys; sys.argv = ['fastlr', '--help']; from fastlr.cli import main; main()")), 0.3)}
-    return [dict(what=f'(e) seconds of {name}', ratio=float(np.median([run() for _ in range(4 if quick else 10)][1:])), goal=goal) for name, (run, goal) in runs.items()]
+
+    def python(code):
+        return subprocess.run(
+            [sys.executable, '-c', code], check=True, capture_output=True, env=env, text=True
+        ).stdout
+
+    def imports(code, before=''):
+        return lambda: float(
+            python(f'{before}\nimport time; t = time.perf_counter()\n{code}\nprint(time.perf_counter() - t)')
+        )
+
+    runs = {
+        "'import fastlr'": (imports('import fastlr'), 0.1),
+        "a name of fastlr, after 'import torch'": (
+            imports('import fastlr; fastlr.Learner', 'import torch'),
+            0.1,
+        ),
+        "'fastlr --help'": (
+            lambda: timed(
+                lambda: python(
+                    "import sys; sys.argv = ['fastlr', '--help']; from fastlr.cli import main; main()"
+                )
+            ),
+            0.3,
+        ),
+    }
+    return [
+        dict(
+            what=f'(e) seconds of {name}',
+            ratio=float(np.median([run() for _ in range(4 if quick else 10)][1:])),
+            goal=goal,
+        )
+        for name, (run, goal) in runs.items()
+    ]
+
 
 def fall(n):
     "A curve as range tests give them: flat, a fall, a wall, and noise."
     from fastlr import LRCurve
-    lrs = np.geomspace(1e-7, 10, n); z = np.log10(lrs)
-    losses = 2.3 - 2/(1 + np.exp(-4*(z + 2))) + 8*np.exp(6*(z - 0.3)).clip(max=3)*(z > -0.5) + 0.02*np.random.default_rng(0).normal(size=n)
+
+    lrs = np.geomspace(1e-7, 10, n)
+    z = np.log10(lrs)
+    losses = (
+        2.3
+        - 2 / (1 + np.exp(-4 * (z + 2)))
+        + 8 * np.exp(6 * (z - 0.3)).clip(max=3) * (z > -0.5)
+        + 0.02 * np.random.default_rng(0).normal(size=n)
+    )
     return LRCurve(lrs, losses)
+
 
 def part_f(quick):
     rows = []
-    for n in (100, 1000, 10_000, 100_000)[:3 if quick else 4]:
+    for n in (100, 1000, 10_000, 100_000)[: 3 if quick else 4]:
         times = []
         for _ in range(3 if n > 10_000 else 7):
-            curve = fall(n); times.append(timed(curve.suggest))                                # a new one: nothing is remembered
-        rows.append(dict(what=f'(f) milliseconds of suggest(), {n:,} points', ratio=1000*float(np.median(times)), goal=5 if n == 1000 else None))
+            curve = fall(n)
+            times.append(timed(curve.suggest))  # a new one: nothing is remembered
+        rows.append(
+            dict(
+                what=f'(f) milliseconds of suggest(), {n:,} points',
+                ratio=1000 * float(np.median(times)),
+                goal=5 if n == 1000 else None,
+            )
+        )
     return rows
+
 
 def in_process(rank, port, path, quick):
     "One of two processes: a DDP loop by hand, with and without waiting for the other where a sweep does, and sweeps that talk more or less."
     import torch.distributed as dist
     from torch.nn.parallel import DistributedDataParallel as DDP
     from fastlr import LRSweep
+
     torch.set_num_threads(1)
     os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
     dist.init_process_group('gloo', rank=rank, world_size=2)
     widths, steps = SIZES['1 million'], 100
     data, rates = batches(widths, steps), np.geomspace(1e-7, 1e-2, steps).tolist()
+
     def hand(wait=None):
         def make():
-            model = DDP(net(widths)); opt = adamw(model)
+            model = DDP(net(widths))
+            opt = adamw(model)
+
             def run():
                 for (xb, yb), lr in zip(data, rates):
                     opt.param_groups[0]['lr'] = lr
-                    if wait: wait()
+                    if wait:
+                        wait()
                     loss = criterion(model(xb), yb)
-                    if wait: wait()
-                    loss.backward(); opt.step(); opt.zero_grad()
+                    if wait:
+                        wait()
+                    loss.backward()
+                    opt.step()
+                    opt.zero_grad()
+
             return run
+
         return make
+
     def sweep(meets, **kw):
         def make():
-            model = DDP(net(widths)); opt = adamw(model)
+            model = DDP(net(widths))
+            opt = adamw(model)
+
             def run():
-                with LRSweep(opt, model, start_lr=1e-7, end_lr=1e-2, num_it=steps, stop_div=False, **kw) as sweep:
+                with LRSweep(
+                    opt, model, start_lr=1e-7, end_lr=1e-2, num_it=steps, stop_div=False, **kw
+                ) as sweep:
                     for xb, yb in sweep(data):
                         loss = criterion(model(xb), yb)
-                        if meets: sweep.meet()
-                        loss.backward(); opt.step(); opt.zero_grad(); sweep.record(loss)
+                        if meets:
+                            sweep.meet()
+                        loss.backward()
+                        opt.step()
+                        opt.zero_grad()
+                        sweep.record(loss)
+
             return run
+
         return make
-    found = interleaved({'by hand': hand(), 'by hand, two barriers a step': hand(dist.barrier), 'LRSweep, reduce=False': sweep(False, reduce=False),
-                         'LRSweep without meet()': sweep(False), 'LRSweep': sweep(True)}, 3 if quick else 6, steps)
-    if rank == 0: Path(path).write_text(json.dumps(found))
+
+    found = interleaved(
+        {
+            'by hand': hand(),
+            'by hand, two barriers a step': hand(dist.barrier),
+            'LRSweep, reduce=False': sweep(False, reduce=False),
+            'LRSweep without meet()': sweep(False),
+            'LRSweep': sweep(True),
+        },
+        3 if quick else 6,
+        steps,
+    )
+    if rank == 0:
+        Path(path).write_text(json.dumps(found))
     dist.destroy_process_group()
+
 
 def part_g(quick):
     import socket
     import torch.multiprocessing as mp
-    with socket.socket() as s: s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]
+
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)/'found.json'
+        path = Path(folder) / 'found.json'
         mp.spawn(in_process, args=(port, str(path), quick), nprocs=2)
         found = json.loads(path.read_text())
     rows = [dict(what=f'(g) two processes, {name}', **t, goal=None) for name, t in found.items()]
     over = lambda other: found['LRSweep']['ratio'] / found[other]['ratio']
-    return [*rows, dict(what='(g) LRSweep over reduce=False: what agreeing costs', ratio=over('LRSweep, reduce=False'), goal=1.05),
-            dict(what='(g) LRSweep over two barriers a step: of that, not waiting', ratio=over('by hand, two barriers a step'), goal=None)]
+    return [
+        *rows,
+        dict(
+            what='(g) LRSweep over reduce=False: what agreeing costs',
+            ratio=over('LRSweep, reduce=False'),
+            goal=1.05,
+        ),
+        dict(
+            what='(g) LRSweep over two barriers a step: of that, not waiting',
+            ratio=over('by hand, two barriers a step'),
+            goal=None,
+        ),
+    ]
 
 
 # ---------------------------------------------------------------- how it grows
 
+
 def grows(quick):
     "What a range test adds to its steps, against what could make it dear."
     from fastlr import Callback, LRSweep, Snapshot
+
     found, reps = {}, 3 if quick else 7
+
     def sweep_time(groups=1, steps=100):
         params = [nn.Parameter(torch.zeros(4)) for _ in range(groups)]
-        model = nn.ParameterList(params); opt = torch.optim.SGD([dict(params=[p]) for p in params], lr=0.1, foreach=False)
-        for p in params: p.grad = torch.zeros(4)
-        loss = torch.tensor(1.)
+        model = nn.ParameterList(params)
+        opt = torch.optim.SGD([dict(params=[p]) for p in params], lr=0.1, foreach=False)
+        for p in params:
+            p.grad = torch.zeros(4)
+        loss = torch.tensor(1.0)
+
         def hand():
             def run():
-                for _ in range(steps): opt.step()
+                for _ in range(steps):
+                    opt.step()
+
             return run
+
         def swept():
             def run():
                 with LRSweep(opt, model, num_it=steps, stop_div=False) as sweep:
-                    for _ in sweep(range(steps)): opt.step(); sweep.record(loss)
+                    for _ in sweep(range(steps)):
+                        opt.step()
+                        sweep.record(loss)
+
             return run
+
         got = interleaved({'hand': hand, 'sweep': swept}, reps, steps)
-        return [1e6*got['hand']['seconds'], 1e6*got['sweep']['seconds']]
+        return [1e6 * got['hand']['seconds'], 1e6 * got['sweep']['seconds']]
+
     found['groups'] = {g: sweep_time(groups=g) for g in (1, 10, 100, 1000)}
-    found['steps'] = {s: sweep_time(steps=s) for s in (10, 100, 1000, 10_000)[:3 if quick else 4]}
+    found['steps'] = {s: sweep_time(steps=s) for s in (10, 100, 1000, 10_000)[: 3 if quick else 4]}
+
     class Listens(Callback):
-        def on_batch_begin(self, iteration, **kwargs): pass
-        def on_batch_end(self, last_loss, **kwargs): pass
+        def on_batch_begin(self, iteration, **kwargs):
+            pass
+
+        def on_batch_end(self, last_loss, **kwargs):
+            pass
+
     widths, n = SIZES['5 thousand'], 200
     data = batches(widths, n)
+
     def with_callbacks(k):
-        def make(): learn = learner(widths, data); return lambda: learn.fit(1, 1e-3, callbacks=[Listens() for _ in range(k)])
+        def make():
+            learn = learner(widths, data)
+            return lambda: learn.fit(1, 1e-3, callbacks=[Listens() for _ in range(k)])
+
         return make
-    def hand(): model = net(widths); opt = adamw(model); return lambda: by_hand(model, opt, data)
+
+    def hand():
+        model = net(widths)
+        opt = adamw(model)
+        return lambda: by_hand(model, opt, data)
+
     got = interleaved({0: hand, **{k: with_callbacks(k) for k in (1, 5, 10, 20, 50)}}, reps, n)
-    found['callbacks'] = {k: 1e6*t['seconds'] for k, t in got.items()}
+    found['callbacks'] = {k: 1e6 * t['seconds'] for k, t in got.items()}
     found['parameters'] = {}
-    for width in (32, 100, 316, 1000, 3162, 5000)[:5 if quick else 6]:
-        model = nn.Sequential(nn.Linear(width, width), nn.Linear(width, width)); opt = adamw(model)
-        model(torch.randn(2, width)).sum().backward(); opt.step()
-        tensors = [t for p in model.parameters() for t in (p.data, p.grad, *(v for v in opt.state[p].values() if v.ndim))]
+    for width in (32, 100, 316, 1000, 3162, 5000)[: 5 if quick else 6]:
+        model = nn.Sequential(nn.Linear(width, width), nn.Linear(width, width))
+        opt = adamw(model)
+        model(torch.randn(2, width)).sum().backward()
+        opt.step()
+        tensors = [
+            t
+            for p in model.parameters()
+            for t in (p.data, p.grad, *(v for v in opt.state[p].values() if v.ndim))
+        ]
         copies = [torch.empty_like(t) for t in tensors]
+
         def keep():
             snap = Snapshot(model, opt)
             return lambda: (snap.restore(), snap.close())
-        def take(): return lambda: Snapshot(model, opt)
-        def copy(): return lambda: [c.copy_(t) for c, t in zip(copies, tensors)]
-        def clone(): return lambda: [t.clone() for t in tensors]
+
+        def take():
+            return lambda: Snapshot(model, opt)
+
+        def copy():
+            return lambda: [c.copy_(t) for c, t in zip(copies, tensors)]
+
+        def clone():
+            return lambda: [t.clone() for t in tensors]
+
         got = interleaved({'copy': copy, 'clone': clone, 'take': take, 'restore': keep}, reps)
-        found['parameters'][sum(p.numel() for p in model.parameters())] = {k: 1e3*t['seconds'] for k, t in got.items()}
+        found['parameters'][sum(p.numel() for p in model.parameters())] = {
+            k: 1e3 * t['seconds'] for k, t in got.items()
+        }
     return found
 
 
@@ -378,33 +695,68 @@ def grows(quick):
 
 PARTS = dict(a=part_a, b=part_b, c=part_c, d=part_d, e=part_e, f=part_f, g=part_g)
 
+
 def show(row):
-    per = f"{1e6*row['seconds']:8.0f} µs" if 'seconds' in row else ' '*11
-    spread = f"  {row['low']:.2f} to {row['high']:.2f}" if 'low' in row else ' '*14
-    goal = '' if row['goal'] is None else f"  goal {row['goal']:<5g} {'met' if row['ratio'] <= row['goal'] else 'not met'}"
+    per = f"{1e6 * row['seconds']:8.0f} µs" if 'seconds' in row else ' ' * 11
+    spread = f"  {row['low']:.2f} to {row['high']:.2f}" if 'low' in row else ' ' * 14
+    goal = (
+        ''
+        if row['goal'] is None
+        else f"  goal {row['goal']:<5g} {'met' if row['ratio'] <= row['goal'] else 'not met'}"
+    )
     print(f"{row['what']:69}{per}{row['ratio']:9.3f}{spread}{goal}".rstrip(), flush=True)
+
 
 def main(args=None):
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    p.add_argument('parts', nargs='*', help='a: the loop, b: the range test, c: memory of a snapshot, d: copies to the host, e: start, f: the suggestion, g: two processes, grows: what grows with what (default: all, a quarter of an hour)')
-    p.add_argument('--quick', action='store_true', help='fewer rounds, without the largest model, the longest curve and the longest sweep')
+    p.add_argument(
+        'parts',
+        nargs='*',
+        help='a: the loop, b: the range test, c: memory of a snapshot, d: copies to the host, e: start, f: the suggestion, g: two processes, grows: what grows with what (default: all, a quarter of an hour)',
+    )
+    p.add_argument(
+        '--quick',
+        action='store_true',
+        help='fewer rounds, without the largest model, the longest curve and the longest sweep',
+    )
     p.add_argument('--write', action='store_true', help='keep the results in speed.json')
     args = p.parse_args(args)
-    if unknown := set(args.parts) - {*PARTS, 'grows'}: p.error(f"parts must be of {' '.join(PARTS)} grows, got {' '.join(sorted(unknown))}")
-    if args.write and args.quick: p.error('--write keeps whole measurements: leave out --quick')
+    if unknown := set(args.parts) - {*PARTS, 'grows'}:
+        p.error(f"parts must be of {' '.join(PARTS)} grows, got {' '.join(sorted(unknown))}")
+    if args.write and args.quick:
+        p.error('--write keeps whole measurements: leave out --quick')
     torch.set_num_threads(1)
-    path = HERE/'speed.json'
+    path = HERE / 'speed.json'
     kept = json.loads(path.read_text()) if path.exists() and args.parts else {}
-    versions = {n: importlib.metadata.version(n) for n in ('torch', 'pytorch-ignite', 'lightning', 'fastai', 'torch-lr-finder') if has(dict([('pytorch-ignite', 'ignite'), ('torch-lr-finder', 'torch_lr_finder')]).get(n, n))}
-    if args.write and kept.get('versions', versions) != versions: p.error(f"{path.name} was measured with {kept['versions']}: measure all parts anew")
-    print(f"python {sys.version.split()[0]}, {', '.join(f'{k} {v}' for k, v in versions.items())}, {os.cpu_count()} cores, one thread")
+    versions = {
+        n: importlib.metadata.version(n)
+        for n in ('torch', 'pytorch-ignite', 'lightning', 'fastai', 'torch-lr-finder')
+        if has(dict([('pytorch-ignite', 'ignite'), ('torch-lr-finder', 'torch_lr_finder')]).get(n, n))
+    }
+    if args.write and kept.get('versions', versions) != versions:
+        p.error(f"{path.name} was measured with {kept['versions']}: measure all parts anew")
+    print(
+        f"python {sys.version.split()[0]}, {', '.join(f'{k} {v}' for k, v in versions.items())}, {os.cpu_count()} cores, one thread"
+    )
     print(f"{'':69}{'per step':>11}{'ratio':>9}{'quartiles':>14}")
     rows = [r for r in kept.get('rows', []) if r['what'][1] not in args.parts] if args.parts else []
     for part in PARTS:
-        if args.parts and part not in args.parts: continue
-        for row in PARTS[part](args.quick): show(row); rows.append(row)
-    if not args.parts or 'grows' in args.parts: kept['grows'] = grows(args.quick); print(json.dumps(kept['grows'], indent=1))
-    if args.write: path.write_text(json.dumps({**kept, 'versions': versions, 'rows': sorted(rows, key=lambda r: r['what'][:3])}, indent=1) + '\n')
+        if args.parts and part not in args.parts:
+            continue
+        for row in PARTS[part](args.quick):
+            show(row)
+            rows.append(row)
+    if not args.parts or 'grows' in args.parts:
+        kept['grows'] = grows(args.quick)
+        print(json.dumps(kept['grows'], indent=1))
+    if args.write:
+        path.write_text(
+            json.dumps(
+                {**kept, 'versions': versions, 'rows': sorted(rows, key=lambda r: r['what'][:3])}, indent=1
+            )
+            + '\n'
+        )
 
 
-if __name__ == '__main__': main()
+if __name__ == '__main__':
+    main()

@@ -1,4 +1,5 @@
-"Find a learning rate for a small network on scikit-learn's handwritten digits, draw the curve, and train with the answer."
+"Find a learning rate for a small network on handwritten digits, draw the curve, and train with the answer."
+
 from pathlib import Path
 
 import torch
@@ -11,10 +12,11 @@ curve = learn.lr_find()
 fig = learn.recorder.plot(suggestion=True, return_fig=True)
 out = Path('runs/example')
 out.mkdir(parents=True, exist_ok=True)
-fig.savefig(out/'lr-loss.png', dpi=120, bbox_inches='tight')
-curve.save(out/'curve.json')
-print(f"The curve is drawn in {(out/'lr-loss.png').resolve()}")
+fig.savefig(out / 'lr-loss.png', dpi=120, bbox_inches='tight')
+curve.save(out / 'curve.json')
+print(f"The curve is drawn in {(out / 'lr-loss.png').resolve()}")
 
 suggestion = curve.suggest()
-print(f"\nFive epochs of one-cycle training up to {suggestion.one_cycle:.2E} (a constant rate: {suggestion.lr:.2E}, {suggestion.reason}):")
+print(f"\nA constant rate: {suggestion.lr:.2E}, {suggestion.reason}.")
+print(f"Five epochs of one-cycle training, up to {suggestion.one_cycle:.2E}:")
 learn.fit_one_cycle(5, suggestion)

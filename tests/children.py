@@ -3,6 +3,7 @@
 A server imports torch, fastlr and the tests' helpers once; each child is forked from it. Of the process that
 runs the tests, a child has the working directory and the environment, as they are when it starts, and nothing
 else: neither handlers of signals, nor modules, nor open files."""
+
 import atexit, multiprocessing, os, runpy, signal, sys, tempfile, textwrap, traceback
 from multiprocessing import forkserver
 from pathlib import Path
@@ -20,11 +21,14 @@ def _serve():
     "Start the server, if it doesn't run yet."
     before = {name: os.environ.get(name) for name in PATHS}
     os.environ.update(PATHS)
-    try: forkserver.ensure_running()
+    try:
+        forkserver.ensure_running()
     finally:
         for name, value in before.items():
-            if value is None: del os.environ[name]
-            else: os.environ[name] = value
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _run(code, folder, environment, out, err):
@@ -45,8 +49,10 @@ def _run(code, folder, environment, out, err):
 
 def _main(*args):
     status = 0
-    try: _run(*args)
-    except SystemExit as e: status = e.code if isinstance(e.code, int) else int(e.code is not None)
+    try:
+        _run(*args)
+    except SystemExit as e:
+        status = e.code if isinstance(e.code, int) else int(e.code is not None)
     except BaseException:
         traceback.print_exc()
         status = 1
@@ -62,15 +68,16 @@ class Child:
 
     def __init__(self, code, out=None):
         self.folder = tempfile.TemporaryDirectory(prefix='child-')
-        self.out = Path(out or Path(self.folder.name)/'out')
-        self.err = Path(self.folder.name)/'err'
+        self.out = Path(out or Path(self.folder.name) / 'out')
+        self.err = Path(self.folder.name) / 'err'
         _serve()
         environment = {**os.environ, **PATHS}
         args = code, os.getcwd(), environment, str(self.out), str(self.err)
         self.process = FORK.Process(target=_main, args=args)
         self.process.start()
 
-    def __enter__(self): return self
+    def __enter__(self):
+        return self
 
     def __exit__(self, *error):
         self.process.kill()
@@ -78,12 +85,15 @@ class Child:
         self.folder.cleanup()
 
     @property
-    def stdout(self): return self.out.read_text()
+    def stdout(self):
+        return self.out.read_text()
 
     @property
-    def stderr(self): return self.err.read_text()
+    def stderr(self):
+        return self.err.read_text()
 
-    def send_signal(self, number): os.kill(self.process.pid, number)
+    def send_signal(self, number):
+        os.kill(self.process.pid, number)
 
     def wait(self, timeout=300):
         "Return its exit code, minus the number of the signal that ended it, or None after `timeout` seconds."

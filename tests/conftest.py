@@ -1,5 +1,7 @@
 "What many tests need: a small problem, a way to compare trainings bit for bit, and two depths of testing."
+
 import matplotlib
+
 matplotlib.use('Agg')
 
 import gc, random
@@ -54,7 +56,7 @@ def deep(quick, thorough):
 
 def examples(n):
     "Settings of hypothesis for a test that draws `n` examples, or ten times as many in a thorough run."
-    return hypothesis.settings(max_examples=deep(n, 10*n))
+    return hypothesis.settings(max_examples=deep(n, 10 * n))
 
 
 def problem(n=96, seed=0):
@@ -68,7 +70,8 @@ def net():
     return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3))
 
 
-def loaders(bs=16, **kw): return DataLoader(problem(), bs, shuffle=True, **kw), DataLoader(problem(48, 1), bs)
+def loaders(bs=16, **kw):
+    return DataLoader(problem(), bs, shuffle=True, **kw), DataLoader(problem(48, 1), bs)
 
 
 def make_learner(seed=0, dls=None, **kw):
@@ -86,15 +89,18 @@ def state_of(learn):
         model={k: v.clone() for k, v in learn.model.state_dict().items()},
         grads=[None if p.grad is None else p.grad.clone() for p in parameters],
         flags=[m.training for m in learn.model.modules()] + [p.requires_grad for p in parameters],
-        moments=[{k: v.clone() if torch.is_tensor(v) else v for k, v in s.items()}
-                 for s in sd['state'].values()],
+        moments=[
+            {k: v.clone() if torch.is_tensor(v) else v for k, v in s.items()} for s in sd['state'].values()
+        ],
         groups=[dict(g) for g in sd['param_groups']],
-        rng=(torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()))
+        rng=(torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()),
+    )
 
 
 def same(a, b):
     "Whether two nested states are equal to the last bit."
-    if torch.is_tensor(a): return torch.is_tensor(b) and a.dtype == b.dtype and torch.equal(a, b)
+    if torch.is_tensor(a):
+        return torch.is_tensor(b) and a.dtype == b.dtype and torch.equal(a, b)
     if isinstance(a, dict):
         return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     if isinstance(a, (list, tuple, deque)):
@@ -105,4 +111,5 @@ def same(a, b):
 
 
 @pytest.fixture
-def learn(): return make_learner()
+def learn():
+    return make_learner()

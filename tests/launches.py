@@ -2,6 +2,7 @@
 
 The processes run `together.py`, beside this file, and the scenarios are in `scenarios/`.
 """
+
 import json, os, signal, socket, subprocess, sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,8 +22,13 @@ def environment():
     "That of this process, but for what it says of processes, and with everything on the loopback interface."
     ours = {'LOCAL_RANK', 'WORLD_SIZE', 'RANK', 'MASTER_ADDR', 'MASTER_PORT'}
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith('lo'))
-    return {**{k: v for k, v in os.environ.items() if k not in ours}, 'PYTHONPATH': f'{HERE.parent}:{HERE}',
-            'OMP_NUM_THREADS': '1', 'MPLBACKEND': 'agg', 'GLOO_SOCKET_IFNAME': loopback}
+    return {
+        **{k: v for k, v in os.environ.items() if k not in ours},
+        'PYTHONPATH': f'{HERE.parent}:{HERE}',
+        'OMP_NUM_THREADS': '1',
+        'MPLBACKEND': 'agg',
+        'GLOO_SOCKET_IFNAME': loopback,
+    }
 
 
 def signal_group(pid, which):
@@ -50,18 +56,25 @@ def run(command, folder, limit=LIMIT):
     """Run a command that launches processes, in a new folder in `folder`, and leave none of them.
 
     Returns its exit code and what it printed; what it wrote to stderr is in a file."""
-    (folder/'work').mkdir()
-    out, err = folder/'launcher.out', folder/'launcher.stderr'
+    (folder / 'work').mkdir()
+    out, err = folder / 'launcher.out', folder / 'launcher.stderr'
     with open(out, 'a') as stdout, open(err, 'a') as stderr:
-        p = subprocess.Popen(command, cwd=folder/'work', env=environment(), stdout=stdout, stderr=stderr,
-                             start_new_session=True)
+        p = subprocess.Popen(
+            command,
+            cwd=folder / 'work',
+            env=environment(),
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
     try:
         p.wait(limit)
     except subprocess.TimeoutExpired:
         with open(err, 'a') as stderr:
             stderr.write(f'\nThe launch took more than {limit} s, and was ended.\n')
     finally:
-        if p.returncode is None: end(p, folder)
+        if p.returncode is None:
+            end(p, folder)
     return p.returncode, out.read_text()
 
 
@@ -85,13 +98,14 @@ def stopped_in(rows):
 
 class Launched:
     "What the processes of a launch have left in `folder`."
+
     def __init__(self, folder, world_size, exit_code):
         self.folder, self.world_size, self.exit_code = folder, world_size, exit_code
         self.rows = [self._rows(rank) for rank in range(world_size)]
 
     def _rows(self, rank):
         "What a process has written; one that was killed may have left a line without an end."
-        path = self.folder/f'{rank}.jsonl'
+        path = self.folder / f'{rank}.jsonl'
         text = path.read_text() if path.exists() else ''
         return [json.loads(line) for line in text.split('\n')[:-1]]
 
@@ -111,15 +125,18 @@ class Launched:
 
     def check_end(self):
         "Fail unless the launcher and all its processes have ended well."
-        if self.exit_code == 0: return
+        if self.exit_code == 0:
+            return
         ends = map(self._end_of, range(self.world_size))
         self._fail('The launch did not end well.', *ends, self._end_of_launcher())
 
     def _of(self, name):
         "The result of each process, as a row."
         module = name.partition('.')[0]
-        if not installed(name): pytest.skip(f'{module} is not installed')
-        for step in f'import of {module}', name: self._check(step, name)
+        if not installed(name):
+            pytest.skip(f'{module} is not installed')
+        for step in f'import of {module}', name:
+            self._check(step, name)
         return [own[0] for own in self._rows_of(name)]
 
     def _rows_of(self, step):
@@ -129,41 +146,55 @@ class Launched:
         "Fail where a process has no result of a step towards the scenario `name`, and say why."
         rows = self._rows_of(step)
         skipped = [row['skipped'] for own in rows for row in own if 'skipped' in row]
-        if skipped: self._fail(f'{name} was not tried: {skipped[0]}.')
+        if skipped:
+            self._fail(f'{name} was not tried: {skipped[0]}.')
         errors, silent = self._errors(rows), [rank for rank, own in enumerate(rows) if not own]
-        if not errors and not silent: return
+        if not errors and not silent:
+            return
         ends = [self._end_of(rank) for rank in silent]
-        self._fail(self._headline(step, name), *errors, *ends, *[self._end_of_launcher()]*bool(silent))
+        self._fail(self._headline(step, name), *errors, *ends, *[self._end_of_launcher()] * bool(silent))
 
     def _headline(self, step, name):
         "What happened to `step`, towards the scenario `name`, in one line."
         ranks = range(self.world_size)
         begun = any(row.get('begun') == step for own in self.rows for row in own)
         if not begun:
-            stops = [f'process {rank} stopped in {stopped_in(self.rows[rank])}' for rank in ranks
-                     if stopped_in(self.rows[rank])]
+            stops = [
+                f'process {rank} stopped in {stopped_in(self.rows[rank])}'
+                for rank in ranks
+                if stopped_in(self.rows[rank])
+            ]
             return f'{name} was not reached: {" and ".join(stops) or "the launch ended before"}.'
-        bad = [str(rank) for rank, own in enumerate(self._rows_of(step))
-               if not own or any('error' in row for row in own)]
+        bad = [
+            str(rank)
+            for rank, own in enumerate(self._rows_of(step))
+            if not own or any('error' in row for row in own)
+        ]
         return f'{step} failed, in process {" and ".join(bad)} of {self.world_size}.'
 
     def _errors(self, rows):
         "What each process raised, the first one first: the others may have waited for it."
-        found = [(row.get('seconds', 0.), rank, row['error'])
-                 for rank, own in enumerate(rows) for row in own if 'error' in row]
-        return [f'Process {rank} of {self.world_size}, after {seconds:.1f} s:\n{error.strip()}'
-                for seconds, rank, error in sorted(found)]
+        found = [
+            (row.get('seconds', 0.0), rank, row['error'])
+            for rank, own in enumerate(rows)
+            for row in own
+            if 'error' in row
+        ]
+        return [
+            f'Process {rank} of {self.world_size}, after {seconds:.1f} s:\n{error.strip()}'
+            for seconds, rank, error in sorted(found)
+        ]
 
     def _end_of(self, rank):
         rows = self.rows[rank]
         last_one = rows[-1].get('scenario') if rows else 'nothing'
         where = f'stopped in {stopped_in(rows)}' if stopped_in(rows) else f'came to the end of {last_one}'
-        said = last(self.folder/f'{rank}.stderr')
+        said = last(self.folder / f'{rank}.stderr')
         return f'Process {rank} of {self.world_size} {where}. The end of its stderr:\n{said}'
 
     def _end_of_launcher(self):
         "In the words of torchrun, the traceback of which is its own."
-        said = last(self.folder/'launcher.stderr').rpartition('ChildFailedError:')[2].strip()
+        said = last(self.folder / 'launcher.stderr').rpartition('ChildFailedError:')[2].strip()
         return f'The launcher ended with exit code {self.exit_code}. The end of its stderr:\n{said}'
 
     def _fail(self, headline, *parts):
@@ -177,7 +208,8 @@ class Launched:
 
 def launch(folder, world_size, *scenarios, launcher=TORCHRUN):
     "Run these scenarios, or all of a module where its name is given, in so many processes."
-    if launcher is TORCHRUN: launcher = [*TORCHRUN, '--nproc-per-node', str(world_size)]
-    command = [*launcher, str(HERE/'together.py'), str(folder), *filter(installed, map(name_of, scenarios))]
+    if launcher is TORCHRUN:
+        launcher = [*TORCHRUN, '--nproc-per-node', str(world_size)]
+    command = [*launcher, str(HERE / 'together.py'), str(folder), *filter(installed, map(name_of, scenarios))]
     exit_code, _ = run(command, folder)
     return Launched(folder, world_size, exit_code)

@@ -1,28 +1,46 @@
 "Hugging Face Trainers of small models, for the tests with one process and for those with several."
+
 import random
 
 import numpy as np
 import torch
-from transformers import (BertConfig, BertForSequenceClassification, GPT2Config, GPT2LMHeadModel, Trainer,
-                          TrainingArguments, set_seed)
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    GPT2Config,
+    GPT2LMHeadModel,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
 
-CLASSES = BertConfig(vocab_size=32, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-                     intermediate_size=32, max_position_embeddings=16, num_labels=3)
-WORDS = GPT2Config(vocab_size=32, n_embd=16, n_layer=1, n_head=2, n_positions=16, bos_token_id=0,
-                   eos_token_id=0)
+CLASSES = BertConfig(
+    vocab_size=32,
+    hidden_size=16,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=32,
+    max_position_embeddings=16,
+    num_labels=3,
+)
+WORDS = GPT2Config(
+    vocab_size=32, n_embd=16, n_layer=1, n_head=2, n_positions=16, bos_token_id=0, eos_token_id=0
+)
 
 
 def rows(n=70, seed=0):
     "Sequences of 8 words; their class is which third of the vocabulary the first is from."
     ids = torch.randint(32, (n, 8), generator=torch.Generator().manual_seed(seed))
-    return [dict(input_ids=i, labels=i[0]//11) for i in ids]
+    return [dict(input_ids=i, labels=i[0] // 11) for i in ids]
 
 
 def ragged(n=70):
     "For a language model: another number of words to predict in each row."
     predicted = lambda i: torch.arange(8) < 2 + i % 7
-    return [dict(input_ids=row['input_ids'], labels=torch.where(predicted(i), row['input_ids'], -100))
-            for i, row in enumerate(rows(n))]
+    return [
+        dict(input_ids=row['input_ids'], labels=torch.where(predicted(i), row['input_ids'], -100))
+        for i, row in enumerate(rows(n))
+    ]
 
 
 def bert():
@@ -30,15 +48,23 @@ def bert():
 
 
 OF_TRAINER = 'callbacks', 'optimizers', 'eval_dataset', 'compute_loss_func', 'model_init'
-SETTINGS = dict(per_device_train_batch_size=8, max_steps=7, logging_steps=1, report_to=[], save_strategy='no',
-                disable_tqdm=True, use_cpu=True, dataloader_pin_memory=False)
+SETTINGS = dict(
+    per_device_train_batch_size=8,
+    max_steps=7,
+    logging_steps=1,
+    report_to=[],
+    save_strategy='no',
+    disable_tqdm=True,
+    use_cpu=True,
+    dataloader_pin_memory=False,
+)
 
 
 def make(folder, cls=Trainer, data=None, model=bert, **kwargs):
     "A trainer of a small BERT with dropout."
     options = {name: kwargs.pop(name) for name in OF_TRAINER if name in kwargs}
     set_seed(0)
-    args = TrainingArguments(str(folder/'out'), **{**SETTINGS, **kwargs})
+    args = TrainingArguments(str(folder / 'out'), **{**SETTINGS, **kwargs})
     model = None if 'model_init' in options else model()
     return cls(model, args, train_dataset=rows() if data is None else data, **options)
 
@@ -54,6 +80,12 @@ def state(trainer):
     timing = 'runtime', '_per_second'
     logs = [{k: v for k, v in log.items() if not k.endswith(timing)} for log in trainer.state.log_history]
     rng = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
-    return dict(weights=m.state_dict(), modes=[x.training for x in m.modules()],
-                grads=[p.grad for p in m.parameters()], opt=opt and opt.state_dict(), logs=logs,
-                seen=getattr(trainer, 'history', None), rng=rng)
+    return dict(
+        weights=m.state_dict(),
+        modes=[x.training for x in m.modules()],
+        grads=[p.grad for p in m.parameters()],
+        opt=opt and opt.state_dict(),
+        logs=logs,
+        seen=getattr(trainer, 'history', None),
+        rng=rng,
+    )

@@ -1,4 +1,5 @@
 "`learn.to_accelerate()` and loops with an `Accelerator`: in one process. For several, see test_processes.py."
+
 import subprocess, sys
 from functools import partial
 
@@ -17,8 +18,9 @@ from launches import launch
 
 def test_accelerate_launch(tmp_path):
     "Its launcher for several processes asks for GPUs by name, but starts CPU trainings just as well."
-    options = dict(num_processes=2, num_machines=1, mixed_precision='no', dynamo_backend='no',
-                   main_process_port=0)
+    options = dict(
+        num_processes=2, num_machines=1, mixed_precision='no', dynamo_backend='no', main_process_port=0
+    )
     words = [word for name, value in options.items() for word in (f'--{name}', str(value))]
     launcher = [sys.executable, '-m', 'accelerate.commands.launch', '--multi_gpu', *words]
     found = launch(tmp_path, 2, 'accelerate.curve', launcher=launcher)
@@ -94,6 +96,7 @@ def by_loop(k):
 
 FACES = [by_accelerated_learner, by_find_lr, by_prepared_find_lr, by_loop]
 
+
 @pytest.mark.parametrize('k', [1, 3])
 @pytest.mark.parametrize('other', FACES, ids=lambda f: f.__name__)
 def test_one_curve_through_all_faces(other, k):
@@ -109,8 +112,10 @@ def test_one_curve_through_all_faces(other, k):
 
 def test_precision():
     curves = []
-    for learn in (learner(callback_fns=partial(MixedPrecision, precision='bf16')),
-                  learner().to_accelerate(fresh(mixed_precision='bf16'))):
+    for learn in (
+        learner(callback_fns=partial(MixedPrecision, precision='bf16')),
+        learner().to_accelerate(fresh(mixed_precision='bf16')),
+    ):
         torch.manual_seed(5)
         curves.append(learn.lr_find(verify=True, **SWEEP))
         assert 'forward' not in vars(learn.model)
@@ -125,15 +130,15 @@ def test_precision():
 def test_a_scaler_that_skips():
     "It overflows until its scale has come down."
     acc = fresh()
-    acc.scaler = torch.amp.GradScaler('cpu', init_scale=2.**127)
+    acc.scaler = torch.amp.GradScaler('cpu', init_scale=2.0**127)
     learn = learner().to_accelerate(acc)
-    learn.loss_func = lambda out, y: 1000*cross_entropy(out, y)
+    learn.loss_func = lambda out, y: 1000 * cross_entropy(out, y)
     curve = learn.lr_find(num_it=20, stop_div=False, verify=True)
     assert len(curve) == 20
-    assert acc.scaler.get_scale() == 2.**127
+    assert acc.scaler.get_scale() == 2.0**127
     assert learn.opt is None
     learn.fit(1, 1e-3)
-    assert acc.scaler.get_scale() < 2.**127
+    assert acc.scaler.get_scale() < 2.0**127
 
 
 def test_training_after_it_is_the_same():
@@ -143,7 +148,8 @@ def test_training_after_it_is_the_same():
         learn = learner(callback_fns=partial(GradientClipping, clip=0.1))
         learn = learn.to_accelerate(fresh(gradient_accumulation_steps=4))
         learn.fit(1, 1e-2)
-        if detour: learn.lr_find(num_it=13, verify=True)
+        if detour:
+            learn.lr_find(num_it=13, verify=True)
         learn.fit(2, 1e-2)
         states.append([t.tolist() for t in learn.model.state_dict().values()])
     assert states[0] == states[1]
@@ -155,7 +161,7 @@ def test_groups_keep_their_ratio_and_the_rate_sets_itself():
     learn = learn.to_accelerate(fresh())
     learn.fit(1, slice(1e-4, 1e-2))
     found = learn.tune()
-    assert np.allclose(found.curve.group_lrs[:, 0]*100, found.curve.group_lrs[:, 1])
+    assert np.allclose(found.curve.group_lrs[:, 0] * 100, found.curve.group_lrs[:, 1])
     assert learn.opt.get_stat('lr') == list(found.curve.suggest().lrs)
 
 
@@ -165,17 +171,25 @@ def with_callback(make):
     return learn
 
 
-@pytest.mark.parametrize('call, words', [
-    (lambda: learner().to_accelerate(3), 'must be an accelerate.Accelerator'),
-    (lambda: learner().to_accelerate(fresh(), cpu=True), 'cpu would be for a new'),
-    (lambda: learner().to_accelerate(fresh()).to_accelerate(fresh()), 'has an accelerator already'),
-    (lambda: with_callback(lambda l: GradientAccumulation(l, 2)).to_accelerate(fresh()),
-     'GradientAccumulation, and the accelerator does that'),
-    (lambda: with_callback(MixedPrecision).to_accelerate(fresh()),
-     'MixedPrecision, and the accelerator does that'),
-])
+@pytest.mark.parametrize(
+    'call, words',
+    [
+        (lambda: learner().to_accelerate(3), 'must be an accelerate.Accelerator'),
+        (lambda: learner().to_accelerate(fresh(), cpu=True), 'cpu would be for a new'),
+        (lambda: learner().to_accelerate(fresh()).to_accelerate(fresh()), 'has an accelerator already'),
+        (
+            lambda: with_callback(lambda l: GradientAccumulation(l, 2)).to_accelerate(fresh()),
+            'GradientAccumulation, and the accelerator does that',
+        ),
+        (
+            lambda: with_callback(MixedPrecision).to_accelerate(fresh()),
+            'MixedPrecision, and the accelerator does that',
+        ),
+    ],
+)
 def test_refused(call, words):
-    with pytest.raises((TypeError, ValueError), match=words): call()
+    with pytest.raises((TypeError, ValueError), match=words):
+        call()
 
 
 def test_without_accelerate_it_says_what_to_install(monkeypatch):

@@ -3,6 +3,7 @@
 Importing torch takes seconds. So nearly all tests run the command in this process, by `code`, which lets each
 run start as a new process would. Where the process itself is tested, `fastlr` runs the real command.
 """
+
 import importlib
 import json
 import logging
@@ -99,7 +100,7 @@ class Nan(torch.nn.Module):
 # Enough for a suggestion, where the length of a sweep is not what is tested.
 SHORT = '--quiet', '--num-batches', '25'
 
-COMMAND = str(Path(sys.executable).parent/'fastlr')
+COMMAND = str(Path(sys.executable).parent / 'fastlr')
 
 
 def env():
@@ -198,8 +199,8 @@ def forget(directory, modules):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     "A working directory with a module and a configuration of one's own."
-    (tmp_path/'mine.py').write_text(MINE)
-    (tmp_path/'small.json').write_text(json.dumps(SMALL))
+    (tmp_path / 'mine.py').write_text(MINE)
+    (tmp_path / 'small.json').write_text(json.dumps(SMALL))
     monkeypatch.chdir(tmp_path)
     directory = Path.cwd()
     with restored(directory):
@@ -217,7 +218,7 @@ def files(directory):
 
 
 def contents(directory):
-    return {name: (Path(directory)/name).read_bytes() for name in files(directory)}
+    return {name: (Path(directory) / name).read_bytes() for name in files(directory)}
 
 
 def losses_of(directory, *args):
@@ -262,6 +263,7 @@ def check_report(file, suggestion):
 
 def check_picture(file):
     from PIL import Image
+
     with Image.open(file) as image:
         image.load()
         assert image.width > 600
@@ -337,8 +339,10 @@ def test_ctrl_c_writes_the_curve_so_far():
 @contextmanager
 def interruptible(*args):
     "Start the real command, in which Ctrl-C raises even where pytest's own process ignores it."
+
     def listen():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
     pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
     with subprocess.Popen([COMMAND, *args], env=env(), preexec_fn=listen, **pipes) as p:
         try:
@@ -349,8 +353,24 @@ def interruptible(*args):
 
 
 HELPS = ['--help'], ['find-lr', '--help'], ['examples', '--help']
-OPTIONS = ('-s', '-o', '--start-lr', '--end-lr', '--num-batches', '--stopping-factor', '--linear', '-f',
-           '--include-package', '--runs', '--probe', '--rule', '--device', '--seed', '--quiet', '--json')
+OPTIONS = (
+    '-s',
+    '-o',
+    '--start-lr',
+    '--end-lr',
+    '--num-batches',
+    '--stopping-factor',
+    '--linear',
+    '-f',
+    '--include-package',
+    '--runs',
+    '--probe',
+    '--rule',
+    '--device',
+    '--seed',
+    '--quiet',
+    '--json',
+)
 
 
 @pytest.mark.parametrize('args', HELPS)
@@ -380,11 +400,17 @@ print([main(args.split()) for args in {errors}], 'torch' in sys.modules)
 
 
 def test_neither_help_nor_argument_errors_need_torch():
-    errors = ['find-lr digits', 'find-lr digits -s d --num-batches 10', 'find-lr digits -s d --start-lr 20',
-              'find-lr no.yaml -s d', 'find-lr small.json -s d -o {', 'find-lr small.json -s mine.py']
+    errors = [
+        'find-lr digits',
+        'find-lr digits -s d --num-batches 10',
+        'find-lr digits -s d --start-lr 20',
+        'find-lr no.yaml -s d',
+        'find-lr small.json -s d -o {',
+        'find-lr small.json -s mine.py',
+    ]
     source = WITHOUT_TORCH.format(helps=HELPS, errors=errors)
     p = subprocess.run([sys.executable, '-c', source], capture_output=True, text=True)
-    assert re.findall('LOADED.*', p.stdout) == ['LOADED []']*3
+    assert re.findall('LOADED.*', p.stdout) == ['LOADED []'] * 3
     assert '[2, 2, 2, 2, 2, 2] False' in p.stdout
     assert len(p.stderr.splitlines()) == 6
     assert files('.') == ['mine.py', 'small.json']
@@ -508,6 +534,7 @@ def test_no_half_file_when_writing_fails(monkeypatch, capfd):
         if Path(target).parent.name == 'd':
             full()
         replace(source, target)
+
     # When the picture is drawn, when the first file is made, and when the first one comes to its place.
     failures = ('matplotlib.figure.Figure.savefig', full), ('os.replace', full), ('os.replace', full_in_d)
     args = 'find-lr', 'small.json', '-s', 'd', *SHORT
@@ -581,6 +608,7 @@ def test_training_settings_take_part(undrawn):
         override = json.dumps({'training': settings})
         assert code('find-lr', 'small.json', '-s', name, *SHORT, '--end-lr', '0.1', '-o', override) in (0, 1)
         return LRCurve.load(f'{name}/curve.json')
+
     plain = run('a', {})
     gathered = run('b', {'accumulate': 2})
     clipped = run('c', {'clip': 0.01})
@@ -628,7 +656,7 @@ def test_examples(capfd):
 
 def test_in_python(here):
     sys.path.insert(0, str(here))
-    find_learning_rate_model('small.json', 'a', start_lr=1e-4, end_lr=1., num_batches=20, linear_steps=True)
+    find_learning_rate_model('small.json', 'a', start_lr=1e-4, end_lr=1.0, num_batches=20, linear_steps=True)
     curve = LRCurve.load('a/curve.json')
     assert len(curve) == 20
     assert curve.settings['mode'] == 'linear'
@@ -655,11 +683,12 @@ def test_search_in_python(here):
 
 def test_numbers_are_checked_in_python_too():
     with pytest.raises(cli.ConfigError, match='--end-lr'):
-        find_learning_rate_model(SMALL, 'a', start_lr=1., end_lr=0.1)
+        find_learning_rate_model(SMALL, 'a', start_lr=1.0, end_lr=0.1)
 
 
 def test_rules_of_the_command_are_those_of_the_library():
     from fastlr.suggest import RULES
+
     assert tuple(RULES) == cli.RULES
 
 
@@ -670,6 +699,7 @@ def test_what_appears_meanwhile_is_not_overwritten(monkeypatch):
         search(*args, **kwargs)
         Path('d').mkdir()
         Path('d/report.md').write_text('mine')
+
     monkeypatch.setattr(cli, 'search_learning_rate', search_and_write)
     assert code('find-lr', 'small.json', '-s', 'd', *SHORT) == 2
     assert Path('d/report.md').read_text() == 'mine'
@@ -725,7 +755,7 @@ def test_modules_beside_the_file(capfd):
 
 def test_findings_name_the_remedy_of_the_command_line():
     "For `lr_find` it is `runs=5`, for an `LRSweep` the median of several; here it is an option."
-    curve = LRCurve(10**np.linspace(-6, 0.5, 100), np.random.default_rng(0).normal(0.1, 0.02, 100))
+    curve = LRCurve(10 ** np.linspace(-6, 0.5, 100), np.random.default_rng(0).normal(0.1, 0.02, 100))
     assert 'runs=5, or the `LRCurve.median`' in curve.findings[0]
     error = cli.answer(curve)['error']
     assert '(--runs 5)' in error
@@ -734,7 +764,7 @@ def test_findings_name_the_remedy_of_the_command_line():
 
 
 def test_the_table_of_the_notebook_has_the_fields_of_json():
-    notebook = Path(__file__).parent.parent/'nbs'/'20_cli.ipynb'
+    notebook = Path(__file__).parent.parent / 'nbs' / '20_cli.ipynb'
     table = re.findall(r'^    "\| `(\w+)` \|', notebook.read_text(), re.M)
-    found = cli.answer(LRCurve([1e-3, 1e-2], [2., 1.]))
+    found = cli.answer(LRCurve([1e-3, 1e-2], [2.0, 1.0]))
     assert set(table) == {*found, 'directory'}

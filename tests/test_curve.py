@@ -1,4 +1,5 @@
 "Curves, suggestions and pictures: invariances, exact round trips, honest refusals."
+
 import json
 from pathlib import Path
 
@@ -18,84 +19,129 @@ from fastlr.suggest import RULES as BY_NAME
 RULES = tuple(BY_NAME)
 
 
-def curve(n=100, seed=0, noise=0.02, a=1., b=0., lo=-7, **kw):
+def curve(n=100, seed=0, noise=0.02, a=1.0, b=0.0, lo=-7, **kw):
     "A curve that falls around 1e-3 and breaks away from 0.3 on."
-    lrs = 10**np.linspace(lo, 1, n)
-    y = 2.3 - 1.8/(1 + (1e-3/lrs)**1.5) + 30*np.maximum(lrs-0.3, 0) + np.random.default_rng(seed).normal(0, noise, n)
-    return LRCurve(lrs, a*np.r_[2.3, y[:-1]] + b, **{'stop_reason': 'diverged', **kw})
+    lrs = 10 ** np.linspace(lo, 1, n)
+    y = (
+        2.3
+        - 1.8 / (1 + (1e-3 / lrs) ** 1.5)
+        + 30 * np.maximum(lrs - 0.3, 0)
+        + np.random.default_rng(seed).normal(0, noise, n)
+    )
+    return LRCurve(lrs, a * np.r_[2.3, y[:-1]] + b, **{'stop_reason': 'diverged', **kw})
 
 
 floats = st.floats(-1e300, 1e300, allow_subnormal=True)
 
+
 @examples(60)
-@given(data=st.data(), n=st.integers(0, 30), k=st.integers(0, 3), groups=st.integers(1, 3), suffix=st.sampled_from(['json', 'csv']))
+@given(
+    data=st.data(),
+    n=st.integers(0, 30),
+    k=st.integers(0, 3),
+    groups=st.integers(1, 3),
+    suffix=st.sampled_from(['json', 'csv']),
+)
 def test_save_and_load_are_exact(tmp_path_factory, data, n, k, groups, suffix):
     lrs = sorted(data.draw(st.lists(st.floats(1e-12, 1e3), min_size=n, max_size=n, unique=True)))
     draw = lambda m: data.draw(st.lists(floats, min_size=m, max_size=m))
-    c = LRCurve(lrs, draw(n), np.reshape(draw(n*groups), (n, groups)) if n else None, data.draw(st.sampled_from(['end', 'data', 'diverged'])),
-                data.draw(st.sampled_from([0, 1])), tuple(draw(max(1, n-i)) for i in range(k)) if n else (), dict(num_it=n, mode='exp'),
-                [(data.draw(st.floats(1e-9, 10.)), draw(n)) for _ in range(k)])
-    path = c.save(tmp_path_factory.mktemp('c')/f'curve.{suffix}')
+    c = LRCurve(
+        lrs,
+        draw(n),
+        np.reshape(draw(n * groups), (n, groups)) if n else None,
+        data.draw(st.sampled_from(['end', 'data', 'diverged'])),
+        data.draw(st.sampled_from([0, 1])),
+        tuple(draw(max(1, n - i)) for i in range(k)) if n else (),
+        dict(num_it=n, mode='exp'),
+        [(data.draw(st.floats(1e-9, 10.0)), draw(n)) for _ in range(k)],
+    )
+    path = c.save(tmp_path_factory.mktemp('c') / f'curve.{suffix}')
     assert LRCurve.load(path).to_dict() == c.to_dict()
 
 
 def test_a_dict_from_an_older_version_loads():
     c = LRCurve.from_dict(json.loads('{"lrs": [0.1, 0.2], "losses": [1, 2]}'))
     assert c.stop_reason == 'end' and c.shift == 1 and c.group_lrs.tolist() == [[0.1], [0.2]]
-    with pytest.raises(ValueError, match='lrs and losses'): LRCurve.from_dict({'lr': [1]})
+    with pytest.raises(ValueError, match='lrs and losses'):
+        LRCurve.from_dict({'lr': [1]})
 
 
 @pytest.mark.parametrize('suffix', ['json', 'csv'])
 def test_a_file_of_version_0_1_0_loads(suffix):
     "Written by 0.1.0 before curves knew of probes and of the momentum."
-    c = LRCurve.load(Path(__file__).parent/'data'/f'curve-0.1.0.{suffix}')
-    assert len(c) == 40 and len(c.runs) == 3 and c.group_lrs.shape == (40, 2) and c.stop_reason == 'diverged' and c.probes == ()
+    c = LRCurve.load(Path(__file__).parent / 'data' / f'curve-0.1.0.{suffix}')
+    assert (
+        len(c) == 40
+        and len(c.runs) == 3
+        and c.group_lrs.shape == (40, 2)
+        and c.stop_reason == 'diverged'
+        and c.probes == ()
+    )
     assert c.settings == dict(num_it=40, mode='exp') and 1e-3 < c.suggest().lr < 1e-2 and c.findings == []
 
 
 def test_save_leaves_nothing_half(tmp_path, monkeypatch):
     import os
-    c, path = curve(), tmp_path/'c.json'
-    c.save(path); old = path.read_text()
-    def fail(*a): raise OSError('disk full')
+
+    c, path = curve(), tmp_path / 'c.json'
+    c.save(path)
+    old = path.read_text()
+
+    def fail(*a):
+        raise OSError('disk full')
+
     monkeypatch.setattr(os, 'replace', fail)
-    with pytest.raises(OSError): curve(seed=1).save(path)
+    with pytest.raises(OSError):
+        curve(seed=1).save(path)
     assert path.read_text() == old and [p.name for p in tmp_path.iterdir()] == ['c.json']
 
 
 def test_curves_cannot_be_written_to():
-    c, mine = curve(), np.array([1., 2.])
+    c, mine = curve(), np.array([1.0, 2.0])
     for array in (c.lrs, c.losses, c.group_lrs):
-        with pytest.raises(ValueError): array[0] = 1
-    with pytest.raises(AttributeError): c.lrs = mine
-    own = LRCurve([0.1, 0.2], mine); mine[0] = 7
-    assert own.losses[0] == 1.
+        with pytest.raises(ValueError):
+            array[0] = 1
+    with pytest.raises(AttributeError):
+        c.lrs = mine
+    own = LRCurve([0.1, 0.2], mine)
+    mine[0] = 7
+    assert own.losses[0] == 1.0
 
 
 @examples(50)
 @given(value=st.floats(-1e6, 1e6), n=st.integers(1, 200) | st.just(2000))
 def test_constant_losses_smooth_to_themselves_exactly(value, n):
-    assert (LRCurve(10**np.linspace(-7, 1, n) if n > 1 else [1e-7], [value]*n).smooth() == value).all()
+    assert (LRCurve(10 ** np.linspace(-7, 1, n) if n > 1 else [1e-7], [value] * n).smooth() == value).all()
 
 
 @examples(30)
-@given(a=st.floats(1e-3, 1e3), b=st.floats(-1e3, 1e3), seed=st.integers(0, 9), rule=st.sampled_from([r for r in RULES if r != 'slide']))      # whose threshold is absolute
+@given(
+    a=st.floats(1e-3, 1e3),
+    b=st.floats(-1e3, 1e3),
+    seed=st.integers(0, 9),
+    rule=st.sampled_from([r for r in RULES if r != 'slide']),
+)  # whose threshold is absolute
 def test_scale_and_offset_of_the_loss_do_not_matter(a, b, seed, rule):
     plain, other = curve(seed=seed), curve(seed=seed, a=a, b=b)
     assert np.log10(other.suggest(rule).lr / plain.suggest(rule).lr) == pytest.approx(0, abs=0.01)
-    assert np.log10(other.suggest(rule).one_cycle / plain.suggest(rule).one_cycle) == pytest.approx(0, abs=0.01)
+    assert np.log10(other.suggest(rule).one_cycle / plain.suggest(rule).one_cycle) == pytest.approx(
+        0, abs=0.01
+    )
     assert len(plain.findings) == len(other.findings)
 
 
 @examples(40)
-@given(seed=st.integers(0, 99), noise=st.sampled_from([0., 0.02, 0.05]), rule=st.sampled_from(['auto', 'steep']))
+@given(
+    seed=st.integers(0, 99), noise=st.sampled_from([0.0, 0.02, 0.05]), rule=st.sampled_from(['auto', 'steep'])
+)
 def test_steps_start_rate_and_seed_hardly_matter(seed, noise, rule):
     "Decades by which the answer moves: against 100 steps from 1e-7 with another seed, all else equal."
     log = lambda n=100, seed=seed, lo=-7: np.log10(curve(n, seed, noise, lo=lo).suggest(rule).lr)
-    usual = np.median([log(seed=seed+i) for i in range(5)])
-    for n, limit in {50: 0.4, 100: 0.3, 400: 0.31}.items(): assert abs(log(n) - usual) <= limit         # over all 600 examples at most 0.366, 0.242, 0.302
-    most = 0.2 if rule == "auto" else 0.4                                 # one place of the curve wanders more than a mean does
-    assert abs(log(lo=-5) - usual) <= most and all(abs(log(seed=seed+i) - usual) <= most for i in range(5))
+    usual = np.median([log(seed=seed + i) for i in range(5)])
+    for n, limit in {50: 0.4, 100: 0.3, 400: 0.31}.items():
+        assert abs(log(n) - usual) <= limit  # over all 600 examples at most 0.366, 0.242, 0.302
+    most = 0.2 if rule == "auto" else 0.4  # one place of the curve wanders more than a mean does
+    assert abs(log(lo=-5) - usual) <= most and all(abs(log(seed=seed + i) - usual) <= most for i in range(5))
 
 
 @examples(30)
@@ -103,61 +149,100 @@ def test_steps_start_rate_and_seed_hardly_matter(seed, noise, rule):
 def test_what_comes_after_the_breakdown_hardly_matters(seed, n, rule):
     "Sweeps end sooner or later after the loss has left; a NaN is never in the curve, and what precedes it can be any number."
     c = curve(seed=seed)
-    lrs = np.r_[c.lrs, c.lrs[-1]*np.cumprod(np.full(n, 1.2))]
-    longer = LRCurve(lrs, np.r_[c.losses, 10.**np.linspace(2, 30, n)], stop_reason='non-finite')
-    if rule != 'slide':                                                  # which begins at the right end, and is fastai's
-        assert abs(np.log10(longer.suggest(rule).lr / c.suggest(rule).lr)) <= (0.1 if rule == 'auto' else 0.25)
+    lrs = np.r_[c.lrs, c.lrs[-1] * np.cumprod(np.full(n, 1.2))]
+    longer = LRCurve(lrs, np.r_[c.losses, 10.0 ** np.linspace(2, 30, n)], stop_reason='non-finite')
+    if rule != 'slide':  # which begins at the right end, and is fastai's
+        assert abs(np.log10(longer.suggest(rule).lr / c.suggest(rule).lr)) <= (
+            0.1 if rule == 'auto' else 0.25
+        )
 
 
 def test_slope_is_taken_against_the_logarithm():
     "Against the rate itself, the steepest place of this curve would lie three decades lower."
-    lrs = 10**np.linspace(-7, 0, 100); losses = 3 - np.log10(lrs)*0.02 - 1.5/(1 + (1e-2/lrs)**2)
+    lrs = 10 ** np.linspace(-7, 0, 100)
+    losses = 3 - np.log10(lrs) * 0.02 - 1.5 / (1 + (1e-2 / lrs) ** 2)
     assert lrs[np.gradient(losses, lrs).argmin()] < 1e-5
     assert abs(np.log10(LRCurve(lrs, losses, shift=0).suggest('steep').lr) - -2) < 0.1
 
 
 def test_suggestions_are_plain_floats_with_a_reason():
-    c = curve(group_lrs=np.outer(10**np.linspace(-7, 1, 100), [0.1, 1.]))
+    c = curve(group_lrs=np.outer(10 ** np.linspace(-7, 1, 100), [0.1, 1.0]))
     for rule in RULES:
         s = c.suggest(rule)
-        assert type(s.lr) is float and type(s.one_cycle) is float and float(s) == s.lr and s.rule == rule and s.reason and np.allclose(s.lrs, [s.lr/10, s.lr])
-        assert abs(np.log10(c.lrs[s.index]/s.lr)) < 0.1
+        assert (
+            type(s.lr) is float
+            and type(s.one_cycle) is float
+            and float(s) == s.lr
+            and s.rule == rule
+            and s.reason
+            and np.allclose(s.lrs, [s.lr / 10, s.lr])
+        )
+        assert abs(np.log10(c.lrs[s.index] / s.lr)) < 0.1
 
 
-LOGS = 10**np.linspace(-7, 1, 60)
+LOGS = 10 ** np.linspace(-7, 1, 60)
+
+
 def penalised_least_squares(x, y, h):
     "What `whittaker` solves for, by matrices with a value for each point, and the solver of scipy."
     h0, h1, dx = np.diff(x)[:-1], np.diff(x)[1:], np.gradient(x)
-    second = np.zeros((len(x)-2, len(x)))
-    for i, row in enumerate(second): row[i:i+3] = 2/(h0[i]*(h0[i]+h1[i])), -2/(h0[i]*h1[i]), 2/(h1[i]*(h0[i]+h1[i]))
+    second = np.zeros((len(x) - 2, len(x)))
+    for i, row in enumerate(second):
+        row[i : i + 3] = 2 / (h0[i] * (h0[i] + h1[i])), -2 / (h0[i] * h1[i]), 2 / (h1[i] * (h0[i] + h1[i]))
     second = sparse.csc_array(second)
-    return spsolve((sparse.diags_array(dx) + h**4 * second.T @ sparse.diags_array((h0+h1)/2) @ second).tocsc(), dx*y)
+    return spsolve(
+        (sparse.diags_array(dx) + h**4 * second.T @ sparse.diags_array((h0 + h1) / 2) @ second).tocsc(),
+        dx * y,
+    )
+
 
 @pytest.mark.parametrize('n, within', ((3, 1e-9), (30, 1e-9), (399, 1e-9), (1000, 5e-3), (3000, 5e-3)))
-def test_long_curves_are_smoothed_as_short_ones_are(n, within): # the fall is from 2 to 0, within a decade
-    x = np.linspace(-7, 1, n); y = 1 - np.tanh(4*(x+2)) + np.random.default_rng(n).normal(0, 0.1, n)
+def test_long_curves_are_smoothed_as_short_ones_are(n, within):  # the fall is from 2 to 0, within a decade
+    x = np.linspace(-7, 1, n)
+    y = 1 - np.tanh(4 * (x + 2)) + np.random.default_rng(n).normal(0, 0.1, n)
     assert np.abs(whittaker(x, y, robust=False) - penalised_least_squares(x, y, 0.12)).max() < within
-    line = 3 - 0.2*x
+    line = 3 - 0.2 * x
     assert np.allclose(whittaker(x, line), line, rtol=0, atol=1e-7)
 
+
 @examples(30)
-@given(n=st.integers(3, 399), decades=st.sampled_from([1, 4, 8]), noise=st.sampled_from([0, 0.1, 1]), k=st.sampled_from([0.5, 1, 3]), seed=st.integers(0, 99))
+@given(
+    n=st.integers(3, 399),
+    decades=st.sampled_from([1, 4, 8]),
+    noise=st.sampled_from([0, 0.1, 1]),
+    k=st.sampled_from([0.5, 1, 3]),
+    seed=st.integers(0, 99),
+)
 def test_below_four_hundred_points_each_has_a_value_of_its_own(n, decades, noise, k, seed):
-    x = np.linspace(0, decades, n); losses = 1 - np.tanh(4*(x-decades/2)) + np.random.default_rng(seed).normal(0, 1, n)*noise
+    x = np.linspace(0, decades, n)
+    losses = 1 - np.tanh(4 * (x - decades / 2)) + np.random.default_rng(seed).normal(0, 1, n) * noise
     with pytest.MonkeyPatch.context() as m:
         plain = smoothed(10**x, losses, k)
         m.setattr(fastlr.curve, '_knots', lambda x, most: np.arange(len(x)))
         assert np.array_equal(plain, smoothed(10**x, losses, k))
 
-def test_points_far_apart_keep_a_value_each(): # 600 in two decades, and 20 in six
-    x = np.r_[np.linspace(-7, -1.3, 20), np.linspace(-1, 1, 600)]; y = np.sin(x) + np.random.default_rng(0).normal(0, 0.1, 620)
+
+def test_points_far_apart_keep_a_value_each():  # 600 in two decades, and 20 in six
+    x = np.r_[np.linspace(-7, -1.3, 20), np.linspace(-1, 1, 600)]
+    y = np.sin(x) + np.random.default_rng(0).normal(0, 0.1, 620)
     assert np.abs(whittaker(x, y, robust=False) - penalised_least_squares(x, y, 0.12)).max() < 1e-6
 
-@pytest.mark.parametrize('c', [LRCurve([], []), LRCurve([0.1, 0.2], [1, 0.5]), LRCurve(LOGS, [1.]*60), LRCurve(LOGS, np.linspace(1, 5, 60)),
-                               LRCurve(LOGS, np.random.default_rng(0).normal(0, 1, 60))], ids=['empty', 'two', 'equal', 'rising', 'noise'])
+
+@pytest.mark.parametrize(
+    'c',
+    [
+        LRCurve([], []),
+        LRCurve([0.1, 0.2], [1, 0.5]),
+        LRCurve(LOGS, [1.0] * 60),
+        LRCurve(LOGS, np.linspace(1, 5, 60)),
+        LRCurve(LOGS, np.random.default_rng(0).normal(0, 1, 60)),
+    ],
+    ids=['empty', 'two', 'equal', 'rising', 'noise'],
+)
 def test_no_suggestion_says_why_and_what_to_do(c):
     for ask in (*(lambda r=r: c.suggest(r) for r in RULES), c.bounds, c.probe_rates):
-        with pytest.raises(NoSuggestion, match='num_it|start_lr|end_lr|runs'): ask()
+        with pytest.raises(NoSuggestion, match='num_it|start_lr|end_lr|runs'):
+            ask()
     assert c.suggestions() == {} and len(c.findings) == 1 and c._repr_html_()
 
 
@@ -167,7 +252,8 @@ def test_a_loss_that_only_falls_has_a_suggestion_and_a_finding():
 
 
 def test_unknown_rule():
-    with pytest.raises(ValueError, match="unknown rule 'best'; choose from auto"): curve().suggest('best')
+    with pytest.raises(ValueError, match="unknown rule 'best'; choose from auto"):
+        curve().suggest('best')
 
 
 def test_plot_never_shows_takes_an_ax_and_refuses_to_be_blank(monkeypatch):
@@ -175,13 +261,15 @@ def test_plot_never_shows_takes_an_ax_and_refuses_to_be_blank(monkeypatch):
     fig, ax = plt.subplots()
     assert curve().plot(suggestion=True, ax=ax) is ax
     n = len(plt.get_fignums())
-    with pytest.raises(ValueError, match='skip_start=60 and skip_end=40'): curve().plot(skip_start=60, skip_end=40)
-    assert len(plt.get_fignums()) == n                                          # nothing blank was left
-    flat = LRCurve(LOGS, [1.]*60).plot(suggestion=True)
+    with pytest.raises(ValueError, match='skip_start=60 and skip_end=40'):
+        curve().plot(skip_start=60, skip_end=40)
+    assert len(plt.get_fignums()) == n  # nothing blank was left
+    flat = LRCurve(LOGS, [1.0] * 60).plot(suggestion=True)
     assert len(flat.get_lines()) == 2
     plt.close('all')
 
 
 @pytest.mark.parametrize('bad', [dict(bandwidth=0), dict(bandwidth=-1)])
 def test_whittaker_refuses(bad):
-    with pytest.raises(ValueError, match='bandwidth'): whittaker([0, 1, 2, 3], [1, 2, 3, 4], **bad)
+    with pytest.raises(ValueError, match='bandwidth'):
+        whittaker([0, 1, 2, 3], [1, 2, 3, 4], **bad)

@@ -1,4 +1,5 @@
 "The events: order, state by name, what is returned, and what happens when something raises."
+
 import csv, gc, weakref
 from functools import partial
 
@@ -13,11 +14,22 @@ from fastlr import Scheduler, annealing_cos
 
 def tracer(log, order=0, name=''):
     "A callback that writes down every event, with its name."
-    cls = type(f'Tracer{name}', (Callback,), {'_order': order, **{ev: (lambda self, ev=ev, **kw: log.append(name + ev)) for ev in EVENTS}})
+    cls = type(
+        f'Tracer{name}',
+        (Callback,),
+        {'_order': order, **{ev: (lambda self, ev=ev, **kw: log.append(name + ev)) for ev in EVENTS}},
+    )
     return cls()
 
 
-BATCH = ['on_batch_begin', 'on_loss_begin', 'on_backward_begin', 'on_backward_end', 'on_step_end', 'on_batch_end']
+BATCH = [
+    'on_batch_begin',
+    'on_loss_begin',
+    'on_backward_begin',
+    'on_backward_end',
+    'on_step_end',
+    'on_batch_end',
+]
 VALID = ['on_batch_begin', 'on_loss_begin', 'on_batch_end']
 
 
@@ -39,8 +51,33 @@ def test_state_by_name():
     seen = []
 
     class Reads(Callback):
-        def on_batch_end(self, iteration, epoch, num_batch, last_input, last_target, last_output, last_loss, smooth_loss, train, n_epochs, **kwargs):
-            if train: seen.append((iteration, epoch, num_batch, tuple(last_input.shape), tuple(last_output.shape), float(last_loss), float(smooth_loss), n_epochs))
+        def on_batch_end(
+            self,
+            iteration,
+            epoch,
+            num_batch,
+            last_input,
+            last_target,
+            last_output,
+            last_loss,
+            smooth_loss,
+            train,
+            n_epochs,
+            **kwargs,
+        ):
+            if train:
+                seen.append(
+                    (
+                        iteration,
+                        epoch,
+                        num_batch,
+                        tuple(last_input.shape),
+                        tuple(last_output.shape),
+                        float(last_loss),
+                        float(smooth_loss),
+                        n_epochs,
+                    )
+                )
 
     learn = make_learner(dls=loaders(48))
     learn.fit(2, callbacks=Reads())
@@ -48,7 +85,7 @@ def test_state_by_name():
     assert seen[0][3:5] == ((48, 6), (48, 3)) and seen[0][7] == 2
     losses = torch.tensor([s[5] for s in seen], dtype=torch.float64)
     weights = 0.98 ** torch.arange(3, -1, -1, dtype=torch.float64)
-    assert seen[-1][6] == pytest.approx(float((losses*weights).sum()/weights.sum()), rel=1e-5)
+    assert seen[-1][6] == pytest.approx(float((losses * weights).sum() / weights.sum()), rel=1e-5)
     assert learn.recorder.losses[-1] == pytest.approx(seen[-1][6], rel=1e-5)
 
 
@@ -56,10 +93,12 @@ def test_kwargs_that_are_used_hold_all_of_the_state():
     got = {}
 
     class Passes(Callback):
-        def on_batch_end(self, **kwargs): got.update(kwargs)
+        def on_batch_end(self, **kwargs):
+            got.update(kwargs)
 
     class Inherits(Passes):
-        def on_batch_end(self, train, **kwargs): super().on_batch_end(train=train, **kwargs)
+        def on_batch_end(self, train, **kwargs):
+            super().on_batch_end(train=train, **kwargs)
 
     make_learner().fit(1, callbacks=Inherits())
     assert got.keys() == STATE.keys() and float(got['smooth_loss']) > 0
@@ -69,10 +108,11 @@ def test_only_what_is_named_is_passed():
     calls = []
 
     class Few(Callback):
-        def on_batch_end(self, iteration, **kwargs): calls.append(iteration)
+        def on_batch_end(self, iteration, **kwargs):
+            calls.append(iteration)
 
     handler = CallbackHandler([Few()])
-    (_, _, names), = handler._calls['on_batch_end']
+    ((_, _, names),) = handler._calls['on_batch_end']
     assert names == ('iteration',) and handler._calls['on_batch_begin'] == [] and not handler.smooths
 
 
@@ -80,12 +120,17 @@ def test_only_what_is_named_is_passed():
 def test_raising_names_callback_and_event_and_train_end_still_comes_to_all(event):
     log, told = [], []
 
-    class Faulty(Callback): pass
-    def boom(self, **kwargs): raise ZeroDivisionError('oh dear')
+    class Faulty(Callback):
+        pass
+
+    def boom(self, **kwargs):
+        raise ZeroDivisionError('oh dear')
+
     setattr(Faulty, event, boom)
 
     class Told(Callback):
-        def on_train_end(self, exception, **kwargs): told.append(exception)
+        def on_train_end(self, exception, **kwargs):
+            told.append(exception)
 
     learn = make_learner()
     with pytest.raises(ZeroDivisionError, match='oh dear') as e:
@@ -94,35 +139,51 @@ def test_raising_names_callback_and_event_and_train_end_still_comes_to_all(event
     assert 'Faulty' in text and event in text
     assert log.count('on_train_end') == 1 and len(told) == 1
     assert told[0] is (None if event == 'on_train_end' else e.value)
-    learn.fit(1)                                                          # and the learner still works
+    learn.fit(1)  # and the learner still works
 
 
 def test_keyboard_interrupt_reaches_train_end():
     class Stop(Callback):
-        def on_backward_end(self, **kwargs): raise KeyboardInterrupt
+        def on_backward_end(self, **kwargs):
+            raise KeyboardInterrupt
+
     told = []
+
     class Told(Callback):
-        def on_train_end(self, exception, **kwargs): told.append(type(exception))
-    with pytest.raises(KeyboardInterrupt): make_learner().fit(1, callbacks=[Stop(), Told()])
+        def on_train_end(self, exception, **kwargs):
+            told.append(type(exception))
+
+    with pytest.raises(KeyboardInterrupt):
+        make_learner().fit(1, callbacks=[Stop(), Told()])
     assert told == [KeyboardInterrupt]
 
 
 def test_unknown_event_and_unknown_state_are_refused_before_training(learn):
     class Typo(Callback):
-        def on_batch_ends(self, **kwargs): pass
+        def on_batch_ends(self, **kwargs):
+            pass
+
     class Wants(Callback):
-        def on_batch_end(self, last_los, **kwargs): pass
+        def on_batch_end(self, last_los, **kwargs):
+            pass
+
     before = {k: v.clone() for k, v in learn.model.state_dict().items()}
-    with pytest.raises(TypeError, match=r"Typo\.on_batch_ends.*'on_batch_end'"): learn.fit(1, callbacks=Typo())
-    with pytest.raises(TypeError, match=r"Wants\.on_batch_end asks for 'last_los'.*'last_loss'"): learn.fit(1, callbacks=Wants())
-    with pytest.raises(TypeError, match='Typo'): Learner(loaders(), nn.Linear(6, 3), callbacks=Typo())
+    with pytest.raises(TypeError, match=r"Typo\.on_batch_ends.*'on_batch_end'"):
+        learn.fit(1, callbacks=Typo())
+    with pytest.raises(TypeError, match=r"Wants\.on_batch_end asks for 'last_los'.*'last_loss'"):
+        learn.fit(1, callbacks=Wants())
+    with pytest.raises(TypeError, match='Typo'):
+        Learner(loaders(), nn.Linear(6, 3), callbacks=Typo())
     assert same(before, dict(learn.model.state_dict()))
 
 
 def test_unknown_returned_key_is_refused(learn):
     class Bad(Callback):
-        def on_epoch_begin(self, **kwargs): return {'stop_trainig': True}
-    with pytest.raises(ValueError, match="Bad.on_epoch_begin.*'stop_trainig'.*'stop_training'"): learn.fit(1, callbacks=Bad())
+        def on_epoch_begin(self, **kwargs):
+            return {'stop_trainig': True}
+
+    with pytest.raises(ValueError, match="Bad.on_epoch_begin.*'stop_trainig'.*'stop_training'"):
+        learn.fit(1, callbacks=Bad())
 
 
 @pytest.mark.parametrize('flag, event', [('skip_step', 'on_backward_end'), ('skip_bwd', 'on_backward_begin')])
@@ -136,8 +197,12 @@ def test_skips(flag, event):
 
 def test_skip_validate_and_skip_zero():
     class Skips(Callback):
-        def on_epoch_begin(self, **kwargs): return {'skip_validate': True}
-        def on_step_end(self, **kwargs): return {'skip_zero': True}
+        def on_epoch_begin(self, **kwargs):
+            return {'skip_validate': True}
+
+        def on_step_end(self, **kwargs):
+            return {'skip_zero': True}
+
     learn = make_learner()
     learn.fit(1, callbacks=Skips())
     assert learn.recorder.val_losses == [None] and all(p.grad is not None for p in learn.model.parameters())
@@ -145,95 +210,160 @@ def test_skip_validate_and_skip_zero():
 
 # Callbacks as they were written for fastai v1: only the event contract is used, and nothing is changed for us.
 
+
 class ClipV1(LearnerCallback):
-    def __init__(self, learn, clip=0.): super().__init__(learn); self.clip = clip
+    def __init__(self, learn, clip=0.0):
+        super().__init__(learn)
+        self.clip = clip
+
     def on_backward_end(self, **kwargs):
-        if self.clip: nn.utils.clip_grad_norm_(self.learn.model.parameters(), self.clip)
+        if self.clip:
+            nn.utils.clip_grad_norm_(self.learn.model.parameters(), self.clip)
 
 
 class TrackerV1(LearnerCallback):
-    def __init__(self, learn, monitor='valid_loss'): super().__init__(learn); self.monitor = monitor
-    def on_train_begin(self, **kwargs): self.best, self.seen = float('inf'), []
+    def __init__(self, learn, monitor='valid_loss'):
+        super().__init__(learn)
+        self.monitor = monitor
+
+    def on_train_begin(self, **kwargs):
+        self.best, self.seen = float('inf'), []
+
     def get_monitor_value(self):
-        values = {'train_loss': self.learn.recorder.losses[-1].cpu().numpy(), 'valid_loss': self.learn.recorder.val_losses[-1]}
-        for m, n in zip(self.learn.recorder.metrics[-1], self.learn.recorder.names[3:-1]): values[n] = m
+        values = {
+            'train_loss': self.learn.recorder.losses[-1].cpu().numpy(),
+            'valid_loss': self.learn.recorder.val_losses[-1],
+        }
+        for m, n in zip(self.learn.recorder.metrics[-1], self.learn.recorder.names[3:-1]):
+            values[n] = m
         return values.get(self.monitor)
 
 
 class EarlyStoppingV1(TrackerV1):
-    def __init__(self, learn, monitor='valid_loss', patience=0): super().__init__(learn, monitor); self.patience = patience
-    def on_train_begin(self, **kwargs): super().on_train_begin(**kwargs); self.wait = 0
+    def __init__(self, learn, monitor='valid_loss', patience=0):
+        super().__init__(learn, monitor)
+        self.patience = patience
+
+    def on_train_begin(self, **kwargs):
+        super().on_train_begin(**kwargs)
+        self.wait = 0
+
     def on_epoch_end(self, epoch, **kwargs):
-        if self.get_monitor_value() < self.best and epoch < 2: self.best, self.wait = self.get_monitor_value(), 0
-        else: self.wait += 1
-        if self.wait > self.patience: return {'stop_training': True}
+        if self.get_monitor_value() < self.best and epoch < 2:
+            self.best, self.wait = self.get_monitor_value(), 0
+        else:
+            self.wait += 1
+        if self.wait > self.patience:
+            return {'stop_training': True}
 
 
 class SaveBestV1(TrackerV1):
     def on_epoch_end(self, epoch, **kwargs):
-        if self.get_monitor_value() < self.best: self.best = self.get_monitor_value(); self.learn.save('best')
+        if self.get_monitor_value() < self.best:
+            self.best = self.get_monitor_value()
+            self.learn.save('best')
+
     def on_train_end(self, **kwargs):
-        if (self.learn.path/f'{self.learn.model_dir}/best.pth').is_file(): self.learn.load('best', purge=False)
+        if (self.learn.path / f'{self.learn.model_dir}/best.pth').is_file():
+            self.learn.load('best', purge=False)
 
 
 class MetricsV1(Callback):
-    def on_train_begin(self, **kwargs): self.rows = []
-    def on_epoch_end(self, epoch, smooth_loss, last_metrics, **kwargs): self.rows.append([epoch, smooth_loss, *last_metrics])
+    def on_train_begin(self, **kwargs):
+        self.rows = []
+
+    def on_epoch_end(self, epoch, smooth_loss, last_metrics, **kwargs):
+        self.rows.append([epoch, smooth_loss, *last_metrics])
 
 
 class CSVLoggerV1(LearnerCallback):
     def on_train_begin(self, **kwargs):
         self.path.mkdir(parents=True, exist_ok=True)
-        self.file = open(self.path/'history.csv', 'w')
+        self.file = open(self.path / 'history.csv', 'w')
         self.file.write(','.join(self.learn.recorder.names[:-1]) + '\n')
+
     def on_epoch_end(self, epoch, smooth_loss, last_metrics, **kwargs):
-        stats = [str(s) if isinstance(s, int) else '#na#' if s is None else f'{s:.6f}' for s in [epoch, smooth_loss] + last_metrics]
+        stats = [
+            str(s) if isinstance(s, int) else '#na#' if s is None else f'{s:.6f}'
+            for s in [epoch, smooth_loss] + last_metrics
+        ]
         self.file.write(','.join(stats) + '\n')
-    def on_train_end(self, exception, **kwargs): self.file.close()
+
+    def on_train_end(self, exception, **kwargs):
+        self.file.close()
 
 
 class MixUpLossV1(nn.Module):
     "The loss of mixed targets: columns first class, second class, share of the first."
-    def __init__(self, crit): super().__init__(); self.crit = crit
+
+    def __init__(self, crit):
+        super().__init__()
+        self.crit = crit
+
     def forward(self, output, target):
-        if target.ndim == 1: return self.crit(output, target)
+        if target.ndim == 1:
+            return self.crit(output, target)
         loss = lambda t: nn.functional.cross_entropy(output, t.long(), reduction='none')
-        return (loss(target[:, 0])*target[:, 2] + loss(target[:, 1])*(1-target[:, 2])).mean()
+        return (loss(target[:, 0]) * target[:, 2] + loss(target[:, 1]) * (1 - target[:, 2])).mean()
 
 
 class MixUpV1(LearnerCallback):
-    def on_train_begin(self, **kwargs): self.learn.loss_func = MixUpLossV1(self.learn.loss_func)
+    def on_train_begin(self, **kwargs):
+        self.learn.loss_func = MixUpLossV1(self.learn.loss_func)
+
     def on_batch_begin(self, last_input, last_target, train, **kwargs):
-        if not train: return
+        if not train:
+            return
         lam = np.random.beta(0.4, 0.4, last_target.size(0))
-        lam = last_input.new(np.concatenate([lam[:, None], 1-lam[:, None]], 1).max(1))
+        lam = last_input.new(np.concatenate([lam[:, None], 1 - lam[:, None]], 1).max(1))
         shuffle = torch.randperm(last_target.size(0))
-        x = last_input*lam[:, None] + last_input[shuffle]*(1-lam[:, None])
-        return {'last_input': x, 'last_target': torch.stack([last_target.float(), last_target[shuffle].float(), lam], 1)}
-    def on_train_end(self, **kwargs): self.learn.loss_func = self.learn.loss_func.crit
+        x = last_input * lam[:, None] + last_input[shuffle] * (1 - lam[:, None])
+        return {
+            'last_input': x,
+            'last_target': torch.stack([last_target.float(), last_target[shuffle].float(), lam], 1),
+        }
+
+    def on_train_end(self, **kwargs):
+        self.learn.loss_func = self.learn.loss_func.crit
 
 
 class PhasesV1(LearnerCallback):
     "GeneralScheduler, with a start beyond epoch 0."
-    def __init__(self, learn, start_epoch=None): super().__init__(learn); self.start_epoch = start_epoch
+
+    def __init__(self, learn, start_epoch=None):
+        super().__init__(learn)
+        self.start_epoch = start_epoch
+
     def on_train_begin(self, epoch, **kwargs):
-        self.sched, self.jumped, self.rates = Scheduler((1e-3, 1e-2), 4*len(self.learn.data.train_dl), annealing_cos), None, []
+        self.sched, self.jumped, self.rates = (
+            Scheduler((1e-3, 1e-2), 4 * len(self.learn.data.train_dl), annealing_cos),
+            None,
+            [],
+        )
         self.opt = self.learn.opt
         self.opt.set_stat('lr', self.sched.start)
         return {'epoch': self.start_epoch} if self.start_epoch is not None else None
+
     def jump_to_epoch(self, epoch):
         self.jumped = epoch
-        for _ in range(len(self.learn.data.train_dl) * epoch): self.on_batch_end(True)
+        for _ in range(len(self.learn.data.train_dl) * epoch):
+            self.on_batch_end(True)
+
     def on_batch_end(self, train, **kwargs):
-        if train: self.opt.set_stat('lr', self.sched.step()); self.rates.append(self.opt.lr)
+        if train:
+            self.opt.set_stat('lr', self.sched.step())
+            self.rates.append(self.opt.lr)
 
 
 def test_v1_clipper():
-    learn = make_learner(callback_fns=partial(ClipV1, clip=0.05), opt_func=torch.optim.SGD, wd=0.)
+    learn = make_learner(callback_fns=partial(ClipV1, clip=0.05), opt_func=torch.optim.SGD, wd=0.0)
     before = [p.clone() for p in learn.model.parameters()]
-    learn.fit(1, 1.)
-    steps, moved = len(learn.data.train_dl), sum(((a-b)**2).sum() for a, b in zip(before, learn.model.parameters())).sqrt()
-    assert 0 < moved <= steps*0.05*1.001
+    learn.fit(1, 1.0)
+    steps, moved = (
+        len(learn.data.train_dl),
+        sum(((a - b) ** 2).sum() for a, b in zip(before, learn.model.parameters())).sqrt(),
+    )
+    assert 0 < moved <= steps * 0.05 * 1.001
 
 
 def test_v1_early_stopping_and_metrics():
@@ -241,16 +371,18 @@ def test_v1_early_stopping_and_metrics():
     learn = make_learner(callback_fns=[partial(EarlyStoppingV1, monitor='accuracy')], metrics=accuracy)
     learn.fit(10, 1e-2, callbacks=rows)
     assert len(rows.rows) in (2, 3) and learn.early_stopping_v1.wait > 0
-    assert [len(r) for r in rows.rows] == [4]*len(rows.rows) and 0 <= rows.rows[0][3] <= 1
+    assert [len(r) for r in rows.rows] == [4] * len(rows.rows) and 0 <= rows.rows[0][3] <= 1
     assert rows.rows[-1][2] == learn.recorder.val_losses[-1]
 
 
 def test_v1_save_best_and_csv_logger(tmp_path):
     learn = make_learner(path=tmp_path, callback_fns=[SaveBestV1, CSVLoggerV1], metrics=accuracy)
     learn.fit(3, 1e-2)
-    rows = list(csv.DictReader(open(tmp_path/'history.csv')))
-    assert [r['epoch'] for r in rows] == ['0', '1', '2'] and float(rows[2]['valid_loss']) == pytest.approx(float(learn.recorder.val_losses[2]), abs=1e-6)
-    assert (tmp_path/'models'/'best.pth').is_file()
+    rows = list(csv.DictReader(open(tmp_path / 'history.csv')))
+    assert [r['epoch'] for r in rows] == ['0', '1', '2'] and float(rows[2]['valid_loss']) == pytest.approx(
+        float(learn.recorder.val_losses[2]), abs=1e-6
+    )
+    assert (tmp_path / 'models' / 'best.pth').is_file()
     assert float(learn.validate()[0]) == pytest.approx(min(float(r['valid_loss']) for r in rows), abs=1e-5)
 
 
@@ -266,15 +398,24 @@ def test_v1_scheduler_with_a_later_start():
     learn.fit(4)
     n = len(learn.data.train_dl)
     cb = learn.phases_v1
-    assert cb.jumped == 2 and len(learn.recorder.lrs) == 2*n
-    assert np.allclose(learn.recorder.lrs, [annealing_cos(1e-3, 1e-2, i/(4*n)) for i in range(2*n, 4*n)])
+    assert cb.jumped == 2 and len(learn.recorder.lrs) == 2 * n
+    assert np.allclose(
+        learn.recorder.lrs, [annealing_cos(1e-3, 1e-2, i / (4 * n)) for i in range(2 * n, 4 * n)]
+    )
 
 
 def test_v1_metric_callback():
     class Count(Callback):
-        def on_epoch_begin(self, **kwargs): self.n = 0
-        def on_batch_end(self, last_target, train, **kwargs): assert not train; self.n += len(last_target)
-        def on_epoch_end(self, last_metrics, **kwargs): return add_metrics(last_metrics, self.n)
+        def on_epoch_begin(self, **kwargs):
+            self.n = 0
+
+        def on_batch_end(self, last_target, train, **kwargs):
+            assert not train
+            self.n += len(last_target)
+
+        def on_epoch_end(self, last_metrics, **kwargs):
+            return add_metrics(last_metrics, self.n)
+
     learn = make_learner(metrics=[accuracy, Count()])
     learn.fit(1)
     assert learn.recorder.names[3:5] == ['accuracy', 'count'] and learn.recorder.metrics[0][1] == 48
@@ -282,39 +423,65 @@ def test_v1_metric_callback():
 
 def test_learner_callback_finds_what_it_lacks(learn):
     cb = ClipV1(learn)
-    assert learn.clip_v1 is cb and cb.model is learn.model and cb.data is learn.data and cb.path == learn.path and cb.model_dir == learn.model_dir
-    with pytest.raises(AttributeError): cb.no_such_thing
+    assert (
+        learn.clip_v1 is cb
+        and cb.model is learn.model
+        and cb.data is learn.data
+        and cb.path == learn.path
+        and cb.model_dir == learn.model_dir
+    )
+    with pytest.raises(AttributeError):
+        cb.no_such_thing
 
 
 def test_events_that_an_instance_was_given():
-    cb = Callback(); cb.on_batch_end = lambda last_loss: heard.append(last_loss)          # no method: no `self` to leave out
+    cb = Callback()
+    cb.on_batch_end = lambda last_loss: heard.append(last_loss)  # no method: no `self` to leave out
     heard, handler = [], CallbackHandler([cb])
     handler.on_batch_end(0.5)
     assert heard == [0.5]
     cb.on_batch_end = lambda los: None
-    with pytest.raises(TypeError, match="asks for 'los'"): CallbackHandler([cb])
+    with pytest.raises(TypeError, match="asks for 'los'"):
+        CallbackHandler([cb])
 
 
 def test_code_that_autoreload_replaced_is_looked_at_anew():
     class Mine(Callback):
-        def on_batch_end(self, last_loss): heard.append(last_loss)
+        def on_batch_end(self, last_loss):
+            heard.append(last_loss)
+
     heard = []
-    CallbackHandler([Mine()]).on_batch_end(1.)
-    def newer(self, last_loss, iteration): heard.append((last_loss, iteration))
+    CallbackHandler([Mine()]).on_batch_end(1.0)
+
+    def newer(self, last_loss, iteration):
+        heard.append((last_loss, iteration))
+
     Mine.on_batch_end.__code__ = newer.__code__
-    CallbackHandler([Mine()]).on_batch_end(2.)
-    assert heard == [1., (2., 0)]
-    def wrong(self, los): return heard
+    CallbackHandler([Mine()]).on_batch_end(2.0)
+    assert heard == [1.0, (2.0, 0)]
+
+    def wrong(self, los):
+        return heard
+
     Mine.on_batch_end.__code__ = wrong.__code__
-    with pytest.raises(TypeError, match="asks for 'los'"): CallbackHandler([Mine()])
+    with pytest.raises(TypeError, match="asks for 'los'"):
+        CallbackHandler([Mine()])
+
 
 def test_what_a_callback_encloses_is_let_go():
-    class Big: pass
+    class Big:
+        pass
+
     def train():
         big = Big()
+
         class Local(Callback):
-            def on_batch_end(self, last_loss): big.seen = last_loss
-        CallbackHandler([Local()]).on_batch_end(1.)
+            def on_batch_end(self, last_loss):
+                big.seen = last_loss
+
+        CallbackHandler([Local()]).on_batch_end(1.0)
         return weakref.ref(big)
-    seen = train(); gc.collect()
+
+    seen = train()
+    gc.collect()
     assert seen() is None

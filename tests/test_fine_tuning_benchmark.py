@@ -1,4 +1,5 @@
 "The benchmark of fine-tunings: it runs, and by its stored trainings the suggestions are what the notebook says of them."
+
 import json, sys
 from pathlib import Path
 
@@ -6,26 +7,34 @@ import numpy as np
 import pytest, torch
 
 pytest.importorskip('transformers')
-HERE = Path(__file__).parent.parent/'benchmarks'
+HERE = Path(__file__).parent.parent / 'benchmarks'
 sys.path.insert(0, str(HERE))
 import fine_tuning
 from fastlr.integrations.transformers import lr_find
 
 
 @pytest.fixture(scope='module')
-def results(): return json.loads((HERE/'fine_tuning.json').read_text())
+def results():
+    return json.loads((HERE / 'fine_tuning.json').read_text())
 
 
 def test_stored_results_are_complete(results):
     assert results.keys() == fine_tuning.TASKS.keys() and len(results) == 7
     for r in results.values():
-        assert {s: np.shape(g) for s, g in r['grid'].items()} == {s: (8, n) for s, n in fine_tuning.SCHEDULES.items()} and len(r['curves']) == 2 and r['start'] > 1
+        assert (
+            {s: np.shape(g) for s, g in r['grid'].items()}
+            == {s: (8, n) for s, n in fine_tuning.SCHEDULES.items()}
+            and len(r['curves']) == 2
+            and r['start'] > 1
+        )
 
 
 def test_regret_by_hand(monkeypatch):
     monkeypatch.setattr(fine_tuning, 'RATES', [1e-3, 1e-2, 1e-1])
-    r = dict(start=2., grid=dict(linear=[[1.5, 1.7], [1., 1.], [9., 9.]]))
-    assert [fine_tuning.regret(r, 'linear', lr) for lr in (1e-9, 1e-3, 10**-2.5, 1e-2, 1.)] == pytest.approx([0.6, 0.6, 0.3, 0., 1.])
+    r = dict(start=2.0, grid=dict(linear=[[1.5, 1.7], [1.0, 1.0], [9.0, 9.0]]))
+    assert [fine_tuning.regret(r, 'linear', lr) for lr in (1e-9, 1e-3, 10**-2.5, 1e-2, 1.0)] == pytest.approx(
+        [0.6, 0.6, 0.3, 0.0, 1.0]
+    )
 
 
 def test_suggestions_are_near_the_best_and_none_is_much_too_high(results):
@@ -33,16 +42,35 @@ def test_suggestions_are_near_the_best_and_none_is_much_too_high(results):
     for schedule, mean, most in (('linear', 0.08, 0.25), ('cosine', 0.1, 0.25), ('constant', 0.1, 0.35)):
         r = np.array(list(fine_tuning.regrets(results, schedule).values()))
         assert r.mean() < mean and r.max() < most, (schedule, r.mean(), r.max())
-    def others(schedule, other): # the number that is for `other`
-        return np.mean([fine_tuning.regret(r, schedule, fine_tuning.TrainerLRFound(fine_tuning.LRCurve(*c), other).suggestion()) for r in results.values() for c in r['curves']])
-    assert others('constant', 'linear') > 0.2 and others('linear', 'constant') > 0.15             # each has its own
+
+    def others(schedule, other):  # the number that is for `other`
+        return np.mean(
+            [
+                fine_tuning.regret(
+                    r, schedule, fine_tuning.TrainerLRFound(fine_tuning.LRCurve(*c), other).suggestion()
+                )
+                for r in results.values()
+                for c in r['curves']
+            ]
+        )
+
+    assert others('constant', 'linear') > 0.2 and others('linear', 'constant') > 0.15  # each has its own
 
 
 def test_it_runs(monkeypatch):
     "A short version of one task, from the first training to the regret."
     torch.set_num_threads(1)
-    for name, value in dict(UPDATES=6, SCHEDULES={'linear': 1}, RATES=[1e-3, 1e-2], SEEDS=1).items(): monkeypatch.setattr(fine_tuning, name, value)
+    for name, value in dict(UPDATES=6, SCHEDULES={'linear': 1}, RATES=[1e-3, 1e-2], SEEDS=1).items():
+        monkeypatch.setattr(fine_tuning, name, value)
     monkeypatch.setattr(fine_tuning, 'lr_find', lambda trainer, **kw: lr_find(trainer, num_it=12, **kw))
-    monkeypatch.setitem(fine_tuning.TASKS, 'short', (*fine_tuning.TASKS['gpt2_untrained'][:5], {'per_device_train_batch_size': 4}))
+    monkeypatch.setitem(
+        fine_tuning.TASKS,
+        'short',
+        (*fine_tuning.TASKS['gpt2_untrained'][:5], {'per_device_train_batch_size': 4}),
+    )
     r = fine_tuning.run('short')
-    assert np.shape(r['grid']['linear']) == (2, 1) and len(r['curves'][0][0]) == 12 and r['start'] == pytest.approx(np.log(128), abs=0.5)
+    assert (
+        np.shape(r['grid']['linear']) == (2, 1)
+        and len(r['curves'][0][0]) == 12
+        and r['start'] == pytest.approx(np.log(128), abs=0.5)
+    )

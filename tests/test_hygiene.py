@@ -1,4 +1,5 @@
 "The house rules that a machine can check."
+
 import ast, dataclasses, importlib, inspect, json, re, shutil, subprocess, sys
 from pathlib import Path
 
@@ -8,15 +9,20 @@ from fastcore.docments import docments
 import fastlr
 
 ROOT = Path(__file__).parent.parent
-NBS = sorted((ROOT/'nbs').rglob('*.ipynb'))
+NBS = sorted((ROOT / 'nbs').rglob('*.ipynb'))
 MODULES = [nb for nb in NBS if re.match(r'\d\d_', nb.name)]
 cells = lambda nb: json.loads(nb.read_text())['cells']
 source = lambda c: ''.join(c['source'])
-exported = lambda nb: [source(c) for c in cells(nb) if c['cell_type'] == 'code' and source(c).startswith('#| export')]
+exported = lambda nb: [
+    source(c) for c in cells(nb) if c['cell_type'] == 'code' and source(c).startswith('#| export')
+]
 name = lambda nb: re.search(r'^#\| default_exp (\S+)', '\n'.join(map(source, cells(nb))), re.M).group(1)
 
 
-def run(code): return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip()
+def run(code):
+    return subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 @pytest.mark.parametrize('nb', NBS, ids=lambda nb: nb.stem)
@@ -26,27 +32,35 @@ def test_notebook_opens_with_a_title_and_a_quote_and_ran_without_errors(nb):
     outputs = [o for c in cells(nb) if c['cell_type'] == 'code' for o in c['outputs']]
     assert not [o for o in outputs if o['output_type'] == 'error' or o.get('name') == 'stderr']
     html = [''.join(o['data']['text/html']).strip() for o in outputs if 'text/html' in o.get('data', {})]
-    assert all(h and not h.startswith('<style>') for h in html), "what a progress bar has left behind: delete these outputs"
+    assert all(h and not h.startswith('<style>') for h in html), (
+        "what a progress bar has left behind: delete these outputs"
+    )
 
 
 def test_every_code_cell_is_a_screen():
     "At most 25 lines, and one more for a directive; the loop, `fit`, may have 30."
     limit = lambda src: 31 if 'def fit(\n    epochs' in src else 25 + src.startswith('#|')
-    long = [f"{nb.stem}: {n} lines from {src.splitlines()[:3]}" for nb in NBS for c in cells(nb)
-            if c['cell_type'] == 'code' and (n := len((src := source(c)).splitlines())) > limit(src)]
+    long = [
+        f"{nb.stem}: {n} lines from {src.splitlines()[:3]}"
+        for nb in NBS
+        for c in cells(nb)
+        if c['cell_type'] == 'code' and (n := len((src := source(c)).splitlines())) > limit(src)
+    ]
     assert not long, '\n'.join(long)
 
 
 @pytest.mark.parametrize('nb', MODULES, ids=name)
 def test_exported_cells_name_their_imports(nb):
-    for src in exported(nb): assert not re.search(r'^\s*from .* import \*', src, re.M)
+    for src in exported(nb):
+        assert not re.search(r'^\s*from .* import \*', src, re.M)
 
 
 @pytest.mark.parametrize('nb', MODULES, ids=name)
 def test_a_lower_number_never_imports_a_higher_one(nb):
     order = [name(n) for n in MODULES]
     for src in exported(nb):
-        for m in re.findall(r'^\s*from fastlr\.([\w.]+) import', src, re.M): assert order.index(m) < order.index(name(nb)), (nb.name, m)
+        for m in re.findall(r'^\s*from fastlr\.([\w.]+) import', src, re.M):
+            assert order.index(m) < order.index(name(nb)), (nb.name, m)
 
 
 def test_every_public_name_is_reachable_and_every_module_listed():
@@ -54,7 +68,8 @@ def test_every_public_name_is_reachable_and_every_module_listed():
     for module, names in fastlr._modules.items():
         listed = set(importlib.import_module(f'fastlr.{module}').__all__)
         assert set(names) <= listed, module
-        for n in names: assert getattr(fastlr, n) is not None
+        for n in names:
+            assert getattr(fastlr, n) is not None
     assert not hasattr(fastlr, 'no_such_name') and 'Learner' in dir(fastlr)
 
 
@@ -63,8 +78,12 @@ def test_every_public_name_is_reachable_and_every_module_listed():
 # a callback are its protocol, and go with their class. Names are compared, not objects: an example of one `plot` is taken for an example of another
 # in the same notebook.
 
-CLASSES = {c: None for m in fastlr._modules for c in vars(importlib.import_module(f'fastlr.{m}')).values()
-           if inspect.isclass(c) and c.__module__.startswith('fastlr.') and not c.__name__.startswith('_')}
+CLASSES = {
+    c: None
+    for m in fastlr._modules
+    for c in vars(importlib.import_module(f'fastlr.{m}')).values()
+    if inspect.isclass(c) and c.__module__.startswith('fastlr.') and not c.__name__.startswith('_')
+}
 
 
 def symbols(module):
@@ -72,12 +91,16 @@ def symbols(module):
     mod = importlib.import_module(f'fastlr.{module}')
     here = lambda f: getattr(f, '__module__', None) == mod.__name__
     for n in mod.__all__:
-        if callable(x := getattr(mod, n)) and here(x): yield n, x
+        if callable(x := getattr(mod, n)) and here(x):
+            yield n, x
     for cls in CLASSES:
         for n in vars(cls):
             x = inspect.getattr_static(cls, n)
-            f = x.fget if isinstance(x, property) else getattr(getattr(cls, n), '__func__', x)         # of a class method, the function in it
-            if inspect.isfunction(f) and here(f) and not n.startswith(('_', 'on_')): yield f'{cls.__name__}.{n}', f
+            f = (
+                x.fget if isinstance(x, property) else getattr(getattr(cls, n), '__func__', x)
+            )  # of a class method, the function in it
+            if inspect.isfunction(f) and here(f) and not n.startswith(('_', 'on_')):
+                yield f'{cls.__name__}.{n}', f
 
 
 def undescribed(f):
@@ -85,42 +108,71 @@ def undescribed(f):
     missing = [] if vars(f).get('__doc__') or not inspect.isclass(f) and f.__doc__ else ['docstring']
     init = f
     if inspect.isclass(f) and not dataclasses.is_dataclass(f):
-        if '__init__' not in vars(f): return missing                                                   # it is described where it is defined
+        if '__init__' not in vars(f):
+            return missing  # it is described where it is defined
         init = f.__init__
-    params = [p.name for p in inspect.signature(init).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in ('self', 'cls')]
+    params = [
+        p.name
+        for p in inspect.signature(init).parameters.values()
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in ('self', 'cls')
+    ]
     notes = docments(init, returns=True) if params or not inspect.isclass(f) else {}
     vague = not inspect.isclass(f) and f.__annotations__.get('return') in (dict, tuple, list, float)
-    return missing + [p for p in params if not notes.get(p)] + ['return']*(vague and not notes.get('return'))
+    return (
+        missing + [p for p in params if not notes.get(p)] + ['return'] * (vague and not notes.get('return'))
+    )
 
 
 def words(node):
     "Names and attributes in a piece of code, and the functions that it defines: to override a method is to use it."
-    return {w for n in ast.walk(node) for w in (getattr(n, 'id', None), getattr(n, 'attr', None), isinstance(n, ast.FunctionDef) and n.name) if w}
+    return {
+        w
+        for n in ast.walk(node)
+        for w in (getattr(n, 'id', None), getattr(n, 'attr', None), isinstance(n, ast.FunctionDef) and n.name)
+        if w
+    }
 
 
 def made(statement):
     "The variables that a statement makes or acts on: those that it assigns to; without an assignment, all that it names."
     names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
-    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)): return {statement.name}
-    if not isinstance(statement, ast.Assign): return {n.id for n in names}
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return {statement.name}
+    if not isinstance(statement, ast.Assign):
+        return {n.id for n in names}
     return {n.id for t in statement.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
 
 
-def parsed(code): return ast.parse(re.sub(r'^[%!].*$', '', code, flags=re.M)).body
+def parsed(code):
+    return ast.parse(re.sub(r'^[%!].*$', '', code, flags=re.M)).body
 
 
 def says(node):
     "Whether it is an assert that could fail, as far as can be seen: not one of a constant, or of a constant `or` something."
-    return isinstance(node, ast.Assert) and not any(isinstance(n, ast.Constant) and n.value for n in [node.test, *(node.test.values if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or) else [])])
+    return isinstance(node, ast.Assert) and not any(
+        isinstance(n, ast.Constant) and n.value
+        for n in [
+            node.test,
+            *(
+                node.test.values
+                if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or)
+                else []
+            ),
+        ]
+    )
 
 
 def told(symbol, notebook, within=9):
     "Whether there is prose among the cells just before the one that defines `symbol`."
     n = symbol.split('.')[-1]
     for i, c in enumerate(notebook):
-        if c['cell_type'] == 'code' and source(c).startswith('#| export') and any(getattr(d, 'name', None) == n for s in parsed(source(c)) for d in ast.walk(s)):
-            return any(b['cell_type'] == 'markdown' for b in notebook[max(i-within, 0):i])
-    return '.' in symbol and told(symbol.split('.')[0], notebook)                            # a property that no `def` makes
+        if (
+            c['cell_type'] == 'code'
+            and source(c).startswith('#| export')
+            and any(getattr(d, 'name', None) == n for s in parsed(source(c)) for d in ast.walk(s))
+        ):
+            return any(b['cell_type'] == 'markdown' for b in notebook[max(i - within, 0) : i])
+    return '.' in symbol and told(symbol.split('.')[0], notebook)  # a property that no `def` makes
 
 
 def asserted(code):
@@ -128,15 +180,26 @@ def asserted(code):
     a variable among them: `lr = find(c)` and `c.trim(3)`, in a cell that goes on with `assert lr > 0 and len(c) == 5`."""
     body = parsed(code)
     known, size = {w for s in body if any(map(says, ast.walk(s))) for w in words(s)}, -1
-    while len(known) > size: size, known = len(known), known.union(*(words(s) for s in body if made(s) & known))
+    while len(known) > size:
+        size, known = len(known), known.union(*(words(s) for s in body if made(s) & known))
     return known
 
 
 def examples(notebook):
     "Of each code cell that readers see, together with the next: the words in it, the words that an assert speaks of, and whether there is output."
-    shown = [c for c in notebook if c['cell_type'] == 'code' and source(c).strip() and not source(c).startswith(('#| export', '#| default_exp', '#| hide'))]
+    shown = [
+        c
+        for c in notebook
+        if c['cell_type'] == 'code'
+        and source(c).strip()
+        and not source(c).startswith(('#| export', '#| default_exp', '#| hide'))
+    ]
     for c, after in zip(shown, [*shown[1:], dict(source='', outputs=[])]):
-        yield {w for s in parsed(source(c)) for w in words(s)}, asserted(source(c) + '\n' + source(after)), bool(c['outputs'] or after['outputs'])
+        yield (
+            {w for s in parsed(source(c)) for w in words(s)},
+            asserted(source(c) + '\n' + source(after)),
+            bool(c['outputs'] or after['outputs']),
+        )
 
 
 def lacking(module, notebook):
@@ -145,8 +208,14 @@ def lacking(module, notebook):
     for symbol, f in symbols(module):
         n = symbol.split('.')[-1]
         uses = [(n in known, seen) for used, known, seen in shown if n in used]
-        lacks = ['example'] if not uses else ['output']*(not any(seen for _, seen in uses)) + ['assert']*(not any(known for known, _ in uses))
-        if lacks := undescribed(f) + ['prose']*(not told(symbol, notebook)) + lacks: out.append(f"{module}.{symbol}: {', '.join(lacks)}")
+        lacks = (
+            ['example']
+            if not uses
+            else ['output'] * (not any(seen for _, seen in uses))
+            + ['assert'] * (not any(known for known, _ in uses))
+        )
+        if lacks := undescribed(f) + ['prose'] * (not told(symbol, notebook)) + lacks:
+            out.append(f"{module}.{symbol}: {', '.join(lacks)}")
     return out
 
 
@@ -157,13 +226,26 @@ def test_every_public_symbol_is_described_shown_and_asserted():
     assert not missing, f"{len(missing)} public symbols lack something:\n" + '\n'.join(missing)
 
 
-@pytest.mark.parametrize('damage, lacks', [
-    (lambda c: None if 'annealing_poly' in source(c) else c, ['anneal.annealing_poly: example']),
-    (lambda c: {**c, 'outputs': []}, ['anneal.annealing_no: output', 'anneal.Scheduler.restart: output']),
-    (lambda c: {**c, 'source': source(c).replace('assert ', 'None, ')}, ['anneal.annealing_cos: assert', 'anneal.Scheduler.is_done: assert']),
-    (lambda c: {**c, 'source': source(c).replace('assert ', 'assert True or ')}, ['anneal.annealing_cos: assert', 'anneal.Scheduler.is_done: assert'])], ids=['example', 'output', 'assert', 'idle assert'])
+@pytest.mark.parametrize(
+    'damage, lacks',
+    [
+        (lambda c: None if 'annealing_poly' in source(c) else c, ['anneal.annealing_poly: example']),
+        (lambda c: {**c, 'outputs': []}, ['anneal.annealing_no: output', 'anneal.Scheduler.restart: output']),
+        (
+            lambda c: {**c, 'source': source(c).replace('assert ', 'None, ')},
+            ['anneal.annealing_cos: assert', 'anneal.Scheduler.is_done: assert'],
+        ),
+        (
+            lambda c: {**c, 'source': source(c).replace('assert ', 'assert True or ')},
+            ['anneal.annealing_cos: assert', 'anneal.Scheduler.is_done: assert'],
+        ),
+    ],
+    ids=['example', 'output', 'assert', 'idle assert'],
+)
 def test_what_is_missing_is_noticed(damage, lacks):
-    notebook = [c if source(c).startswith('#|') or c['cell_type'] != 'code' else damage(c) for c in cells(MODULES[0])]
+    notebook = [
+        c if source(c).startswith('#|') or c['cell_type'] != 'code' else damage(c) for c in cells(MODULES[0])
+    ]
     found = lacking('anneal', [c for c in notebook if c is not None])
     assert set(lacks) <= set(found) and not lacking('anneal', cells(MODULES[0])), found
 
@@ -174,11 +256,19 @@ def test_a_notebook_without_prose_is_noticed():
 
 
 def test_what_is_not_described_is_noticed():
-    def bare(self, a, b=1, *args, **kwargs) -> dict: return {}
+    def bare(self, a, b=1, *args, **kwargs) -> dict:
+        return {}
+
     class Bare:
-        def __init__(self, a): pass
+        def __init__(self, a):
+            pass
+
     assert undescribed(bare) == ['docstring', 'a', 'b', 'return'] and undescribed(Bare) == ['docstring', 'a']
-    assert 'find' in asserted('lr = find(c)\nassert lr > 0') and 'find' not in asserted('lr = find(c)\nassert c') and 'trim' in asserted('c.trim(3)\nassert len(c) == 5')
+    assert (
+        'find' in asserted('lr = find(c)\nassert lr > 0')
+        and 'find' not in asserted('lr = find(c)\nassert c')
+        and 'trim' in asserted('c.trim(3)\nassert len(c) == 5')
+    )
 
 
 def test_import_is_lazy():
@@ -191,19 +281,30 @@ def test_import_is_lazy():
 
 
 def test_version_has_one_source():
-    ini = re.search(r'^version = (.*)$', (ROOT/'settings.ini').read_text(), re.M).group(1)
-    assert fastlr.__version__ == ini and 'version = attr: fastlr.__version__' in (ROOT/'setup.cfg').read_text()
+    ini = re.search(r'^version = (.*)$', (ROOT / 'settings.ini').read_text(), re.M).group(1)
+    assert (
+        fastlr.__version__ == ini and 'version = attr: fastlr.__version__' in (ROOT / 'setup.cfg').read_text()
+    )
 
 
 def test_in_step_notices(tmp_path):
     "The check of `make test` fails when it should: on a copy of the project, damaged in four places, each of which is named."
-    copy = tmp_path/'copy'
-    left_out = ('.git', '.venv*', '__pycache__', '*.egg-info', 'runs', '.hypothesis', '.pytest_cache', '_docs')
+    copy = tmp_path / 'copy'
+    left_out = (
+        '.git',
+        '.venv*',
+        '__pycache__',
+        '*.egg-info',
+        'runs',
+        '.hypothesis',
+        '.pytest_cache',
+        '_docs',
+    )
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*left_out))
-    (copy/'fastlr'/'anneal.py').open('a').write('# by hand\n')
-    (copy/'fastlr'/'old.py').write_text('x = 1\n')
-    (copy/'README.md').open('a').write('more\n')
-    path = copy/'nbs'/'00_anneal.ipynb'
+    (copy / 'fastlr' / 'anneal.py').open('a').write('# by hand\n')
+    (copy / 'fastlr' / 'old.py').write_text('x = 1\n')
+    (copy / 'README.md').open('a').write('more\n')
+    path = copy / 'nbs' / '00_anneal.ipynb'
     nb = json.loads(path.read_text())
     nb['cells'][1]['execution_count'] = 3
     path.write_text(json.dumps(nb, indent=1) + '\n')

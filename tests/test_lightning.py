@@ -1,4 +1,5 @@
 "`lr_find` for Lightning: real trainers of both packages, real loaders and workers, real processes."
+
 import json, logging, os, random, signal, subprocess, sys, threading, warnings
 from functools import cache, partial
 from importlib import import_module
@@ -32,148 +33,310 @@ def plugins_found_once():
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch): monkeypatch.chdir(tmp_path)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
-LOG = []                                            # what modules write down for the tests: what they keep themselves is put back
+LOG = []  # what modules write down for the tests: what they keep themselves is put back
+
 
 @pytest.fixture(autouse=True)
-def empty_log(): LOG.clear()
+def empty_log():
+    LOG.clear()
+
 
 class Steps:
     "A small classifier, with dropout and batch norm. `make` gives it the base class of either package."
+
     def __init__(self, lr=1e-3, optimizer=torch.optim.Adam):
         super().__init__()
         self.lr, self.optimizer, self.net, self.seen = lr, optimizer, net(), []
+
     def training_step(self, batch, i):
         loss = cross_entropy(self.net(batch[0]), batch[1])
-        self.log('loss', loss); self.seen.append(float(loss.detach()))
+        self.log('loss', loss)
+        self.seen.append(float(loss.detach()))
         return loss
-    def configure_optimizers(self): return self.optimizer(self.parameters(), lr=self.lr)
-    def train_dataloader(self): return DataLoader(problem(), 16, shuffle=True)
+
+    def configure_optimizers(self):
+        return self.optimizer(self.parameters(), lr=self.lr)
+
+    def train_dataloader(self):
+        return DataLoader(problem(), 16, shuffle=True)
+
 
 def make(kind=Steps, pl=L, seed=0, **kw):
-    torch.manual_seed(seed); np.random.seed(seed); random.seed(seed)
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
     return type(kind.__name__, (kind, pl.LightningModule), {})(**kw)
 
-QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, accelerator='cpu', devices=1)
-def trainer(pl=L, max_epochs=2, **kw): return pl.Trainer(max_epochs=max_epochs, **{**QUIET, **kw})
-def loader(bs=16, **kw): return DataLoader(problem(), bs, **{'shuffle': True, **kw})
+
+QUIET = dict(
+    logger=False,
+    enable_checkpointing=False,
+    enable_progress_bar=False,
+    enable_model_summary=False,
+    accelerator='cpu',
+    devices=1,
+)
+
+
+def trainer(pl=L, max_epochs=2, **kw):
+    return pl.Trainer(max_epochs=max_epochs, **{**QUIET, **kw})
+
+
+def loader(bs=16, **kw):
+    return DataLoader(problem(), bs, **{'shuffle': True, **kw})
+
+
 # Two epochs, and a third of the next one.
 STEPS = 14
-find = partial(lr_find, silent=True, max_lr=10., early_stop_threshold=None, num_training=STEPS)
+find = partial(lr_find, silent=True, max_lr=10.0, early_stop_threshold=None, num_training=STEPS)
 gen = lambda: torch.Generator().manual_seed(3)
 
-def weights(m): return {k: v.clone() for k, v in m.state_dict().items()}
-def listing(*roots): return sorted(str(p) for r in roots for p in Path(r).rglob('*'))
+
+def weights(m):
+    return {k: v.clone() for k, v in m.state_dict().items()}
+
+
+def listing(*roots):
+    return sorted(str(p) for r in roots for p in Path(r).rglob('*'))
 
 
 # one mechanism
 
+
 @BOTH
 @pytest.mark.parametrize('k', [1, 2])
 def test_one_curve_through_every_face(pl, k):
-    dl = loader(shuffle=False, generator=gen())                            # in later epochs Lightning draws another order from it than a plain loop
-    kw = dict(start_lr=1e-6, end_lr=10., num_it=12, stop_div=False, accumulate=k)
-    torch.manual_seed(0); model = net(); torch.manual_seed(1)
-    a = find_lr(model, torch.optim.Adam(model.parameters(), lr=1e-3), nn.CrossEntropyLoss(), dl, progress=False, **kw)
-    torch.manual_seed(0); model = net(); torch.manual_seed(1)
-    b = Learner((dl, None), model, partial(torch.optim.Adam, weight_decay=0.), nn.CrossEntropyLoss(), silent=True).lr_find(**kw)
-    m = make(pl=pl); torch.manual_seed(1)
+    dl = loader(
+        shuffle=False, generator=gen()
+    )  # in later epochs Lightning draws another order from it than a plain loop
+    kw = dict(start_lr=1e-6, end_lr=10.0, num_it=12, stop_div=False, accumulate=k)
+    torch.manual_seed(0)
+    model = net()
+    torch.manual_seed(1)
+    a = find_lr(
+        model, torch.optim.Adam(model.parameters(), lr=1e-3), nn.CrossEntropyLoss(), dl, progress=False, **kw
+    )
+    torch.manual_seed(0)
+    model = net()
+    torch.manual_seed(1)
+    b = Learner(
+        (dl, None), model, partial(torch.optim.Adam, weight_decay=0.0), nn.CrossEntropyLoss(), silent=True
+    ).lr_find(**kw)
+    m = make(pl=pl)
+    torch.manual_seed(1)
     c = find(trainer(pl, accumulate_grad_batches=k), m, dl, min_lr=1e-6, num_training=12).curve
     assert len(a) == 12 and np.ptp(a.losses) > 0.1
-    for x in (b, c): assert np.array_equal(a.losses, x.losses) and np.array_equal(a.lrs, x.lrs) and a.settings == x.settings
+    for x in (b, c):
+        assert (
+            np.array_equal(a.losses, x.losses) and np.array_equal(a.lrs, x.lrs) and a.settings == x.settings
+        )
 
 
 def test_the_sweep_sees_the_batches_of_the_training():
     class Sums(Steps):
-        def training_step(self, batch, i): LOG.append(float(batch[0].sum())); return super().training_step(batch, i)
-    for run in (lambda t, dl: t.fit(make(Sums), dl), lambda t, dl: find(t, make(Sums), dl, num_training=12)): run(trainer(), loader(generator=gen()))
+        def training_step(self, batch, i):
+            LOG.append(float(batch[0].sum()))
+            return super().training_step(batch, i)
+
+    for run in (lambda t, dl: t.fit(make(Sums), dl), lambda t, dl: find(t, make(Sums), dl, num_training=12)):
+        run(trainer(), loader(generator=gen()))
     assert LOG[:12] == LOG[12:] and len(set(LOG)) > 6
 
 
 # afterwards all is as before
 
-LOADERS = dict(shuffled=loader, own_generator=lambda: loader(generator=gen()), workers=lambda: loader(num_workers=2),
-               persistent=lambda: loader(num_workers=1, persistent_workers=True, generator=gen()),
-               nested=lambda: pytest.importorskip('lightning').pytorch.utilities.CombinedLoader({'a': loader(generator=gen())}, 'max_size_cycle'))
+LOADERS = dict(
+    shuffled=loader,
+    own_generator=lambda: loader(generator=gen()),
+    workers=lambda: loader(num_workers=2),
+    persistent=lambda: loader(num_workers=1, persistent_workers=True, generator=gen()),
+    nested=lambda: pytest.importorskip('lightning').pytorch.utilities.CombinedLoader(
+        {'a': loader(generator=gen())}, 'max_size_cycle'
+    ),
+)
+
 
 class Nested(Steps):
-    def training_step(self, batch, i): return super().training_step(batch['a'] if isinstance(batch, dict) else batch, i)
+    def training_step(self, batch, i):
+        return super().training_step(batch['a'] if isinstance(batch, dict) else batch, i)
+
 
 @pytest.mark.parametrize('name', LOADERS)
 @pytest.mark.parametrize('before', ['fresh', 'trained'])
 def test_a_later_fit_is_the_same(before, name):
     def training(detour):
         m, dl = make(Nested), LOADERS[name]()
-        if before == 'trained': trainer(max_epochs=1).fit(m, dl)
+        if before == 'trained':
+            trainer(max_epochs=1).fit(m, dl)
         t = trainer()
-        if detour: find(t, m, dl, num_training=8)
+        if detour:
+            find(t, m, dl, num_training=8)
         t.fit(m, dl)
         return weights(m), m.seen, torch.get_rng_state(), t.global_step
+
     with_detour, without = training(True), training(False)
     assert same(with_detour, without) and len(without[1]) in (12, 18)
+
 
 @BOTH
 def test_in_the_middle_of_a_training(pl):
     "The same trainer: it has fitted, looks for a rate, and goes on."
+
     def training(detour):
         m, dl, t = make(pl=pl), loader(generator=gen()), trainer(pl, max_epochs=1)
         t.fit(m, dl)
-        if detour: find(t, m, dl)
-        t.fit_loop.max_epochs = 3; t.fit(m, dl)
+        if detour:
+            find(t, m, dl)
+        t.fit_loop.max_epochs = 3
+        t.fit(m, dl)
         return weights(m), m.seen, t.global_step, t.current_epoch
+
     assert same(training(True), training(False)) and training(False)[2:] == (18, 3)
 
 
 class Counting:
     "A callback or a logger that counts its calls, and may stop the training."
-    def __init__(self): super().__init__(); self.calls = 0
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
     def __getattribute__(self, name):
-        if name.startswith('on_') or name in ('setup', 'teardown', 'log_metrics', 'save', 'experiment', 'finalize'): object.__setattr__(self, 'calls', object.__getattribute__(self, 'calls')+1)
+        if name.startswith('on_') or name in (
+            'setup',
+            'teardown',
+            'log_metrics',
+            'save',
+            'experiment',
+            'finalize',
+        ):
+            object.__setattr__(self, 'calls', object.__getattribute__(self, 'calls') + 1)
         return object.__getattribute__(self, name)
+
 
 @BOTH
 def test_the_trainer_is_left_crippled(pl, tmp_path):
     "Lightning #15603, #17412, #19575: limits, callbacks, loggers and checkpoints of the trainer were touched."
-    cb, log = type('C', (Counting, pl.Callback), {})(), pl.loggers.CSVLogger(tmp_path/'logs')
-    parts = [cb, pl.callbacks.EarlyStopping('loss'), pl.callbacks.LearningRateMonitor(), pl.callbacks.ModelCheckpoint(tmp_path/'ckpt', monitor='loss')]
+    cb, log = type('C', (Counting, pl.Callback), {})(), pl.loggers.CSVLogger(tmp_path / 'logs')
+    parts = [
+        cb,
+        pl.callbacks.EarlyStopping('loss'),
+        pl.callbacks.LearningRateMonitor(),
+        pl.callbacks.ModelCheckpoint(tmp_path / 'ckpt', monitor='loss'),
+    ]
     m, dl = make(pl=pl), loader()
-    t = trainer(pl, max_epochs=1, logger=log, callbacks=parts, enable_checkpointing=True, default_root_dir=tmp_path/'root', gradient_clip_val=0.5, log_every_n_steps=1, limit_val_batches=3, num_sanity_val_steps=0)
+    t = trainer(
+        pl,
+        max_epochs=1,
+        logger=log,
+        callbacks=parts,
+        enable_checkpointing=True,
+        default_root_dir=tmp_path / 'root',
+        gradient_clip_val=0.5,
+        log_every_n_steps=1,
+        limit_val_batches=3,
+        num_sanity_val_steps=0,
+    )
     for fitted in (False, True):
-        if fitted: t.fit(m, dl)
-        loops = lambda: json.dumps([l.state_dict() for l in (t.fit_loop, t.validate_loop, t.test_loop)], default=str)
-        look = lambda: (list(map(id, t.callbacks)), list(map(id, t.loggers)), loops(), repr(t.state), list(map(id, t.optimizers)), t.global_step, t.current_epoch, t.limit_val_batches, t.max_epochs, t.max_steps,
-                        id(t.strategy), id(t.strategy.model), id(t.strategy.precision_plugin), cb.calls, dict(t.callback_metrics), t.should_stop, id(m._trainer), t.datamodule)
+        if fitted:
+            t.fit(m, dl)
+        loops = lambda: json.dumps(
+            [l.state_dict() for l in (t.fit_loop, t.validate_loop, t.test_loop)], default=str
+        )
+        look = lambda: (
+            list(map(id, t.callbacks)),
+            list(map(id, t.loggers)),
+            loops(),
+            repr(t.state),
+            list(map(id, t.optimizers)),
+            t.global_step,
+            t.current_epoch,
+            t.limit_val_batches,
+            t.max_epochs,
+            t.max_steps,
+            id(t.strategy),
+            id(t.strategy.model),
+            id(t.strategy.precision_plugin),
+            cb.calls,
+            dict(t.callback_metrics),
+            t.should_stop,
+            id(m._trainer),
+            t.datamodule,
+        )
         print_, files, before = Fingerprint(**vars(t)), listing(tmp_path), look()
         find(t, m, dl)
         assert before == look() and print_.changed() == [] and listing(tmp_path) == files
-    assert cb.calls > 10 and files                                        # the fit did call it, and did write
+    assert cb.calls > 10 and files  # the fit did call it, and did write
 
 
 class Everything(Steps):
     "Keeps state of many kinds, changes it at every hook, and makes callbacks of its own."
+
     made = []
+
     def __init__(self):
-        super().__init__(); self.count, self.log_of, self.mean, self.old = 0, [], torch.zeros(2), torch.optim.SGD(self.parameters(), lr=0.3, momentum=0.9)
+        super().__init__()
+        self.count, self.log_of, self.mean, self.old = (
+            0,
+            [],
+            torch.zeros(2),
+            torch.optim.SGD(self.parameters(), lr=0.3, momentum=0.9),
+        )
         self.save_hyperparameters({'lr': 0.3})
-    def configure_callbacks(self): self.made.append(1); return [self.stopper()]
-    def setup(self, stage): self.count += 1; self.new = nn.Linear(2, 2); self.hparams['more'] = 1
+
+    def configure_callbacks(self):
+        self.made.append(1)
+        return [self.stopper()]
+
+    def setup(self, stage):
+        self.count += 1
+        self.new = nn.Linear(2, 2)
+        self.hparams['more'] = 1
+
     def training_step(self, batch, i):
-        self.count += 1; self.log_of.append(i); self.mean += 1; self.net[0].weight.requires_grad_(True); random.random(); np.random.rand()
+        self.count += 1
+        self.log_of.append(i)
+        self.mean += 1
+        self.net[0].weight.requires_grad_(True)
+        random.random()
+        np.random.rand()
         return super().training_step(batch, i)
-    def configure_optimizers(self): return self.old
-    def on_train_batch_end(self, *args): self.hparams.lr *= 0.9
+
+    def configure_optimizers(self):
+        return self.old
+
+    def on_train_batch_end(self, *args):
+        self.hparams.lr *= 0.9
+
 
 @BOTH
 def test_module_and_data_are_as_they_were(pl):
     Everything.stopper = lambda self: pl.callbacks.EarlyStopping('no such metric')
+
     class Data(pl.LightningDataModule):
-        def __init__(self): super().__init__(); self.rng, self.calls, self.rows = np.random.default_rng(0), 0, problem()
-        def setup(self, stage): self.calls += 1; self.dl = loader(generator=gen())
-        def train_dataloader(self): self.calls += 1; self.rng.random(); return self.dl
-        def teardown(self, stage): self.calls += 1
-        def on_exception(self, e): self.calls += 1
+        def __init__(self):
+            super().__init__()
+            self.rng, self.calls, self.rows = np.random.default_rng(0), 0, problem()
+
+        def setup(self, stage):
+            self.calls += 1
+            self.dl = loader(generator=gen())
+
+        def train_dataloader(self):
+            self.calls += 1
+            self.rng.random()
+            return self.dl
+
+        def teardown(self, stage):
+            self.calls += 1
+
+        def on_exception(self, e):
+            self.calls += 1
+
     m, dm, t = make(Everything, pl), Data(), trainer(pl)
     Everything.made.clear()
     for x in (dict(datamodule=dm), dict(train_dataloaders=dm)):
@@ -181,297 +344,637 @@ def test_module_and_data_are_as_they_were(pl):
         found = find(t, m, verify=True, **x)
         assert prints.changed() == [] and Everything.made == [] and len(found.curve) == STEPS
     t = trainer(pl, max_epochs=1)
-    with pytest.raises((RuntimeError, ValueError, Exception), match='no such metric'): t.fit(m, datamodule=dm)      # what the callback does where it is run
+    with pytest.raises((RuntimeError, ValueError, Exception), match='no such metric'):
+        t.fit(m, datamodule=dm)  # what the callback does where it is run
     assert m.count > 0 and dm.calls > 0
+
 
 def test_what_the_module_reaches_in_other_ways():
     "A loader that it keeps, and an optimizer and a scheduler that it only names."
+
     class Reaches(Steps):
-        def __init__(self): super().__init__(); self.dl = loader(generator=gen())
-        def train_dataloader(self): return self.dl
-        def configure_optimizers(self): return [opt], [sched]
-    m = make(Reaches); opt = torch.optim.SGD(m.parameters(), lr=0.3, momentum=0.9); sched = torch.optim.lr_scheduler.StepLR(opt, 2)
+        def __init__(self):
+            super().__init__()
+            self.dl = loader(generator=gen())
+
+        def train_dataloader(self):
+            return self.dl
+
+        def configure_optimizers(self):
+            return [opt], [sched]
+
+    m = make(Reaches)
+    opt = torch.optim.SGD(m.parameters(), lr=0.3, momentum=0.9)
+    sched = torch.optim.lr_scheduler.StepLR(opt, 2)
     for fitted in (False, True):
-        if fitted: trainer(max_epochs=1).fit(m)
+        if fitted:
+            trainer(max_epochs=1).fit(m)
         prints = Fingerprint(module=m, opt=opt, sched=sched, dl=m.dl)
-        find(trainer(), m); assert prints.changed() == []
+        find(trainer(), m)
+        assert prints.changed() == []
+
 
 def test_a_loader_that_a_hook_draws_from():
     class Draws(Steps):
-        def setup(self, stage): next(iter(dl))
-    dl = loader(generator=gen()); m = make(Draws); prints = Fingerprint(module=m, dl=dl)
-    find(trainer(), m, dl); assert prints.changed() == []
+        def setup(self, stage):
+            next(iter(dl))
+
+    dl = loader(generator=gen())
+    m = make(Draws)
+    prints = Fingerprint(module=m, dl=dl)
+    find(trainer(), m, dl)
+    assert prints.changed() == []
+
 
 def test_verify_tells_what_could_not_be_put_back():
     hidden = []
+
     class Hides(Steps):
-        def __init__(self): super().__init__(); self.box = Box()
-        def training_step(self, batch, i): self.box.n += 1; return super().training_step(batch, i)
-    class Box: n = 0
+        def __init__(self):
+            super().__init__()
+            self.box = Box()
+
+        def training_step(self, batch, i):
+            self.box.n += 1
+            return super().training_step(batch, i)
+
+    class Box:
+        n = 0
+
     m = make(Hides)
-    with pytest.raises(NotRestored, match='module.box'): find(trainer(), m, loader(), verify=True)
+    with pytest.raises(NotRestored, match='module.box'):
+        find(trainer(), m, loader(), verify=True)
+
 
 @BOTH
 def test_surroundings(pl, capfd, recwarn, request):
     "Environment, signals, levels, filters, switches; and none of Lightning's words, but all of the module's."
+
     class Talks(Steps):
         def training_step(self, batch, i):
-            if i == 0: os.environ['FROM_A_MODULE'] = '1'; print('from the module'); warnings.warn('a warning of the module')
+            if i == 0:
+                os.environ['FROM_A_MODULE'] = '1'
+                print('from the module')
+                warnings.warn('a warning of the module')
             self.log('whole', torch.tensor(1))
             return super().training_step(batch, i)
-    caches = lambda: [sorted(map(str, m.warning_cache)) for n, m in list(sys.modules.items()) if 'lightning' in n and hasattr(m, 'warning_cache')]
-    look = lambda: (caches(), dict(os.environ), [signal.getsignal(s) for s in signal.valid_signals()], os.getcwd(), list(warnings.filters), torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype(),
-                    torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled(), torch.is_anomaly_enabled(), {n: l.level for n, l in logging.Logger.manager.loggerDict.items() if isinstance(l, logging.Logger)})
+
+    caches = lambda: [
+        sorted(map(str, m.warning_cache))
+        for n, m in list(sys.modules.items())
+        if 'lightning' in n and hasattr(m, 'warning_cache')
+    ]
+    look = lambda: (
+        caches(),
+        dict(os.environ),
+        [signal.getsignal(s) for s in signal.valid_signals()],
+        os.getcwd(),
+        list(warnings.filters),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        torch.get_default_dtype(),
+        torch.backends.cudnn.benchmark,
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_anomaly_enabled(),
+        {n: l.level for n, l in logging.Logger.manager.loggerDict.items() if isinstance(l, logging.Logger)},
+    )
     m, t = make(Talks, pl), trainer(pl)
+
     class Said(logging.Handler):
-        def emit(self, record): LOG.append(record.getMessage())
-    for n in ('lightning.pytorch', 'lightning.fabric', 'pytorch_lightning', 'lightning_fabric'): logging.getLogger(n).addHandler(Said()); request.addfinalizer(lambda n=n: logging.getLogger(n).handlers.pop())
-    capfd.readouterr(); recwarn.clear(); before = look()
-    find(t, m, loader()); out, err = capfd.readouterr()
-    assert LOG == [] and look() == before and out.startswith('from the module') and set(out.split('\n')) == {'from the module', ''} and err == '' and {str(w.message) for w in recwarn} == {'a warning of the module'}
-    t.fit(m, loader()); del os.environ['FROM_A_MODULE']; assert any('stopped' in x for x in LOG)            # Lightning still speaks
+        def emit(self, record):
+            LOG.append(record.getMessage())
+
+    for n in ('lightning.pytorch', 'lightning.fabric', 'pytorch_lightning', 'lightning_fabric'):
+        logging.getLogger(n).addHandler(Said())
+        request.addfinalizer(lambda n=n: logging.getLogger(n).handlers.pop())
+    capfd.readouterr()
+    recwarn.clear()
+    before = look()
+    find(t, m, loader())
+    out, err = capfd.readouterr()
+    assert (
+        LOG == []
+        and look() == before
+        and out.startswith('from the module')
+        and set(out.split('\n')) == {'from the module', ''}
+        and err == ''
+        and {str(w.message) for w in recwarn} == {'a warning of the module'}
+    )
+    t.fit(m, loader())
+    del os.environ['FROM_A_MODULE']
+    assert any('stopped' in x for x in LOG)  # Lightning still speaks
+
 
 class Breaks(Steps):
     where, error = None, None
+
     def _maybe(self, place):
-        if self.where == place: self.count = getattr(self, 'count', 0)+1; raise self.error
-    def setup(self, stage): self._maybe('setup')
-    def configure_optimizers(self): self._maybe('configure_optimizers'); return super().configure_optimizers()
-    def on_train_start(self): self._maybe('on_train_start')
-    def teardown(self, stage): self._maybe('teardown')
+        if self.where == place:
+            self.count = getattr(self, 'count', 0) + 1
+            raise self.error
+
+    def setup(self, stage):
+        self._maybe('setup')
+
+    def configure_optimizers(self):
+        self._maybe('configure_optimizers')
+        return super().configure_optimizers()
+
+    def on_train_start(self):
+        self._maybe('on_train_start')
+
+    def teardown(self, stage):
+        self._maybe('teardown')
+
     def training_step(self, batch, i):
-        if len(self.seen) > 3: self._maybe('training_step')
+        if len(self.seen) > 3:
+            self._maybe('training_step')
         return super().training_step(batch, i)
+
 
 @BOTH
 @pytest.mark.parametrize('error', [ZeroDivisionError('broken'), KeyboardInterrupt()], ids=['error', 'Ctrl-C'])
-@pytest.mark.parametrize('place', ['setup', 'configure_optimizers', 'on_train_start', 'training_step', 'teardown'])
+@pytest.mark.parametrize(
+    'place', ['setup', 'configure_optimizers', 'on_train_start', 'training_step', 'teardown']
+)
 def test_errors_and_interrupts_come_out_and_everything_is_put_back(pl, place, error):
     m, dl, t = make(Breaks, pl), loader(generator=gen()), trainer(pl)
     m.where, m.error = place, error
-    prints, before = Fingerprint(leave_out=(t, error), module=m, loader=dl), [signal.getsignal(s) for s in signal.valid_signals()]
-    with pytest.raises(type(error)): find(t, m, dl)
-    assert prints.changed() == [] and [signal.getsignal(s) for s in signal.valid_signals()] == before and t.state.status == 'initializing'
+    prints, before = (
+        Fingerprint(leave_out=(t, error), module=m, loader=dl),
+        [signal.getsignal(s) for s in signal.valid_signals()],
+    )
+    with pytest.raises(type(error)):
+        find(t, m, dl)
+    assert (
+        prints.changed() == []
+        and [signal.getsignal(s) for s in signal.valid_signals()] == before
+        and t.state.status == 'initializing'
+    )
+
 
 def test_in_another_thread_and_without_gradients():
     m, dl, found = make(), loader(generator=gen()), []
     prints = Fingerprint(module=m, loader=dl)
-    thread = threading.Thread(target=lambda: found.append(find(trainer(), m, dl))); thread.start(); thread.join()
-    with torch.no_grad(): found.append(find(trainer(), m, dl)); assert not torch.is_grad_enabled()
+    thread = threading.Thread(target=lambda: found.append(find(trainer(), m, dl)))
+    thread.start()
+    thread.join()
+    with torch.no_grad():
+        found.append(find(trainer(), m, dl))
+        assert not torch.is_grad_enabled()
     assert [len(f.curve) for f in found] == [STEPS, STEPS] and prints.changed() == []
 
+
 def test_a_real_interrupt(request):
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)     # a job in the background is started with Ctrl-C ignored
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a job in the background is started with Ctrl-C ignored
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+
     class Presses(Steps):
         def training_step(self, batch, i):
-            if len(self.seen) == 5: os.kill(os.getpid(), signal.SIGINT)
+            if len(self.seen) == 5:
+                os.kill(os.getpid(), signal.SIGINT)
             return super().training_step(batch, i)
+
     m, dl = make(Presses), loader()
     prints, handler = Fingerprint(module=m, loader=dl), signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt): find(trainer(), m, dl)
+    with pytest.raises(KeyboardInterrupt):
+        find(trainer(), m, dl)
     assert prints.changed() == [] and signal.getsignal(signal.SIGINT) is handler
+
 
 @BOTH
 def test_one_failed_run_poisons_the_next(pl):
     "pytorch-forecasting #1863."
     m, dl, t = make(Breaks, pl), loader(generator=gen()), trainer(pl)
     m.where, m.error = 'training_step', ZeroDivisionError('broken')
-    with pytest.raises(ZeroDivisionError): find(t, m, dl)
+    with pytest.raises(ZeroDivisionError):
+        find(t, m, dl)
     m.where = m.error = None
-    fresh = make(Breaks, pl); a = find(trainer(pl), fresh, loader(generator=gen())).curve
-    torch.manual_seed(0); fresh = make(Breaks, pl)                        # the random state as it was then
+    fresh = make(Breaks, pl)
+    a = find(trainer(pl), fresh, loader(generator=gen())).curve
+    torch.manual_seed(0)
+    fresh = make(Breaks, pl)  # the random state as it was then
     assert np.array_equal(find(t, m, dl).curve.losses, a.losses)
-    t.fit(m, dl); assert t.global_step == 12
+    t.fit(m, dl)
+    assert t.global_step == 12
 
 
 # what is measured
 
+
 class Writes(Steps):
     "Notes the rate and the loss of each batch; no dropout."
+
     def training_step(self, batch, i):
         loss = super().training_step(batch, i)
         LOG.append((self.trainer.optimizers[0].param_groups[0]['lr'], float(loss.detach())))
         return loss
 
+
 @BOTH
 def test_wrong_with_gradient_accumulation(pl):
     "Lightning #1726: one point an update, its mean loss; the rest of the last window makes a step too."
     m, rows = make(Writes, pl), LOG
-    curve = find(trainer(pl, accumulate_grad_batches=4), m, loader(shuffle=False), num_training=5).curve        # 6 batches an epoch: windows of 4, 2, 4, 2, 4
+    curve = find(
+        trainer(pl, accumulate_grad_batches=4), m, loader(shuffle=False), num_training=5
+    ).curve  # 6 batches an epoch: windows of 4, 2, 4, 2, 4
     assert [len(rows), len(curve), curve.settings['accumulate']] == [16, 5, 4]
     for i, (a, b) in enumerate([(0, 4), (4, 6), (6, 10), (10, 12), (12, 16)]):
-        assert {lr for lr, _ in rows[a:b]} == {curve.lrs[i]} and curve.losses[i] == pytest.approx(np.mean([l for _, l in rows[a:b]]), rel=1e-6)
+        assert {lr for lr, _ in rows[a:b]} == {curve.lrs[i]} and curve.losses[i] == pytest.approx(
+            np.mean([l for _, l in rows[a:b]]), rel=1e-6
+        )
+
 
 def test_stops_at_once_after_earlier_training():
     "Lightning #4846: the counter was the trainer's."
     m, t = make(), trainer(max_epochs=5)
-    t.fit(m, loader()); n = t.global_step
+    t.fit(m, loader())
+    n = t.global_step
     curve = find(t, m, loader()).curve
     assert n == 30 and len(curve) == STEPS and curve.stop_reason == 'end' and t.global_step == n
 
-@pytest.mark.parametrize('limits', [dict(max_epochs=1), dict(max_epochs=-1, max_steps=3), dict(max_epochs=0), dict(max_epochs=2, min_epochs=2, min_steps=50), dict(max_epochs=1, limit_train_batches=2), dict(max_epochs=1, overfit_batches=1), dict(max_epochs=1, reload_dataloaders_every_n_epochs=1), dict(max_epochs=1, max_time='00:00:00:00')], ids=str)
+
+@pytest.mark.parametrize(
+    'limits',
+    [
+        dict(max_epochs=1),
+        dict(max_epochs=-1, max_steps=3),
+        dict(max_epochs=0),
+        dict(max_epochs=2, min_epochs=2, min_steps=50),
+        dict(max_epochs=1, limit_train_batches=2),
+        dict(max_epochs=1, overfit_batches=1),
+        dict(max_epochs=1, reload_dataloaders_every_n_epochs=1),
+        dict(max_epochs=1, max_time='00:00:00:00'),
+    ],
+    ids=str,
+)
 def test_limits_of_the_trainer_are_seen_and_raised_where_they_must(limits):
     seen = []
+
     class Looks(Steps):
-        def training_step(self, batch, i): LOG.append((self.trainer.current_epoch + 1, self.trainer.max_epochs, self.trainer.global_step + 1, self.trainer.max_steps)); return super().training_step(batch, i)
-        def configure_optimizers(self): seen.append((self.trainer.estimated_stepping_batches, self.trainer.max_epochs, self.trainer.max_steps)); return super().configure_optimizers()
+        def training_step(self, batch, i):
+            LOG.append(
+                (
+                    self.trainer.current_epoch + 1,
+                    self.trainer.max_epochs,
+                    self.trainer.global_step + 1,
+                    self.trainer.max_steps,
+                )
+            )
+            return super().training_step(batch, i)
+
+        def configure_optimizers(self):
+            seen.append(
+                (self.trainer.estimated_stepping_batches, self.trainer.max_epochs, self.trainer.max_steps)
+            )
+            return super().configure_optimizers()
+
     m, t = make(Looks), trainer(**limits)
     assert len(find(t, m, loader()).curve) == STEPS and len(LOG) == STEPS
-    for epoch, max_epochs, step, max_steps in LOG:                         # they look as always until they are reached
-        assert max_epochs == (t.max_epochs if t.max_epochs < 0 else max(t.max_epochs, epoch)) and max_steps == (-1 if t.max_steps < 0 else max(t.max_steps, step))
-    if limits['max_epochs'] != 0: t.fit(m, loader()); assert seen[0] == seen[1]
+    for epoch, max_epochs, step, max_steps in LOG:  # they look as always until they are reached
+        assert max_epochs == (
+            t.max_epochs if t.max_epochs < 0 else max(t.max_epochs, epoch)
+        ) and max_steps == (-1 if t.max_steps < 0 else max(t.max_steps, step))
+    if limits['max_epochs'] != 0:
+        t.fit(m, loader())
+        assert seen[0] == seen[1]
+
 
 @pytest.mark.parametrize('name', ['plateau', 'one_cycle', 'warmup', 'by hand'])
 def test_schedulers_stand_still(name):
     class Scheduled(Steps):
-        def __init__(self): super().__init__(); self.automatic_optimization = name != 'by hand'
+        def __init__(self):
+            super().__init__()
+            self.automatic_optimization = name != 'by hand'
+
         def configure_optimizers(self):
             o, S = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9), torch.optim.lr_scheduler
-            if name == 'plateau': return {'optimizer': o, 'lr_scheduler': {'scheduler': S.ReduceLROnPlateau(o), 'monitor': 'val_loss'}}
-            if name == 'one_cycle': return [o], [{'scheduler': S.OneCycleLR(o, 0.5, total_steps=self.trainer.estimated_stepping_batches), 'interval': 'step'}]
-            return [o], [{'scheduler': S.LambdaLR(o, lambda i: min(1, i/10)), 'interval': 'step'}]
+            if name == 'plateau':
+                return {
+                    'optimizer': o,
+                    'lr_scheduler': {'scheduler': S.ReduceLROnPlateau(o), 'monitor': 'val_loss'},
+                }
+            if name == 'one_cycle':
+                return [o], [
+                    {
+                        'scheduler': S.OneCycleLR(
+                            o, 0.5, total_steps=self.trainer.estimated_stepping_batches
+                        ),
+                        'interval': 'step',
+                    }
+                ]
+            return [o], [{'scheduler': S.LambdaLR(o, lambda i: min(1, i / 10)), 'interval': 'step'}]
+
         def training_step(self, batch, i):
-            loss = super().training_step(batch, i); assert self.lr_schedulers().get_last_lr()
-            if name == 'by hand': o = self.optimizers(); o.zero_grad(); self.manual_backward(loss); o.step(); self.lr_schedulers().step(); return loss
+            loss = super().training_step(batch, i)
+            assert self.lr_schedulers().get_last_lr()
+            if name == 'by hand':
+                o = self.optimizers()
+                o.zero_grad()
+                self.manual_backward(loss)
+                o.step()
+                self.lr_schedulers().step()
+                return loss
             return loss
+
     curve = find(trainer(max_epochs=1), make(Scheduled), loader(), min_lr=1e-4).curve
     assert np.allclose(curve.lrs, np.geomspace(1e-4, 10, STEPS)) and len(curve) == STEPS
+
 
 def test_a_rate_set_by_the_module_is_an_error():
     class Warms(Steps):
         def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure):
             optimizer.step(closure=optimizer_closure)
-            for g in optimizer.param_groups: g['lr'] = 1e-3 * (self.trainer.global_step+1)
-    m = make(Warms); prints = Fingerprint(module=m)
-    with pytest.raises(ValueError, match='the rate was set to.*a scheduler in configure_optimizers'): find(trainer(), m, loader())
+            for g in optimizer.param_groups:
+                g['lr'] = 1e-3 * (self.trainer.global_step + 1)
+
+    m = make(Warms)
+    prints = Fingerprint(module=m)
+    with pytest.raises(ValueError, match='the rate was set to.*a scheduler in configure_optimizers'):
+        find(trainer(), m, loader())
     assert prints.changed() == []
+
 
 class Gan(nn.Module):
     "Two optimizers, one after the other."
+
     returns, logs, kw = True, 'g_loss', {}
-    def __init__(self): super().__init__(); self.automatic_optimization = False; self.g, self.d = nn.Linear(6, 6), nn.Linear(6, 1)
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+        self.g, self.d = nn.Linear(6, 6), nn.Linear(6, 1)
+
     def training_step(self, batch, i):
         og, od = self.optimizers()
         fake, bce = self.g(torch.randn_like(batch[0])), nn.functional.binary_cross_entropy_with_logits
-        d = bce(self.d(batch[0]), torch.ones(len(fake), 1)) + bce(self.d(fake.detach()), torch.zeros(len(fake), 1))
-        od.zero_grad(); self.manual_backward(d); od.step()
+        d = bce(self.d(batch[0]), torch.ones(len(fake), 1)) + bce(
+            self.d(fake.detach()), torch.zeros(len(fake), 1)
+        )
+        od.zero_grad()
+        self.manual_backward(d)
+        od.step()
         if i % 2 == 0 or not self.returns:
-            g = bce(self.d(fake), torch.ones(len(fake), 1)); og.zero_grad(); self.manual_backward(g); og.step(); LOG.append(float(g.detach()))
-            if self.logs: self.log(self.logs, g, **self.kw)
-        if self.returns: return d
-    def configure_optimizers(self): return torch.optim.Adam(self.g.parameters(), lr=1e-3), torch.optim.Adam(self.d.parameters(), lr=2e-3)
+            g = bce(self.d(fake), torch.ones(len(fake), 1))
+            og.zero_grad()
+            self.manual_backward(g)
+            og.step()
+            LOG.append(float(g.detach()))
+            if self.logs:
+                self.log(self.logs, g, **self.kw)
+        if self.returns:
+            return d
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.g.parameters(), lr=1e-3), torch.optim.Adam(self.d.parameters(), lr=2e-3)
+
 
 @BOTH
 @pytest.mark.parametrize('returns, monitor', [(True, None), (False, 'g_loss'), (True, 'g_loss')])
 def test_gans_several_optimizers_manual_optimization(pl, returns, monitor):
     "pytorch-lr-finder #16, and Lightning: impossible."
-    m = make(Gan, pl); m.returns, history = returns, LOG; before = weights(m)
-    curve = find(trainer(pl, max_epochs=1, max_steps=4), m, loader(), min_lr=1e-6, max_lr=1e-1, monitor=monitor).curve
+    m = make(Gan, pl)
+    m.returns, history = returns, LOG
+    before = weights(m)
+    curve = find(
+        trainer(pl, max_epochs=1, max_steps=4), m, loader(), min_lr=1e-6, max_lr=1e-1, monitor=monitor
+    ).curve
     assert same(before, weights(m))
-    if returns and monitor: assert set(np.float32(curve.losses)) <= set(np.float32(history)) and len(set(curve.losses)) == STEPS      # a batch without a loss is in the window of the next
-    else: assert len(curve) == STEPS
-    if monitor and not returns: assert np.array_equal(np.float32(curve.losses), np.float32(history[:STEPS]))
-    assert np.allclose(curve.group_lrs[:, 0]*2, curve.group_lrs[:, 1]) and np.allclose(curve.lrs, curve.group_lrs[:, 1])
+    if returns and monitor:
+        assert (
+            set(np.float32(curve.losses)) <= set(np.float32(history)) and len(set(curve.losses)) == STEPS
+        )  # a batch without a loss is in the window of the next
+    else:
+        assert len(curve) == STEPS
+    if monitor and not returns:
+        assert np.array_equal(np.float32(curve.losses), np.float32(history[:STEPS]))
+    assert np.allclose(curve.group_lrs[:, 0] * 2, curve.group_lrs[:, 1]) and np.allclose(
+        curve.lrs, curve.group_lrs[:, 1]
+    )
 
-@pytest.mark.parametrize('logs, kw, monitor, words', [('g_loss', {}, None, "pass monitor=.*Logged were 'g_loss'"), (None, {}, 'g_loss', 'Logged were nothing'), ('g_loss', {}, 'gloss', "monitor='gloss'"), ('g_loss', dict(on_epoch=True, on_step=False), 'g_loss', 'on_step=True')])
+
+@pytest.mark.parametrize(
+    'logs, kw, monitor, words',
+    [
+        ('g_loss', {}, None, "pass monitor=.*Logged were 'g_loss'"),
+        (None, {}, 'g_loss', 'Logged were nothing'),
+        ('g_loss', {}, 'gloss', "monitor='gloss'"),
+        ('g_loss', dict(on_epoch=True, on_step=False), 'g_loss', 'on_step=True'),
+    ],
+)
 def test_no_loss_to_record(logs, kw, monitor, words):
-    m = make(Gan); m.returns, m.logs, m.kw = False, logs, kw
-    with pytest.raises(ValueError, match=words): find(trainer(), m, loader(), monitor=monitor)
+    m = make(Gan)
+    m.returns, m.logs, m.kw = False, logs, kw
+    with pytest.raises(ValueError, match=words):
+        find(trainer(), m, loader(), monitor=monitor)
+
 
 def test_a_step_that_never_returns_a_loss_is_told():
     "A forgotten `return`: Lightning trains on without a word, and there would never be a point."
+
     class Forgets(Steps):
-        def training_step(self, batch, i): super().training_step(batch, i)
-    with pytest.raises(ValueError, match='training_step returned no loss'): find(trainer(), make(Forgets), loader())
+        def training_step(self, batch, i):
+            super().training_step(batch, i)
+
+    with pytest.raises(ValueError, match='training_step returned no loss'):
+        find(trainer(), make(Forgets), loader())
+
 
 def test_manual_accumulation_counts_steps_not_batches():
     class Manual(Writes):
-        def __init__(self): super().__init__(); self.automatic_optimization = False
+        def __init__(self):
+            super().__init__()
+            self.automatic_optimization = False
+
         def training_step(self, batch, i):
             loss, o = super().training_step(batch, i), self.optimizers()
-            self.manual_backward(loss/3)
-            if (i+1) % 3 == 0: o.step(); o.zero_grad()
+            self.manual_backward(loss / 3)
+            if (i + 1) % 3 == 0:
+                o.step()
+                o.zero_grad()
             return loss
+
     m, rows = make(Manual), LOG
     curve = find(trainer(), m, loader()).curve
-    assert len(rows) == 3*STEPS and np.allclose(curve.losses, np.reshape([l for _, l in rows], (STEPS, 3)).mean(1)) and np.array_equal(np.reshape([r for r, _ in rows], (STEPS, 3))[:, 2], curve.lrs)
+    assert (
+        len(rows) == 3 * STEPS
+        and np.allclose(curve.losses, np.reshape([l for _, l in rows], (STEPS, 3)).mean(1))
+        and np.array_equal(np.reshape([r for r, _ in rows], (STEPS, 3))[:, 2], curve.lrs)
+    )
+
 
 def test_skipped_batches_and_skipped_steps():
     class Skips(Steps):
         def training_step(self, batch, i):
-            if i == 2: return None
-            loss = super().training_step(batch, i); LOG.append(float(loss.detach()))
+            if i == 2:
+                return None
+            loss = super().training_step(batch, i)
+            LOG.append(float(loss.detach()))
             return loss
+
         def optimizer_step(self, epoch, i, optimizer, closure):
-            if i % 2: closure()
-            else: optimizer.step(closure)
+            if i % 2:
+                closure()
+            else:
+                optimizer.step(closure)
+
     m, seen = make(Skips), LOG
-    curve = find(trainer(), m, loader()).curve                             # of 6 batches 0, 2 and 4 step, 2 without a loss; 1 and 5 go with the next
-    assert len(curve) == STEPS and np.isclose(curve.losses[0], seen[0]) and np.isclose(curve.losses[1], seen[1]) and np.isclose(curve.losses[2], np.mean(seen[2:4]))
+    curve = find(
+        trainer(), m, loader()
+    ).curve  # of 6 batches 0, 2 and 4 step, 2 without a loss; 1 and 5 go with the next
+    assert (
+        len(curve) == STEPS
+        and np.isclose(curve.losses[0], seen[0])
+        and np.isclose(curve.losses[1], seen[1])
+        and np.isclose(curve.losses[2], np.mean(seen[2:4]))
+    )
+
 
 @BOTH
 def test_settings_of_the_trainer_arrive(pl):
     class Looks(Steps):
         def training_step(self, batch, i):
-            assert torch.is_anomaly_enabled() and len(self.loggers) == 2 and self.trainer.num_training_batches == 5 and self.trainer.sanity_checking is False
-            self.logger.experiment.add_scalar('x', 1); self.loggers[1].log_metrics({}, 1)
+            assert (
+                torch.is_anomaly_enabled()
+                and len(self.loggers) == 2
+                and self.trainer.num_training_batches == 5
+                and self.trainer.sanity_checking is False
+            )
+            self.logger.experiment.add_scalar('x', 1)
+            self.loggers[1].log_metrics({}, 1)
             return super().training_step(batch, i)
-        def on_before_zero_grad(self, optimizer): LOG.append(max([p.grad.abs().max().item() for p in self.parameters() if p.grad is not None], default=0.))
-        def validation_step(self, batch, i): pytest.fail('it validates')
-        def val_dataloader(self): pytest.fail('it asks for validation data')
+
+        def on_before_zero_grad(self, optimizer):
+            LOG.append(
+                max([p.grad.abs().max().item() for p in self.parameters() if p.grad is not None], default=0.0)
+            )
+
+        def validation_step(self, batch, i):
+            pytest.fail('it validates')
+
+        def val_dataloader(self):
+            pytest.fail('it asks for validation data')
+
     m = make(Looks, pl)
-    t = trainer(pl, logger=[pl.loggers.CSVLogger('a'), pl.loggers.CSVLogger('b')], gradient_clip_val=1e-3, gradient_clip_algorithm='value', detect_anomaly=True, limit_train_batches=5, val_check_interval=3, max_epochs=1)
-    find(t, m, loader()); assert 0 < max(LOG) <= 1.001e-3 and listing('.') == []
+    t = trainer(
+        pl,
+        logger=[pl.loggers.CSVLogger('a'), pl.loggers.CSVLogger('b')],
+        gradient_clip_val=1e-3,
+        gradient_clip_algorithm='value',
+        detect_anomaly=True,
+        limit_train_batches=5,
+        val_check_interval=3,
+        max_epochs=1,
+    )
+    find(t, m, loader())
+    assert 0 < max(LOG) <= 1.001e-3 and listing('.') == []
+
 
 @pytest.mark.parametrize('precision', ['bf16-mixed', '32-true', '64-true', 'bf16-true'])
 def test_precision(precision):
     kinds = []
+
     class Looks(Steps):
         def training_step(self, batch, i):
-            kinds.append((self.net(batch[0]).dtype, self.net[0].weight.dtype, torch.is_autocast_enabled('cpu')))
+            kinds.append(
+                (self.net(batch[0]).dtype, self.net[0].weight.dtype, torch.is_autocast_enabled('cpu'))
+            )
             return super().training_step(batch, i)
-    m, t = make(Looks), trainer(precision=precision); before = weights(m)
+
+    m, t = make(Looks), trainer(precision=precision)
+    before = weights(m)
     curve = find(t, m, loader()).curve
     assert same(before, weights(m)) and len(curve) == STEPS and m.net[0].weight.dtype == torch.float32
-    assert set(kinds) == {{'bf16-mixed': (torch.bfloat16, torch.float32, True), '32-true': (torch.float32,)*2 + (False,), '64-true': (torch.float64,)*2 + (False,), 'bf16-true': (torch.bfloat16,)*2 + (False,)}[precision]}
+    assert set(kinds) == {
+        {
+            'bf16-mixed': (torch.bfloat16, torch.float32, True),
+            '32-true': (torch.float32,) * 2 + (False,),
+            '64-true': (torch.float64,) * 2 + (False,),
+            'bf16-true': (torch.bfloat16,) * 2 + (False,),
+        }[precision]
+    }
     t.fit(m, loader())
 
+
 def test_a_gradient_scaler_is_copied_and_what_it_skips_is_no_point():
-    scaler = torch.amp.GradScaler('cpu', init_scale=2.**40, growth_interval=10**6)
+    scaler = torch.amp.GradScaler('cpu', init_scale=2.0**40, growth_interval=10**6)
     m, dl = make(Writes), loader()
     t = trainer(plugins=L.plugins.MixedPrecision('16-mixed', 'cpu', scaler=scaler))
     curve = find(t, m, dl).curve
-    assert len(LOG) > STEPS + 5 and np.allclose(curve.losses, list(dict(LOG).values()), rtol=1e-3) and len(curve) == STEPS               # the last loss at each rate
-    assert scaler.get_scale() == 2.**40 and scaler._scale is None
-    t.fit(m, dl); assert scaler.get_scale() < 2.**40
+    assert (
+        len(LOG) > STEPS + 5
+        and np.allclose(curve.losses, list(dict(LOG).values()), rtol=1e-3)
+        and len(curve) == STEPS
+    )  # the last loss at each rate
+    assert scaler.get_scale() == 2.0**40 and scaler._scale is None
+    t.fit(m, dl)
+    assert scaler.get_scale() < 2.0**40
+
 
 def test_data_that_cannot_begin_again():
     class Once(IterableDataset):
-        def __init__(self): self.rows = iter(problem())
-        def __iter__(self): return self.rows
+        def __init__(self):
+            self.rows = iter(problem())
+
+        def __iter__(self):
+            return self.rows
+
     curve = find(trainer(), make(), DataLoader(Once(), 8)).curve
     assert curve.stop_reason == 'data' and len(curve) == 12
 
+
 def test_an_empty_loader_and_a_training_that_never_steps():
     for dl in ([], DataLoader(TensorDataset(torch.zeros(0, 6)), 4)):
-        with pytest.raises((ValueError, IndexError, TypeError)): find(trainer(), make(), dl)
+        with pytest.raises((ValueError, IndexError, TypeError)):
+            find(trainer(), make(), dl)
+
     class Nothing(Steps):
-        def training_step(self, batch, i): return None
-        def optimizer_step(self, *args): args[-1]()
-    with pytest.raises(ValueError, match='without a step'): find(trainer(), make(Nothing), loader())
-    with pytest.raises(ValueError, match='no batch'): find(trainer(limit_train_batches=0), make(), loader())
+        def training_step(self, batch, i):
+            return None
+
+        def optimizer_step(self, *args):
+            args[-1]()
+
+    with pytest.raises(ValueError, match='without a step'):
+        find(trainer(), make(Nothing), loader())
+    with pytest.raises(ValueError, match='no batch'):
+        find(trainer(limit_train_batches=0), make(), loader())
+
 
 def test_stopping():
-    found = lr_find(trainer(), make(optimizer=torch.optim.SGD), loader(), max_lr=1e5, silent=True); assert found.curve.stop_reason in ('diverged', 'non-finite') and len(found.curve) < 100 and found.curve.settings['stop_div'] == 4
-    found = lr_find(trainer(), make(), loader(), early_stop_threshold=None, mode='linear', min_lr=1e-3, num_training=30, silent=True)
-    assert len(found.curve) == 30 and np.allclose(np.diff(found.curve.lrs), (1-1e-3)/29) and found.curve.settings['stop_div'] is False
+    found = lr_find(trainer(), make(optimizer=torch.optim.SGD), loader(), max_lr=1e5, silent=True)
+    assert (
+        found.curve.stop_reason in ('diverged', 'non-finite')
+        and len(found.curve) < 100
+        and found.curve.settings['stop_div'] == 4
+    )
+    found = lr_find(
+        trainer(),
+        make(),
+        loader(),
+        early_stop_threshold=None,
+        mode='linear',
+        min_lr=1e-3,
+        num_training=30,
+        silent=True,
+    )
+    assert (
+        len(found.curve) == 30
+        and np.allclose(np.diff(found.curve.lrs), (1 - 1e-3) / 29)
+        and found.curve.settings['stop_div'] is False
+    )
+
 
 @pytest.mark.parametrize('compiled', [False, True])
 def test_where_the_data_comes_from(compiled):
     class Bare(Steps):
-        def training_step(self, batch, i): return cross_entropy(self.net(batch[0]), batch[1])
-    m = make(Bare); whole = torch.compile(m, backend='eager') if compiled else m
+        def training_step(self, batch, i):
+            return cross_entropy(self.net(batch[0]), batch[1])
+
+    m = make(Bare)
+    whole = torch.compile(m, backend='eager') if compiled else m
     prints = Fingerprint(module=m)
     a, b = find(trainer(), whole).curve, find(trainer(), whole, loader()).curve
     assert np.array_equal(a.losses, b.losses) and prints.changed() == []
@@ -480,17 +983,38 @@ def test_where_the_data_comes_from(compiled):
 # what it says, and sets
 
 from fastlr import digits_data
+
+
 class Digits(Steps):
     def __init__(self, **attrs):
-        super().__init__(); self.net = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)); del self.lr
-        if (hp := attrs.pop('hp', None)): self.save_hyperparameters(hp)
-        for k, v in attrs.items(): setattr(self, k, v)
-    def configure_optimizers(self): return torch.optim.Adam(self.parameters(), lr=getattr(self, 'lr', None) or self.hparams.get('lr') or 1e-3)
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+        del self.lr
+        if hp := attrs.pop('hp', None):
+            self.save_hyperparameters(hp)
+        for k, v in attrs.items():
+            setattr(self, k, v)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(
+            self.parameters(), lr=getattr(self, 'lr', None) or self.hparams.get('lr') or 1e-3
+        )
+
+
 DATA = digits_data().train_dl
 
+
 @BOTH
-@pytest.mark.parametrize('attrs, name, read', [(dict(lr=0.5), '', lambda m: m.lr), (dict(learning_rate=None), '', lambda m: m.learning_rate), (dict(hp=dict(lr=1)), '', lambda m: m.hparams.lr),
-                                               (dict(rate=1., lr=0.7), 'rate', lambda m: m.rate), (dict(hp=dict(rate=1.), lr=0.7), 'rate', lambda m: m.hparams['rate'])])
+@pytest.mark.parametrize(
+    'attrs, name, read',
+    [
+        (dict(lr=0.5), '', lambda m: m.lr),
+        (dict(learning_rate=None), '', lambda m: m.learning_rate),
+        (dict(hp=dict(lr=1)), '', lambda m: m.hparams.lr),
+        (dict(rate=1.0, lr=0.7), 'rate', lambda m: m.rate),
+        (dict(hp=dict(rate=1.0), lr=0.7), 'rate', lambda m: m.hparams['rate']),
+    ],
+)
 def test_rate_set_to_x_and_the_optimizer_unchanged(pl, attrs, name, read, capsys):
     "Lightning #21030: what is said to be set is set, and what the next fit uses."
     m, t = make(Digits, pl, **attrs), trainer(pl, max_epochs=1, max_steps=2)
@@ -508,14 +1032,17 @@ def test_rate_set_to_x_and_the_optimizer_unchanged(pl, attrs, name, read, capsys
 
 TOO_LOW = dict(min_lr=1e-9, max_lr=1e-8, num_training=50)
 
+
 def test_the_suggestion_is_none():
     "Lightning #10557, #4846: None, or an IndexError later."
     m, t = make(Digits, lr=0.7), trainer()
     found = lr_find(t, m, DATA, **TOO_LOW)
     assert found.results['lr']
     assert 'no suggestion' in repr(found)
-    with pytest.raises(NoSuggestion): found.suggestion()
-    with pytest.raises(NoSuggestion): lr_find(t, m, DATA, update_attr=True, **TOO_LOW)
+    with pytest.raises(NoSuggestion):
+        found.suggestion()
+    with pytest.raises(NoSuggestion):
+        lr_find(t, m, DATA, update_attr=True, **TOO_LOW)
     assert m.lr == 0.7
 
 
@@ -532,63 +1059,161 @@ def test_what_it_says(capsys):
 
 # what is refused, before anything has changed
 
-class Strange(L.strategies.Strategy): pass
+
+class Strange(L.strategies.Strategy):
+    pass
+
+
 Strange.__abstractmethods__ = frozenset()
 
+
 def with_strategy(s):
-    t = trainer(); t._accelerator_connector.strategy = s
+    t = trainer()
+    t._accelerator_connector.strategy = s
     return t
 
-@pytest.mark.parametrize('call, words', [
-    (lambda: find(trainer(), make(), loader(), min_lr=1., max_lr=0.1), 'min_lr must be below max_lr'), (lambda: find(trainer(), make(), loader(), num_training=1), 'num_training must be at least 2'),
-    (lambda: find(trainer(), make(), loader(), min_lr='1e-5'), "min_lr must be a learning rate or a list of them, got '1e-5'"), (lambda: find(trainer(), make(), loader().dataset), 'train_dataloaders must be a loader of batches, got the dataset'),
-    (lambda: find(trainer(), type(make()), loader()), 'module must be a LightningModule, got the class .* call it to make one'), (lambda: find(trainer(), make(Digits), DATA, update_attr='lr'), "update_attr must be True or False, got 'lr'"),
-    (lambda: find(trainer(), make(), loader(), num_training=2.5), 'num_training must be a whole number'), (lambda: find(trainer(), make(), loader(), min_lr=0), 'min_lr must be finite and above zero'),
-    (lambda: find(trainer(), make(), loader(), mode='exp'), "mode must be 'exponential' or 'linear', got 'exp'"), (lambda: find(trainer(), make(), loader(), early_stop_threshold=0.5), 'early_stop_threshold must be'),
-    (lambda: find(trainer(), make(), loader(), early_stop_threshold=False), 'early_stop_threshold must be'),
-    (lambda: find(make(), trainer(), loader()), 'trainer must be a Trainer'), (lambda: find(trainer(), net(), loader()), 'module must be a LightningModule, got Sequential'), (lambda: find(trainer(), make(pl=PL), loader()), 'the module of pytorch_lightning'),
-    (lambda: find(trainer(PL), make(), loader()), 'the trainer is of pytorch_lightning, and the module of lightning.pytorch'), (lambda: find(trainer(), make(), loader(), loader()), 'validation loaders have no part'),
-    (lambda: find(trainer(), make(), loader(), L.LightningDataModule()), "can't both"), (lambda: find(trainer(fast_dev_run=True), make(), loader()), 'fast_dev_run=True'),
-    (lambda: find(trainer(), make(), loader(), attr_name='lr'), 'both, or neither'), (lambda: find(trainer(), make(), loader(), monitor=True), 'monitor must be'), (lambda: find(trainer(), make(Digits), DATA, update_attr=True), 'neither the module nor its hparams'),
-    (lambda: find(trainer(), make(Digits, lr=1., learning_rate=2.), DATA, update_attr=True), "update_attr=True: .* as attr_name='lr'"), (lambda: find(trainer(), make(), loader(), update_attr=True, attr_name='rate'), "attr_name='rate': neither"),
-    (lambda: find(trainer(), make(Digits, lr='auto'), DATA, update_attr=True), "'auto'"),
-    (lambda: find(with_strategy(L.strategies.FSDPStrategy()), make(), loader()), 'FSDPStrategy takes the module apart'), (lambda: find(with_strategy(L.strategies.DeepSpeedStrategy.__new__(L.strategies.DeepSpeedStrategy)), make(), loader()), 'DeepSpeedStrategy takes the module apart'),
-    (lambda: find(with_strategy(Strange.__new__(Strange)), make(), loader()), 'Strange takes the module apart, or may'),
-    (lambda: find(trainer(strategy='ddp_spawn', devices=2), make(), loader()), 'processes that are made for each call'), (lambda: find(trainer(strategy='ddp_notebook', devices=2), make(), loader()), 'processes that are made for each call')])
+
+@pytest.mark.parametrize(
+    'call, words',
+    [
+        (lambda: find(trainer(), make(), loader(), min_lr=1.0, max_lr=0.1), 'min_lr must be below max_lr'),
+        (lambda: find(trainer(), make(), loader(), num_training=1), 'num_training must be at least 2'),
+        (
+            lambda: find(trainer(), make(), loader(), min_lr='1e-5'),
+            "min_lr must be a learning rate or a list of them, got '1e-5'",
+        ),
+        (
+            lambda: find(trainer(), make(), loader().dataset),
+            'train_dataloaders must be a loader of batches, got the dataset',
+        ),
+        (
+            lambda: find(trainer(), type(make()), loader()),
+            'module must be a LightningModule, got the class .* call it to make one',
+        ),
+        (
+            lambda: find(trainer(), make(Digits), DATA, update_attr='lr'),
+            "update_attr must be True or False, got 'lr'",
+        ),
+        (lambda: find(trainer(), make(), loader(), num_training=2.5), 'num_training must be a whole number'),
+        (lambda: find(trainer(), make(), loader(), min_lr=0), 'min_lr must be finite and above zero'),
+        (
+            lambda: find(trainer(), make(), loader(), mode='exp'),
+            "mode must be 'exponential' or 'linear', got 'exp'",
+        ),
+        (lambda: find(trainer(), make(), loader(), early_stop_threshold=0.5), 'early_stop_threshold must be'),
+        (
+            lambda: find(trainer(), make(), loader(), early_stop_threshold=False),
+            'early_stop_threshold must be',
+        ),
+        (lambda: find(make(), trainer(), loader()), 'trainer must be a Trainer'),
+        (lambda: find(trainer(), net(), loader()), 'module must be a LightningModule, got Sequential'),
+        (lambda: find(trainer(), make(pl=PL), loader()), 'the module of pytorch_lightning'),
+        (
+            lambda: find(trainer(PL), make(), loader()),
+            'the trainer is of pytorch_lightning, and the module of lightning.pytorch',
+        ),
+        (lambda: find(trainer(), make(), loader(), loader()), 'validation loaders have no part'),
+        (lambda: find(trainer(), make(), loader(), L.LightningDataModule()), "can't both"),
+        (lambda: find(trainer(fast_dev_run=True), make(), loader()), 'fast_dev_run=True'),
+        (lambda: find(trainer(), make(), loader(), attr_name='lr'), 'both, or neither'),
+        (lambda: find(trainer(), make(), loader(), monitor=True), 'monitor must be'),
+        (lambda: find(trainer(), make(Digits), DATA, update_attr=True), 'neither the module nor its hparams'),
+        (
+            lambda: find(trainer(), make(Digits, lr=1.0, learning_rate=2.0), DATA, update_attr=True),
+            "update_attr=True: .* as attr_name='lr'",
+        ),
+        (
+            lambda: find(trainer(), make(), loader(), update_attr=True, attr_name='rate'),
+            "attr_name='rate': neither",
+        ),
+        (lambda: find(trainer(), make(Digits, lr='auto'), DATA, update_attr=True), "'auto'"),
+        (
+            lambda: find(with_strategy(L.strategies.FSDPStrategy()), make(), loader()),
+            'FSDPStrategy takes the module apart',
+        ),
+        (
+            lambda: find(
+                with_strategy(L.strategies.DeepSpeedStrategy.__new__(L.strategies.DeepSpeedStrategy)),
+                make(),
+                loader(),
+            ),
+            'DeepSpeedStrategy takes the module apart',
+        ),
+        (
+            lambda: find(with_strategy(Strange.__new__(Strange)), make(), loader()),
+            'Strange takes the module apart, or may',
+        ),
+        (
+            lambda: find(trainer(strategy='ddp_spawn', devices=2), make(), loader()),
+            'processes that are made for each call',
+        ),
+        (
+            lambda: find(trainer(strategy='ddp_notebook', devices=2), make(), loader()),
+            'processes that are made for each call',
+        ),
+    ],
+)
 def test_configuration_errors_after_minutes(call, words, monkeypatch):
     "Lightning #5487: now before the first step, and before anything is set up."
-    for name in ('configure_optimizers', 'training_step', 'train_dataloader'): monkeypatch.setattr(Steps, name, lambda self, *args: pytest.fail('it has begun'))
-    with pytest.raises((ValueError, TypeError), match=words): call()
+    for name in ('configure_optimizers', 'training_step', 'train_dataloader'):
+        monkeypatch.setattr(Steps, name, lambda self, *args: pytest.fail('it has begun'))
+    with pytest.raises((ValueError, TypeError), match=words):
+        call()
+
 
 def test_a_trainer_that_is_running():
     class Inside(Steps):
-        def on_train_start(self): find(self.trainer, self, loader())
-    with pytest.raises(ValueError, match='the trainer is running'): trainer().fit(make(Inside), loader())
+        def on_train_start(self):
+            find(self.trainer, self, loader())
+
+    with pytest.raises(ValueError, match='the trainer is running'):
+        trainer().fit(make(Inside), loader())
+
 
 def test_subclasses_of_the_trainer():
     class Mine(L.Trainer):
-        def __init__(self, **kw): super().__init__(**kw); self.mine = 3
-        def twice(self): return 2*self.mine
-        def fit(self, *args, **kw): pytest.fail('it is run')
+        def __init__(self, **kw):
+            super().__init__(**kw)
+            self.mine = 3
+
+        def twice(self):
+            return 2 * self.mine
+
+        def fit(self, *args, **kw):
+            pytest.fail('it is run')
+
     class Asks(Steps):
-        def training_step(self, batch, i): assert self.trainer.twice() == 6; return super().training_step(batch, i)
+        def training_step(self, batch, i):
+            assert self.trainer.twice() == 6
+            return super().training_step(batch, i)
+
     assert len(find(Mine(max_epochs=1, **QUIET), make(Asks), loader()).curve) == STEPS
 
+
 def test_the_module_imports_without_lightning():
-    code = ("import sys, importlib.abc\nclass No(importlib.abc.MetaPathFinder):\n    def find_spec(self, name, *args):\n        if name.split('.')[0] in ('lightning', 'pytorch_lightning'): raise ModuleNotFoundError(name)\n"
-            "sys.meta_path.insert(0, No())\nimport fastlr.integrations.lightning as m\nm.find_spec = lambda name: None\ntry: m.lr_find(1, 2)\nexcept ImportError as e: print(e)\nprint([k for k in sys.modules if 'lightning' in k and 'fastlr' not in k])")
-    out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, env={**os.environ, 'PYTHONPATH': str(ROOT)}).stdout
+    code = (
+        "import sys, importlib.abc\nclass No(importlib.abc.MetaPathFinder):\n    def find_spec(self, name, *args):\n        if name.split('.')[0] in ('lightning', 'pytorch_lightning'): raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, No())\nimport fastlr.integrations.lightning as m\nm.find_spec = lambda name: None\ntry: m.lr_find(1, 2)\nexcept ImportError as e: print(e)\nprint([k for k in sys.modules if 'lightning' in k and 'fastlr' not in k])"
+    )
+    out = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    ).stdout
     assert "pip install 'fastlr-finder[lightning]'" in out and out.endswith('[]\n')
 
 
 # several processes, of which Lightning starts the second; for those of torchrun see test_processes.py
 
+
 def test_hangs_or_differs_between_processes(tmp_path):
     "Lightning #19611: one curve, one answer, in both of them, and the same training afterwards."
-    script = ROOT/'tests'/'lightning_script.py'
+    script = ROOT / 'tests' / 'lightning_script.py'
     exit_code, out = launches.run([sys.executable, str(script), str(tmp_path)], tmp_path, limit=300)
-    assert exit_code == 0, launches.last(tmp_path/'launcher.stderr')
-    a, b = (json.loads((tmp_path/f'{rank}.json').read_text()) for rank in (0, 1))
+    assert exit_code == 0, launches.last(tmp_path / 'launcher.stderr')
+    a, b = (json.loads((tmp_path / f'{rank}.json').read_text()) for rank in (0, 1))
     assert a['processes'] == 1, 'launched once'
     assert a['losses'] == b['losses']
     assert len(a['losses']) == 20

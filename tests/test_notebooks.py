@@ -1,6 +1,7 @@
 """tools/run_notebooks.py: a notebook shows what is stored in it when it runs, and anything else is named.
 
 The kernels of tools/kernel_server.py: as clean as new processes, and none is left behind."""
+
 import asyncio
 import base64
 import contextlib
@@ -20,26 +21,28 @@ import pytest
 nbformat = pytest.importorskip('nbformat')
 psutil = pytest.importorskip('psutil')
 pytest.importorskip('nbclient')
-TOOLS = Path(__file__).parent.parent/'tools'
+TOOLS = Path(__file__).parent.parent / 'tools'
 sys.path.append(str(TOOLS))
 import kernel_server
 import run_notebooks as tool
 
 sys.path.remove(str(TOOLS))
 
-CELLS = ["import time, matplotlib.pyplot as plt; from IPython.display import HTML",
-         "began = time.time()\nprint('a loss of 1.2345 after 100 steps,', f'{time.time() - began:.9f} s, from 0x{id(began):x}')",
-         "HTML('<table><tr><td>epoch</td><td>0.271828</td></tr></table>')",
-         "plt.plot([1, 2, 4]); plt.xlabel('step');",
-         "#| volatile\nprint(time.time())",
-         "#| eval: false\nraise SystemExit('never run')"]
+CELLS = [
+    "import time, matplotlib.pyplot as plt; from IPython.display import HTML",
+    "began = time.time()\nprint('a loss of 1.2345 after 100 steps,', f'{time.time() - began:.9f} s, from 0x{id(began):x}')",
+    "HTML('<table><tr><td>epoch</td><td>0.271828</td></tr></table>')",
+    "plt.plot([1, 2, 4]); plt.xlabel('step');",
+    "#| volatile\nprint(time.time())",
+    "#| eval: false\nraise SystemExit('never run')",
+]
 forks = pytest.mark.skipif(not kernel_server.can_fork(), reason='kernels are forked on Linux alone')
 
 
 @pytest.fixture(scope='module')
 def new_process(tmp_path_factory):
     "The future of what FACTS finds in a kernel that is a new process. It runs beside the first tests."
-    path = tmp_path_factory.mktemp('new')/'plain.ipynb'
+    path = tmp_path_factory.mktemp('new') / 'plain.ipynb'
     with ThreadPoolExecutor(1) as pool, kernel_server.PlainKernels() as kernels:
         yield pool.submit(printed, kernels, path, FACTS)
 
@@ -75,7 +78,7 @@ def printed(kernels, path, *cells):
 @pytest.fixture(scope='module')
 def notebook(tmp_path_factory, kernels):
     "The path of a notebook that was run, and its text."
-    path = written(tmp_path_factory.mktemp('nbs')/'small.ipynb', *CELLS)
+    path = written(tmp_path_factory.mktemp('nbs') / 'small.ipynb', *CELLS)
     _, wrong = asyncio.run(tool.run(path, kernels, write=True))
     assert wrong == []
     return path, path.read_text()
@@ -89,8 +92,12 @@ def came(notebook):
 
 def plot(ys, label='step'):
     import matplotlib.pyplot as plt
-    fig, ax = plt.subplots(); ax.plot(ys); ax.set_xlabel(label)
-    fig.savefig(png := io.BytesIO(), format='png', bbox_inches='tight'); plt.close(fig)
+
+    fig, ax = plt.subplots()
+    ax.plot(ys)
+    ax.set_xlabel(label)
+    fig.savefig(png := io.BytesIO(), format='png', bbox_inches='tight')
+    plt.close(fig)
     return base64.b64encode(png.getvalue()).decode()
 
 
@@ -113,13 +120,24 @@ def test_every_failing_place_is_told_at_once(notebook, main, tmp_path, capsys):
     nb = nbformat.reads(notebook[1], as_version=4)
     nb.cells[1].outputs[0].text = nb.cells[1].outputs[0].text.replace('1.2345', '1.5432')
     nb.cells[2].outputs = []
-    nb.cells[5:] = [nbformat.v4.new_code_cell("print('so far')\n1/0", id='bad'),
-                    nbformat.v4.new_code_cell("print('not reached')", id='after')]
-    nbformat.write(nb, path := tmp_path/'wrong.ipynb')
+    nb.cells[5:] = [
+        nbformat.v4.new_code_cell("print('so far')\n1/0", id='bad'),
+        nbformat.v4.new_code_cell("print('not reached')", id='after'),
+    ]
+    nbformat.write(nb, path := tmp_path / 'wrong.ipynb')
     assert main([str(path)]) == 1
     out = capsys.readouterr().out
-    for told in ('cell c1', '- a loss of 1.5432', '+ a loss of 1.2345', 'cell c2', '- no output',
-                 '+ text/html', 'cell bad', 'ZeroDivisionError', '1 of 1 notebooks'):
+    for told in (
+        'cell c1',
+        '- a loss of 1.5432',
+        '+ a loss of 1.2345',
+        'cell c2',
+        '- no output',
+        '+ text/html',
+        'cell bad',
+        'ZeroDivisionError',
+        '1 of 1 notebooks',
+    ):
         assert told in out, told
     assert 'after' not in out.replace('after 100 steps', '')
     assert 'cell c3' not in out
@@ -129,22 +147,40 @@ def test_times_and_addresses_may_change(came):
     assert tool.differences(came[1], edited(came[1], ' s, from 0x', '1 s, from 0xabc')) == []
 
 
-@pytest.mark.parametrize('cell, old, new', [(1, '1.2345', '1.2445'), (1, '100 steps', '101 steps'), (1, 'a loss', 'the loss'), (2, '0.271828', '0.281828'), (2, 'epoch', 'step')])
+@pytest.mark.parametrize(
+    'cell, old, new',
+    [
+        (1, '1.2345', '1.2445'),
+        (1, '100 steps', '101 steps'),
+        (1, 'a loss', 'the loss'),
+        (2, '0.271828', '0.281828'),
+        (2, 'epoch', 'step'),
+    ],
+)
 def test_a_changed_number_or_word_is_told(came, cell, old, new):
     (told,) = tool.differences(edited(came[cell], old, new), came[cell])
     assert old.split()[0] in told and new.split()[0] in told
 
 
 def test_another_processor_may_round(came):
-    for cell, old, new in ((1, '1.2345', '1.2346'), (2, '0.271828', '0.271830')): assert tool.differences(edited(came[cell], old, new), came[cell]) == []
+    for cell, old, new in ((1, '1.2345', '1.2346'), (2, '0.271828', '0.271830')):
+        assert tool.differences(edited(came[cell], old, new), came[cell]) == []
 
 
 def test_outputs_that_are_missing_or_of_another_kind_are_told(came):
     for i in (1, 2, 3, 4):
         empty = nbformat.from_dict({**came[i], 'outputs': []})
-        assert 'no output' in tool.differences(empty, came[i])[0] and 'no output' in tool.differences(came[i], empty)[0]
+        assert (
+            'no output' in tool.differences(empty, came[i])[0]
+            and 'no output' in tool.differences(came[i], empty)[0]
+        )
     assert tool.differences(came[1], came[2]) and tool.differences(came[2], came[3])
-    warned = nbformat.from_dict({**came[1], 'outputs': [*came[1].outputs, nbformat.v4.new_output('stream', name='stderr', text='a warning')]})
+    warned = nbformat.from_dict(
+        {
+            **came[1],
+            'outputs': [*came[1].outputs, nbformat.v4.new_output('stream', name='stderr', text='a warning')],
+        }
+    )
     assert 'a warning' in tool.differences(came[1], warned)[0]
 
 
@@ -152,7 +188,17 @@ def test_what_is_volatile_may_say_anything(came):
     assert tool.differences(edited(came[4], came[4].outputs[0].text.strip(), 'something else'), came[4]) == []
 
 
-@pytest.mark.parametrize('ys, label', [([1, 2.05, 4], 'step'), ([1, 2, 4.1], 'step'), ([1, 2], 'step'), ([], 'step'), ([1, 2, 4], 'stop'), ([1, 2, 4], '')])
+@pytest.mark.parametrize(
+    'ys, label',
+    [
+        ([1, 2.05, 4], 'step'),
+        ([1, 2, 4.1], 'step'),
+        ([1, 2], 'step'),
+        ([], 'step'),
+        ([1, 2, 4], 'stop'),
+        ([1, 2, 4], ''),
+    ],
+)
 def test_a_changed_figure_is_told(ys, label, tmp_path, monkeypatch):
     monkeypatch.setattr(tool.tempfile, 'tempdir', str(tmp_path))
     told = tool.figures_differ(plot([1, 2, 4]), plot(ys, label))
@@ -163,9 +209,23 @@ def test_a_figure_that_is_off_by_rounding_passes():
     assert tool.figures_differ(plot([1, 2, 4]), plot([1, 2.0005, 4])) is None
 
 
-@pytest.mark.parametrize('a, b, same', [('1.23E-02', '1.24E-02', True), ('1.23E-02', '1.25E-02', False), ('1e-04', '2e-04', False), ('100', '101', False), ('0.5', '0.5', True), ('0.00', '0.01', False),
-                                        ('2.7182818', '2.7182900', True), ('-0.31', '0.31', False), ('3.0', '3', True), ('12.1', '10.2', False)])
-def test_numbers(a, b, same): assert tool.agree(a, b) == tool.agree(b, a) == same
+@pytest.mark.parametrize(
+    'a, b, same',
+    [
+        ('1.23E-02', '1.24E-02', True),
+        ('1.23E-02', '1.25E-02', False),
+        ('1e-04', '2e-04', False),
+        ('100', '101', False),
+        ('0.5', '0.5', True),
+        ('0.00', '0.01', False),
+        ('2.7182818', '2.7182900', True),
+        ('-0.31', '0.31', False),
+        ('3.0', '3', True),
+        ('12.1', '10.2', False),
+    ],
+)
+def test_numbers(a, b, same):
+    assert tool.agree(a, b) == tool.agree(b, a) == same
 
 
 # What a notebook can find out about its process. The modules are some that the server must not import.
@@ -200,7 +260,7 @@ print(json.dumps(facts))
 
 @forks
 def test_a_forked_kernel_is_like_a_new_process(kernels, new_process, tmp_path):
-    forked = json.loads(printed(kernels, tmp_path/'forked.ipynb', FACTS))
+    forked = json.loads(printed(kernels, tmp_path / 'forked.ipynb', FACTS))
     new = json.loads(new_process.result())
     assert Path(forked.pop('folder')) == tmp_path
     assert Path(new.pop('folder')).name.startswith('new')
@@ -226,21 +286,21 @@ def test_notebooks_share_nothing(kernels, tmp_path):
         print('left' in globals(), hasattr(builtins, 'left'), 'LEFT' in os.environ, 'left' in sys.path,
               'left' in sys.modules, os.getcwd() == '/', torch.get_default_dtype() != torch.float32,
               torch.initial_seed() == 1)"""
-    printed(kernels, tmp_path/'changes.ipynb', textwrap.dedent(change))
-    assert printed(kernels, tmp_path/'looks.ipynb', textwrap.dedent(look)).split() == 8*['False']
+    printed(kernels, tmp_path / 'changes.ipynb', textwrap.dedent(change))
+    assert printed(kernels, tmp_path / 'looks.ipynb', textwrap.dedent(look)).split() == 8 * ['False']
 
 
 def test_what_is_not_seeded_differs_between_kernels(kernels, tmp_path):
     cell = 'import random, numpy as np, torch\nprint(random.random(), np.random.rand(), torch.rand(1).item())'
     with ThreadPoolExecutor(2) as pool:
-        two = [pool.submit(printed, kernels, tmp_path/f'{i}.ipynb', cell) for i in range(2)]
+        two = [pool.submit(printed, kernels, tmp_path / f'{i}.ipynb', cell) for i in range(2)]
     pairs = zip(*(one.result().split() for one in two), strict=True)
     assert all(a != b for a, b in pairs)
 
 
 def test_a_temporary_folder_goes_with_its_kernel(kernels, tmp_path):
     cell = 'import tempfile\nfolder = tempfile.TemporaryDirectory()\nprint(folder.name)'
-    folder = Path(printed(kernels, tmp_path/'folder.ipynb', cell).strip())
+    folder = Path(printed(kernels, tmp_path / 'folder.ipynb', cell).strip())
     assert folder.is_absolute() and not folder.exists()
 
 
@@ -250,10 +310,10 @@ def test_a_kernel_that_dies_is_told_and_leaves_nothing(main, tmp_path, capsys):
         import os, signal, subprocess
         print(subprocess.Popen(['sleep', '60']).pid, os.getpid(), file=open('processes', 'w'), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)"""
-    assert main([str(written(tmp_path/'dies.ipynb', textwrap.dedent(cell)))]) == 1
+    assert main([str(written(tmp_path / 'dies.ipynb', textwrap.dedent(cell)))]) == 1
     out = capsys.readouterr().out
     assert 'cell c0' in out and 'Kernel died' in out
-    for pid in (tmp_path/'processes').read_text().split():
+    for pid in (tmp_path / 'processes').read_text().split():
         assert gone(int(pid))
 
 
@@ -295,10 +355,16 @@ STOPS = [('tool', 'SIGINT'), ('tool', 'SIGKILL'), ('server', 'SIGKILL'), ('tool'
 @pytest.fixture(scope='module')
 def tools(tmp_path_factory):
     "For each of STOPS, a tool whose notebook waits."
-    path = tmp_path_factory.mktemp('waits')/'waits.ipynb'
+    path = tmp_path_factory.mktemp('waits') / 'waits.ipynb'
     written(path, "import subprocess\nsubprocess.run(['sleep', '600'])")
-    tools = {stop: subprocess.Popen([sys.executable, '-c', TOOL, str(path), *stop[2:]],
-                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for stop in STOPS}
+    tools = {
+        stop: subprocess.Popen(
+            [sys.executable, '-c', TOOL, str(path), *stop[2:]],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for stop in STOPS
+    }
     yield tools
     for process in tools.values():
         process.kill()
@@ -320,7 +386,7 @@ def test_nothing_is_left_when_the_tool_is_stopped(stop, tools):
 @forks
 def test_without_a_server_kernels_are_new_processes(tmp_path, monkeypatch):
     thread = 'threading.Thread(target=time.sleep, args=[9], daemon=True)'
-    (tmp_path/'busy.py').write_text(f'import threading, time\n{thread}.start()')
+    (tmp_path / 'busy.py').write_text(f'import threading, time\n{thread}.start()')
     monkeypatch.setenv('PYTHONPATH', str(tmp_path))
     monkeypatch.setattr(kernel_server, 'PRELOADED', ['busy'])
     kernels, how = tool.start_kernels()

@@ -1,4 +1,5 @@
 "The pictures: what they show, in light and dark, large and small; and that drawing harms nobody."
+
 import io, random, subprocess, sys
 from types import SimpleNamespace
 
@@ -15,21 +16,36 @@ from fastlr.suggest import NoSuggestion
 BLUE, STYLES, SIZES = to_rgb('tab:blue'), ['default', 'dark_background'], [(3, 2), (10, 6)]
 
 
-def curve(edge=0.3, scale=1., n=100, lo=-7, hi=1, noise=0.03, high=5., seed=0, **kw):
+def curve(edge=0.3, scale=1.0, n=100, lo=-7, hi=1, noise=0.03, high=5.0, seed=0, **kw):
     "A sweep that falls at 1e-3 and is stopped beyond `edge`, if it gets there."
-    lrs = 10**np.linspace(lo, hi, n)
-    caused = 2.3 - 1.8/(1 + (1e-3/lrs)**1.5) + 30*np.maximum(lrs-edge, 0)**2
+    lrs = 10 ** np.linspace(lo, hi, n)
+    caused = 2.3 - 1.8 / (1 + (1e-3 / lrs) ** 1.5) + 30 * np.maximum(lrs - edge, 0) ** 2
     losses = np.r_[2.3, caused[:-1]] + np.random.default_rng(seed).normal(0, noise, n)
     stop = np.flatnonzero(losses > high)
-    m, kw = (stop[0]+1, dict(dict(stop_reason='diverged'), **kw)) if len(stop) else (n, kw)
-    return LRCurve(lrs[:m], scale*losses[:m], **kw)
+    m, kw = (stop[0] + 1, dict(dict(stop_reason='diverged'), **kw)) if len(stop) else (n, kw)
+    return LRCurve(lrs[:m], scale * losses[:m], **kw)
 
 
-def runs(n): return LRCurve.median([curve(edge, noise=0.1, seed=i) for i, edge in enumerate(np.geomspace(0.2, 0.5, n))])
-def flat(): return LRCurve(10**np.linspace(-6, 0, 60), np.ones(60))
-def legend(ax): return [t.get_text() for t in ax.get_legend().get_texts()]
-def line(ax, label): return next(l for l in ax.get_lines() if l.get_label() == label)
-def points(ax): return [l for l in ax.get_lines() if l.get_marker() == 'o']
+def runs(n):
+    return LRCurve.median(
+        [curve(edge, noise=0.1, seed=i) for i, edge in enumerate(np.geomspace(0.2, 0.5, n))]
+    )
+
+
+def flat():
+    return LRCurve(10 ** np.linspace(-6, 0, 60), np.ones(60))
+
+
+def legend(ax):
+    return [t.get_text() for t in ax.get_legend().get_texts()]
+
+
+def line(ax, label):
+    return next(l for l in ax.get_lines() if l.get_label() == label)
+
+
+def points(ax):
+    return [l for l in ax.get_lines() if l.get_marker() == 'o']
 
 
 def pixels(ax):
@@ -39,12 +55,19 @@ def pixels(ax):
     return plt.imread(io.BytesIO(png.getvalue()))[..., :3]
 
 
-def near(image, color, by=0.1): return int((np.abs(image - color).max(-1) < by).sum())
+def near(image, color, by=0.1):
+    return int((np.abs(image - color).max(-1) < by).sum())
 
 
 def contrast(a, b):
-    light = [np.dot([0.2126, 0.7152, 0.0722], [c/12.92 if c <= 0.04045 else ((c+0.055)/1.055)**2.4 for c in to_rgb(x)]) for x in (a, b)]
-    return (max(light)+0.05) / (min(light)+0.05)
+    light = [
+        np.dot(
+            [0.2126, 0.7152, 0.0722],
+            [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(x)],
+        )
+        for x in (a, b)
+    ]
+    return (max(light) + 0.05) / (min(light) + 0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -58,49 +81,78 @@ def no_show_and_no_figures_left(monkeypatch):
 @pytest.fixture
 def bounds(monkeypatch):
     "Drawing is tested here, not the analysis: bounds and a one-cycle maximum that are known beforehand."
-    monkeypatch.setattr(LRCurve, 'bounds', lambda self: SimpleNamespace(base_lr=1e-4, max_lr=1e-2, reason=''), raising=False)
-    monkeypatch.setattr(LRCurve, 'suggest', lambda self, rule='auto': SimpleNamespace(lr=3e-3, loss=1., one_cycle=2e-2))
+    monkeypatch.setattr(
+        LRCurve, 'bounds', lambda self: SimpleNamespace(base_lr=1e-4, max_lr=1e-2, reason=''), raising=False
+    )
+    monkeypatch.setattr(
+        LRCurve, 'suggest', lambda self, rule='auto': SimpleNamespace(lr=3e-3, loss=1.0, one_cycle=2e-2)
+    )
 
 
 # one curve
 
+
 def test_the_signature_that_others_rely_on():
     ax = plt.subplots()[1]
-    assert curve().plot('auto', 3, 4, 2., True, ax) is ax                      # in this order
+    assert curve().plot('auto', 3, 4, 2.0, True, ax) is ax  # in this order
     assert len(line(ax, 'single losses').get_xdata()) == len(curve()) - 1 - 3 - 4
     assert ax.xaxis.get_gridlines()[0].get_visible()
-    with pytest.raises(TypeError): curve().plot(False, 0, 0, None, False, ax, True)         # the rest by name
+    with pytest.raises(TypeError):
+        curve().plot(False, 0, 0, None, False, ax, True)  # the rest by name
 
 
-@pytest.mark.parametrize('draw', [lambda ax: curve().plot(True, ax=ax), lambda ax: runs(3).plot(ax=ax), lambda ax: plot_curves({'a': curve()}, ax=ax)])
+@pytest.mark.parametrize(
+    'draw',
+    [
+        lambda ax: curve().plot(True, ax=ax),
+        lambda ax: runs(3).plot(ax=ax),
+        lambda ax: plot_curves({'a': curve()}, ax=ax),
+    ],
+)
 def test_an_ax_that_is_given_is_used_and_no_other_is_made(draw):
     ax = plt.subplots()[1]
     assert draw(ax) is ax and len(plt.get_fignums()) == 1
     assert draw(None) is not ax and len(plt.get_fignums()) == 2
 
 
-@pytest.mark.parametrize('c', [curve(), curve(high=1e9), runs(3), runs(12), flat(), curve(n=3), LRCurve([1e-3, 1e-2], [1., 2.], shift=0),
-                               LRCurve(10**np.linspace(-5, 0, 50), np.r_[np.linspace(2, -1, 40), 10.**np.arange(280, 290)]),
-                               LRCurve(np.linspace(1e-4, 1, 50), np.linspace(2, 1, 50), settings=dict(mode='linear'))], ids=repr)
+@pytest.mark.parametrize(
+    'c',
+    [
+        curve(),
+        curve(high=1e9),
+        runs(3),
+        runs(12),
+        flat(),
+        curve(n=3),
+        LRCurve([1e-3, 1e-2], [1.0, 2.0], shift=0),
+        LRCurve(10 ** np.linspace(-5, 0, 50), np.r_[np.linspace(2, -1, 40), 10.0 ** np.arange(280, 290)]),
+        LRCurve(np.linspace(1e-4, 1, 50), np.linspace(2, 1, 50), settings=dict(mode='linear')),
+    ],
+    ids=repr,
+)
 def test_everything_that_is_drawn_is_finite(c, recwarn):
     ax = c.plot(suggestion=True)
-    for l in ax.get_lines(): assert np.isfinite(np.asarray(l.get_xydata(), dtype=float)).all()
-    for band in ax.collections: assert all(np.isfinite(p.vertices).all() for p in band.get_paths())
+    for l in ax.get_lines():
+        assert np.isfinite(np.asarray(l.get_xydata(), dtype=float)).all()
+    for band in ax.collections:
+        assert all(np.isfinite(p.vertices).all() for p in band.get_paths())
     assert np.isfinite([*ax.get_xlim(), *ax.get_ylim()]).all() and pixels(ax).std() > 0
     assert not [w for w in recwarn if not issubclass(w.category, DeprecationWarning)]
 
 
 def test_no_line_where_all_losses_are_cut_off():
-    c = curve(high=1e9)                                                         # goes on and on after the edge
+    c = curve(high=1e9)  # goes on and on after the edge
     assert line(c.plot(), 'smoothed').get_xdata()[-1] < 1 < c.lrs[-2]
 
 
 def test_the_line_is_what_was_judged_whatever_is_skipped():
     c = curve()
-    whole, part = (line(c.plot(**kw), 'smoothed').get_xydata() for kw in ({}, dict(skip_start=30, skip_end=20)))
-    assert np.array_equal(part, whole[30:len(c)-1-20])
+    whole, part = (
+        line(c.plot(**kw), 'smoothed').get_xydata() for kw in ({}, dict(skip_start=30, skip_end=20))
+    )
+    assert np.array_equal(part, whole[30 : len(c) - 1 - 20])
     twice = line(c.plot(k=2), 'smoothed').get_ydata()
-    assert np.abs(np.diff(twice, 2)).sum() < 0.8*np.abs(np.diff(whole[:, 1], 2)).sum()         # smoother
+    assert np.abs(np.diff(twice, 2)).sum() < 0.8 * np.abs(np.diff(whole[:, 1], 2)).sum()  # smoother
 
 
 @pytest.mark.parametrize('kw', [{}, dict(k=3)])
@@ -110,29 +162,50 @@ def test_the_points_lie_on_the_line_and_carry_the_rate(kw):
     z = line(ax, 'smoothed')
     for p, rule in zip(points(ax), ('auto', 'steep', 'minimum')):
         lr = c.suggest(rule).lr
-        assert p.get_xdata()[0] == lr and p.get_color() == MARKS[rule][0] and p.get_label() == f"{MARKS[rule][1]}: {lr:.2e}"
-        assert p.get_ydata()[0] == pytest.approx(np.interp(np.log10(lr), np.log10(z.get_xdata()), z.get_ydata()))
+        assert (
+            p.get_xdata()[0] == lr
+            and p.get_color() == MARKS[rule][0]
+            and p.get_label() == f"{MARKS[rule][1]}: {lr:.2e}"
+        )
+        assert p.get_ydata()[0] == pytest.approx(
+            np.interp(np.log10(lr), np.log10(z.get_xdata()), z.get_ydata())
+        )
     assert len(points(ax)) == 3 and points(flat().plot(suggestion=True)) == []
 
 
 def test_a_rule_of_ones_own_has_a_point_with_its_name():
-    def mine(lrs, losses): return curve().suggest('steep')
+    def mine(lrs, losses):
+        return curve().suggest('steep')
+
     assert legend(curve().plot(suggestion=mine))[-1].startswith('mine: ')
 
 
 def test_bounds_and_one_cycle(bounds, monkeypatch):
     ax = curve().plot(suggestion='one_cycle', bounds=True)
     assert legend(ax)[-2:] == ['one-cycle: 2.00e-02', 'cyclical: 1.0e-04 to 1.0e-02']
-    (p,) = points(ax); z = line(ax, 'smoothed')
-    assert p.get_ydata()[0] == pytest.approx(np.interp(np.log10(2e-2), np.log10(z.get_xdata()), z.get_ydata()))
+    (p,) = points(ax)
+    z = line(ax, 'smoothed')
+    assert p.get_ydata()[0] == pytest.approx(
+        np.interp(np.log10(2e-2), np.log10(z.get_xdata()), z.get_ydata())
+    )
     shade = ax.patches[0].get_extents().transformed(ax.transData.inverted())
     assert (shade.x0, shade.x1) == pytest.approx((1e-4, 1e-2))
-    def none(self): raise NoSuggestion('no')
+
+    def none(self):
+        raise NoSuggestion('no')
+
     monkeypatch.setattr(LRCurve, 'bounds', none)
-    assert not curve().plot(bounds=True).patches                                # nothing to shade, and no error
+    assert not curve().plot(bounds=True).patches  # nothing to shade, and no error
 
 
-@pytest.mark.parametrize('n, label', [(2, 'lowest to highest of 2 smoothed runs'), (8, 'lowest to highest of 8 smoothed runs'), (9, 'middle half of 9 smoothed runs')])
+@pytest.mark.parametrize(
+    'n, label',
+    [
+        (2, 'lowest to highest of 2 smoothed runs'),
+        (8, 'lowest to highest of 8 smoothed runs'),
+        (9, 'middle half of 9 smoothed runs'),
+    ],
+)
 def test_the_band_holds_the_line_and_opens_where_a_run_leaves(n, label):
     c = runs(n)
     ax = c.plot(skip_start=5)
@@ -140,14 +213,14 @@ def test_the_band_holds_the_line_and_opens_where_a_run_leaves(n, label):
     edge = ax.collections[0].get_paths()[0]
     ends = edge.get_extents()
     assert ends.x0 == pytest.approx(c.lrs[5]) and ends.y0 >= ax.get_ylim()[0]
-    assert ends.y1 == pytest.approx(ax.get_ylim()[1])                           # at the top of the picture, not in the middle
+    assert ends.y1 == pytest.approx(ax.get_ylim()[1])  # at the top of the picture, not in the middle
     inside = [edge.contains_point((x, y), radius=0) for x, y in line(ax, 'smoothed').get_xydata()[5:60]]
-    assert np.mean(inside) > 0.6                                                # the smoothed median is no smoothed run: mostly
+    assert np.mean(inside) > 0.6  # the smoothed median is no smoothed run: mostly
 
 
-@pytest.mark.parametrize('levels, low, high', [((1., 1., 0.5), 0.5, 1.), (range(1, 10), 3., 7.)])
+@pytest.mark.parametrize('levels, low, high', [((1.0, 1.0, 0.5), 0.5, 1.0), (range(1, 10), 3.0, 7.0)])
 def test_the_band_is_in_the_picture_also_below_the_lowest_median(levels, low, high):
-    lrs = 10**np.linspace(-6, 0, 60)
+    lrs = 10 ** np.linspace(-6, 0, 60)
     c = LRCurve.median([LRCurve(lrs, np.full(60, float(v))) for v in levels])
     c = LRCurve(lrs, np.linspace(10, 0.9, 60), runs=c.runs)
     ax = c.plot()
@@ -155,41 +228,61 @@ def test_the_band_is_in_the_picture_also_below_the_lowest_median(levels, low, hi
     assert (edge.y0, edge.y1) == pytest.approx((low, high)) and ax.get_ylim()[0] <= low
 
 
-@pytest.mark.parametrize('reason, word', [('diverged', 'diverged'), ('non-finite', 'not finite'), ('end', None), ('data', None), ('interrupted', None)])
+@pytest.mark.parametrize(
+    'reason, word',
+    [
+        ('diverged', 'diverged'),
+        ('non-finite', 'not finite'),
+        ('end', None),
+        ('data', None),
+        ('interrupted', None),
+    ],
+)
 def test_divergence_is_marked_at_the_last_rate(reason, word):
     c = curve(stop_reason=reason)
     ax = c.plot(skip_end=5)
     assert [t.get_text() for t in ax.texts] == ([word] if word else [])
     marks = [l for l in ax.get_lines() if l.get_linestyle() == ':']
     assert [l.get_xdata()[0] for l in marks] == ([c.lrs[-1]] if word else [])
-    assert c.plot(skip_end=40).get_xlim()[1] < 1e-2 and not c.plot(skip_end=40).texts       # a closer look stays close
+    assert (
+        c.plot(skip_end=40).get_xlim()[1] < 1e-2 and not c.plot(skip_end=40).texts
+    )  # a closer look stays close
 
 
 @pytest.mark.parametrize('size', SIZES)
 def test_the_word_at_the_mark_has_room(size):
     ax = plt.subplots(figsize=size, layout='constrained')[1]
-    curve().plot(skip_start=10, skip_end=5, ax=ax); pixels(ax)
+    curve().plot(skip_start=10, skip_end=5, ax=ax)
+    pixels(ax)
     word, frame = ax.texts[0].get_window_extent(), ax.get_window_extent()
     assert word.x1 < frame.x1 - 2 and word.y1 < frame.y1 and word.y0 > frame.y0
 
 
 # the axis
 
+
 @pytest.mark.parametrize('size', [*SIZES, (4, 3), (6.4, 4)])
-@pytest.mark.parametrize('lo, hi', [(-7, 1), (-9, 2), (-5, -2), (-3.8, -2.3), (-3.5, -2.6), (-3.2, -2.9), (-3.05, -3)])
+@pytest.mark.parametrize(
+    'lo, hi', [(-7, 1), (-9, 2), (-5, -2), (-3.8, -2.3), (-3.5, -2.6), (-3.2, -2.9), (-3.05, -3)]
+)
 def test_ticks_can_be_read(lo, hi, size):
     ax = plt.subplots(figsize=size, layout='constrained')[1]
-    curve(lo=lo, hi=hi, n=50).plot(ax=ax); pixels(ax)
+    curve(lo=lo, hi=hi, n=50).plot(ax=ax)
+    pixels(ax)
     a, b = ax.get_xlim()
     seen = [t.label1 for t in ax.xaxis.get_major_ticks() if a <= t.get_loc() <= b and t.label1.get_text()]
     assert 2 <= len(seen) and ax.get_xscale() == 'log'
     boxes = sorted((t.get_window_extent().x0, t.get_window_extent().x1) for t in seen)
-    assert all(one[1] < two[0] for one, two in zip(boxes, boxes[1:])), [t.get_text() for t in seen]     # none on another
+    assert all(one[1] < two[0] for one, two in zip(boxes, boxes[1:])), [
+        t.get_text() for t in seen
+    ]  # none on another
     assert not any(t.label1.get_text() for t in ax.xaxis.get_minor_ticks())
-    if hi-lo > 2: assert all(np.log10(t.get_loc()) % 1 < 1e-9 for t in ax.xaxis.get_major_ticks())
+    if hi - lo > 2:
+        assert all(np.log10(t.get_loc()) % 1 < 1e-9 for t in ax.xaxis.get_major_ticks())
 
 
 # saved, on white and on black
+
 
 @pytest.mark.parametrize('style', STYLES)
 @pytest.mark.parametrize('size', SIZES)
@@ -198,27 +291,34 @@ def test_what_is_saved_after_trimming_is_not_blank(style, size):
         empty, ax = (plt.subplots(figsize=size, layout='constrained')[1] for _ in range(2))
         runs(3).plot(True, 40, 10, ax=ax)
         image, blank = pixels(ax), pixels(empty)
-        band = 0.35*np.array(BLUE) + 0.65*np.array(to_rgb(ax.get_facecolor()))
-    wide = size[0]*100
-    assert near(image, BLUE) > wide > near(blank, BLUE)                         # the line: two points thick, most of the width
-    assert near(image, band, 0.03) > wide/4 > near(blank, band, 0.03)
-    for rule in ('steep', 'auto'): assert near(image, to_rgb(MARKS[rule][0])) > 50 > near(blank, to_rgb(MARKS[rule][0]))
+        band = 0.35 * np.array(BLUE) + 0.65 * np.array(to_rgb(ax.get_facecolor()))
+    wide = size[0] * 100
+    assert near(image, BLUE) > wide > near(blank, BLUE)  # the line: two points thick, most of the width
+    assert near(image, band, 0.03) > wide / 4 > near(blank, band, 0.03)
+    for rule in ('steep', 'auto'):
+        assert near(image, to_rgb(MARKS[rule][0])) > 50 > near(blank, to_rgb(MARKS[rule][0]))
 
 
 @pytest.mark.parametrize('style', STYLES)
 def test_every_colour_stands_out_from_the_background(style, bounds):
     with plt.style.context(style):
-        axs = curve().plot([*MARKS], bounds=True), plot_curves({i: curve(seed=i) for i in range(4)}, suggestion=True)
+        axs = (
+            curve().plot([*MARKS], bounds=True),
+            plot_curves({i: curve(seed=i) for i in range(4)}, suggestion=True),
+        )
         for ax in axs:
-            for artist in (*ax.get_lines(), *ax.texts): assert contrast(artist.get_color(), ax.get_facecolor()) > 2, artist
-            for p in points(ax): assert p.get_markeredgecolor() == ax.get_facecolor()
+            for artist in (*ax.get_lines(), *ax.texts):
+                assert contrast(artist.get_color(), ax.get_facecolor()) > 2, artist
+            for p in points(ax):
+                assert p.get_markeredgecolor() == ax.get_facecolor()
             assert contrast(ax.get_legend().get_texts()[0].get_color(), ax.get_facecolor()) > 2
 
 
 # several curves
 
+
 def test_curves_each_have_a_colour_and_their_rate():
-    curves = {'wd 0': curve(2.), 0.01: curve(0.3, seed=1), 'flat': flat()}
+    curves = {'wd 0': curve(2.0), 0.01: curve(0.3, seed=1), 'flat': flat()}
     ax = plot_curves(curves, suggestion=True)
     rate = [curves[k].suggest().lr for k in ('wd 0', 0.01)]
     assert legend(ax) == [f"wd 0: {rate[0]:.2e}", f"0.01: {rate[1]:.2e}", 'flat: no suggestion']
@@ -226,48 +326,76 @@ def test_curves_each_have_a_colour_and_their_rate():
     colors = [line(ax, label).get_color() for label in legend(ax)]
     assert len(set(colors)) == 3 and [p.get_color() for p in points(ax)] == colors[:2]
     assert legend(plot_curves(curves)) == ['wd 0', '0.01', 'flat'] and not points(plot_curves(curves))
-    assert points(plot_curves(curves, suggestion='steep'))[0].get_xdata()[0] == curves['wd 0'].suggest('steep').lr
+    assert (
+        points(plot_curves(curves, suggestion='steep'))[0].get_xdata()[0]
+        == curves['wd 0'].suggest('steep').lr
+    )
 
 
 def test_limits_show_every_curve_and_no_explosion():
-    small, large = curve(high=1e9, scale=0.01), curve(lo=-4, hi=2, scale=10.)
-    exploded = LRCurve(small.lrs, np.r_[small.losses[:-5], 10.**np.arange(10, 15)])
+    small, large = curve(high=1e9, scale=0.01), curve(lo=-4, hi=2, scale=10.0)
+    exploded = LRCurve(small.lrs, np.r_[small.losses[:-5], 10.0 ** np.arange(10, 15)])
     for pair in ({'a': exploded, 'b': large}, {'b': large, 'a': exploded}):
         ax = plot_curves(pair)
         low, high = ax.get_ylim()
-        assert low < 0.01*0.5 and 23 < high < 60
+        assert low < 0.01 * 0.5 and 23 < high < 60
         assert ax.get_xlim()[0] < 1e-7 and ax.get_xlim()[1] > large.lrs[-2]
     one, other = ((ax := plot_curves({'a': c})).get_ylim() for c in (curve(), curve(scale=1e-3)))
-    assert np.allclose(np.array(one)/1e3, other)                                # whatever the unit of the loss
+    assert np.allclose(np.array(one) / 1e3, other)  # whatever the unit of the loss
 
 
-@pytest.mark.parametrize('kw, kind, words', [
-    (dict(curves={}), ValueError, r"curves is {}.*pass at least one"),
-    (dict(curves=[1, 2]), TypeError, r"curves must be a dict of label: curve, got \[1, 2\]"),
-    (dict(curves={'wd': 3}), TypeError, r"curves\['wd'\] must be an LRCurve.*got 3"),
-    (dict(curves={'wd': flat()}, suggestion=['auto', 'steep']), TypeError, r"suggestion must be True or one rule, got \['auto', 'steep'\]"),
-    (dict(curves={'wd': flat(), 'x': curve(n=20)}, skip_start=15, skip_end=5), ValueError, r"curves\['x'\].*skip_start=15 and skip_end=5"),
-    (dict(curves={'wd': curve()}, suggestion='best'), ValueError, r"unknown rule 'best'"),
-    (dict(curves={'wd': curve()}, k=-1), ValueError, r"k must be above zero, got -1")])
+@pytest.mark.parametrize(
+    'kw, kind, words',
+    [
+        (dict(curves={}), ValueError, r"curves is {}.*pass at least one"),
+        (dict(curves=[1, 2]), TypeError, r"curves must be a dict of label: curve, got \[1, 2\]"),
+        (dict(curves={'wd': 3}), TypeError, r"curves\['wd'\] must be an LRCurve.*got 3"),
+        (
+            dict(curves={'wd': flat()}, suggestion=['auto', 'steep']),
+            TypeError,
+            r"suggestion must be True or one rule, got \['auto', 'steep'\]",
+        ),
+        (
+            dict(curves={'wd': flat(), 'x': curve(n=20)}, skip_start=15, skip_end=5),
+            ValueError,
+            r"curves\['x'\].*skip_start=15 and skip_end=5",
+        ),
+        (dict(curves={'wd': curve()}, suggestion='best'), ValueError, r"unknown rule 'best'"),
+        (dict(curves={'wd': curve()}, k=-1), ValueError, r"k must be above zero, got -1"),
+    ],
+)
 def test_what_cannot_be_drawn_is_refused_and_leaves_no_figure(kw, kind, words):
-    with pytest.raises(kind, match=words): plot_curves(**kw)
+    with pytest.raises(kind, match=words):
+        plot_curves(**kw)
     assert not plt.get_fignums()
 
 
-@pytest.mark.parametrize('kw, words', [(dict(skip_start=60, skip_end=40), 'skip_start=60 and skip_end=40'), (dict(skip_start=-1), 'skip_start'),
-                                       (dict(skip_start=98), 'skip_start=98 and skip_end=0 leave 1 points'),
-                                       (dict(k=0), 'k must be above zero, got 0'), (dict(suggestion='best'), "unknown rule 'best'")])
+@pytest.mark.parametrize(
+    'kw, words',
+    [
+        (dict(skip_start=60, skip_end=40), 'skip_start=60 and skip_end=40'),
+        (dict(skip_start=-1), 'skip_start'),
+        (dict(skip_start=98), 'skip_start=98 and skip_end=0 leave 1 points'),
+        (dict(k=0), 'k must be above zero, got 0'),
+        (dict(suggestion='best'), "unknown rule 'best'"),
+    ],
+)
 def test_one_curve_refuses_before_there_is_a_figure(kw, words):
-    with pytest.raises(ValueError, match=words): curve(high=1e9).plot(**kw)
+    with pytest.raises(ValueError, match=words):
+        curve(high=1e9).plot(**kw)
     assert not plt.get_fignums()
 
 
 # while the sweep runs
 
+
 class Clock:
     "It stands still unless it is moved."
-    now = 0.
-    def __call__(self): return self.now
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
 
 
 @pytest.fixture
@@ -280,71 +408,107 @@ def shown(monkeypatch):
     return out
 
 
-@pytest.mark.parametrize('slow, pause', [(0., 0.5), (0.125, 0.5), (0.25, 0.75)])
+@pytest.mark.parametrize('slow, pause', [(0.0, 0.5), (0.125, 0.5), (0.25, 0.75)])
 def test_live_draws_at_most_every_half_second_and_a_quarter_of_the_time(shown, monkeypatch, slow, pause):
     clock, c, drawn = Clock(), curve(), []
     live, plot = LivePlot(clock=clock), LRCurve.plot
-    def takes_its_time(self, *args, **kwargs): clock.now += slow; return plot(self, *args, **kwargs)
+
+    def takes_its_time(self, *args, **kwargs):
+        clock.now += slow
+        return plot(self, *args, **kwargs)
+
     monkeypatch.setattr(LRCurve, 'plot', takes_its_time)
     for n in range(1, 41):
         clock.now += 0.125
         live.update(LRCurve(c.lrs[:n], c.losses[:n]))
-        if len(shown) > len(drawn): drawn.append(clock.now)
-    assert len(drawn) == live.drawings > 3 and drawn[0] == 3*0.125 + slow       # the first line takes three losses: two aligned
+        if len(shown) > len(drawn):
+            drawn.append(clock.now)
+    assert (
+        len(drawn) == live.drawings > 3 and drawn[0] == 3 * 0.125 + slow
+    )  # the first line takes three losses: two aligned
     assert all(b - a == pause + slow for a, b in zip(drawn, drawn[1:]))
 
 
 def test_live_shows_what_is_still_to_come_and_ends_with_the_suggestions(shown):
-    c = curve(settings=dict(end_lr=[0.1, 10.]))
+    c = curve(settings=dict(end_lr=[0.1, 10.0]))
     live = LivePlot(every=0, clock=Clock())
     live.update(LRCurve(c.lrs[:50], c.losses[:50], settings=c.settings))
     assert live.ax.get_xlim()[1] == 10 and not points(live.ax)
     live.close(c)
-    assert live.ax.get_xlim()[1] < 10 and len(points(live.ax)) == 3 and len(shown) == 2 and shown[1][:4] == b'\x89PNG'
-    live.update(c); live.close(c); live.close()
-    assert len(shown) == 2 and not live.due                                     # after the end nothing happens
-    assert not plt.get_fignums()                                                # and pyplot knows of no figure
+    assert (
+        live.ax.get_xlim()[1] < 10
+        and len(points(live.ax)) == 3
+        and len(shown) == 2
+        and shown[1][:4] == b'\x89PNG'
+    )
+    live.update(c)
+    live.close(c)
+    live.close()
+    assert len(shown) == 2 and not live.due  # after the end nothing happens
+    assert not plt.get_fignums()  # and pyplot knows of no figure
 
 
 def test_live_takes_the_picture_away_if_there_is_no_curve(shown):
     for last in (None, LRCurve([], [])):
         live = LivePlot(every=0, clock=Clock())
-        live.update(curve()); live.close(last)
+        live.update(curve())
+        live.close(last)
         assert shown[-1] is None and live.error is None
 
 
 def test_live_draws_on_the_ax_that_it_is_given(shown):
     ax = plt.subplots()[1]
     live = LivePlot(ax, every=0, clock=Clock())
-    for _ in range(3): live.update(curve())
-    assert live.drawings == 3 and live.ax is ax and len(plt.get_fignums()) == 1 and len(ax.get_lines()) == 3      # cleared: dots, line, stop
+    for _ in range(3):
+        live.update(curve())
+    assert (
+        live.drawings == 3 and live.ax is ax and len(plt.get_fignums()) == 1 and len(ax.get_lines()) == 3
+    )  # cleared: dots, line, stop
 
 
 @pytest.mark.filterwarnings('error')
 def test_no_error_in_drawing_gets_out(shown, monkeypatch, capsys):
     calls = []
-    def fails(self, *args, **kwargs): calls.append(1); raise OSError('no such font')
+
+    def fails(self, *args, **kwargs):
+        calls.append(1)
+        raise OSError('no such font')
+
     monkeypatch.setattr(LRCurve, 'plot', fails)
     live = LivePlot(every=0, clock=Clock())
-    for _ in range(3): live.update(curve())
+    for _ in range(3):
+        live.update(curve())
     live.close(curve())
-    assert len(calls) == 1 and shown == [] and isinstance(live.error, OSError)  # tried once, not in every batch
+    assert (
+        len(calls) == 1 and shown == [] and isinstance(live.error, OSError)
+    )  # tried once, not in every batch
     assert capsys.readouterr().out.count('no such font') == 1
-    monkeypatch.setattr(sys, 'stdout', None); monkeypatch.setattr('builtins.print', fails)
-    LivePlot(every=0, clock=Clock()).update(curve())                                           # not even if nothing can be said
+    monkeypatch.setattr(sys, 'stdout', None)
+    monkeypatch.setattr('builtins.print', fails)
+    LivePlot(every=0, clock=Clock()).update(curve())  # not even if nothing can be said
 
 
 def test_ctrl_c_in_a_drawing_gets_out(shown, monkeypatch):
-    def interrupted(self, *args, **kwargs): raise KeyboardInterrupt
+    def interrupted(self, *args, **kwargs):
+        raise KeyboardInterrupt
+
     monkeypatch.setattr(LRCurve, 'plot', interrupted)
-    with pytest.raises(KeyboardInterrupt): LivePlot(every=0, clock=Clock()).update(curve())
+    with pytest.raises(KeyboardInterrupt):
+        LivePlot(every=0, clock=Clock()).update(curve())
 
 
 def test_drawing_draws_no_random_numbers(shown):
     import torch
-    state = lambda: (random.getstate(), np.random.get_state()[1].tolist(), np.random.get_state()[2], torch.get_rng_state().tolist())
+
+    state = lambda: (
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        np.random.get_state()[2],
+        torch.get_rng_state().tolist(),
+    )
     before, live = state(), LivePlot(every=0, clock=Clock())
-    live.update(runs(3)); live.close(runs(3))
+    live.update(runs(3))
+    live.close(runs(3))
     assert state() == before and live.drawings == 2
 
 
@@ -357,7 +521,9 @@ from fastlr.plot import LivePlot
 live = LivePlot(); live.update(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.])); live.close(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.]))
 print(live.drawings, live.error, live.due, 'matplotlib' in sys.modules)"""
     for where in ('python', 'terminal'):
-        out = subprocess.run([sys.executable, '-c', code, where], capture_output=True, text=True, check=True).stdout
+        out = subprocess.run(
+            [sys.executable, '-c', code, where], capture_output=True, text=True, check=True
+        ).stdout
         assert out == '0 None False False\n', where
 
 
@@ -365,9 +531,21 @@ def test_in_a_notebook_one_display_is_updated_in_place(monkeypatch):
     display = pytest.importorskip('IPython.display')
     seen = []
     handle = SimpleNamespace(update=lambda obj: seen.append(('update', type(obj).__name__)))
-    def fake(obj, display_id=None): seen.append(('display', type(obj).__name__, display_id)); return handle
+
+    def fake(obj, display_id=None):
+        seen.append(('display', type(obj).__name__, display_id))
+        return handle
+
     monkeypatch.setattr(display, 'display', fake)
-    monkeypatch.setitem(sys.modules, 'IPython', SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1), display=display))
+    monkeypatch.setitem(
+        sys.modules,
+        'IPython',
+        SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1), display=display),
+    )
     live = LivePlot(every=0, clock=Clock())
-    live.update(curve()); live.update(curve()); live.close()
-    assert seen == [('display', 'Image', True), ('update', 'Image'), ('update', 'HTML')] and live.error is None
+    live.update(curve())
+    live.update(curve())
+    live.close()
+    assert (
+        seen == [('display', 'Image', True), ('update', 'Image'), ('update', 'HTML')] and live.error is None
+    )

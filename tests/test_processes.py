@@ -3,6 +3,7 @@
 There are two and three of them, and four too in a thorough run. They are launched once, and run all
 scenarios of `scenarios/` one after another; `pytest -s` shows how long each takes. A test here looks at what
 each process has made of one of them, or of a few."""
+
 import re
 
 import numpy as np
@@ -15,9 +16,22 @@ from scenarios import faults, name_of, plain, sharded
 from scenarios.plain import batches
 
 TWO = 'plain', 'sharded', 'faults', 'accelerate', 'transformers', 'lightning'
-MORE = (plain.usual, plain.nan_in_one, plain.shorter, plain.later_training, plain.first_training,
-        sharded.curve, sharded.later_training, faults.bad_loss, faults.bad_loading, faults.usual_again,
-        'accelerate.curve', 'accelerate.later_plain', 'accelerate.unreadable', 'accelerate.again')
+MORE = (
+    plain.usual,
+    plain.nan_in_one,
+    plain.shorter,
+    plain.later_training,
+    plain.first_training,
+    sharded.curve,
+    sharded.later_training,
+    faults.bad_loss,
+    faults.bad_loading,
+    faults.usual_again,
+    'accelerate.curve',
+    'accelerate.later_plain',
+    'accelerate.unreadable',
+    'accelerate.again',
+)
 
 
 def launched(tmp_path_factory, world_size, scenarios):
@@ -49,57 +63,72 @@ def same_curve(found, scenario):
     "The curve and the suggestion of all processes."
     a, *others = found.curves(scenario)
     check_same(a, *others)
-    for b in others: assert a.suggest() == b.suggest()
+    for b in others:
+        assert a.suggest() == b.suggest()
     return a
 
 
 def check_told(errors, bad, words):
     "Check that one process raises `words`, and that the others are told."
     for rank, error in enumerate(errors):
-        if rank == bad: assert error.startswith(words)
-        else: assert error.startswith(f'RuntimeError: LRSweep: process {bad} has failed ({words}')
+        if rank == bad:
+            assert error.startswith(words)
+        else:
+            assert error.startswith(f'RuntimeError: LRSweep: process {bad} has failed ({words}')
 
 
 def test_all_processes_end_well(two, more):
-    for found in (two, *more): found.check_end()
+    for found in (two, *more):
+        found.check_end()
 
 
 # find_lr, LRSweep and a learner
 
-@pytest.mark.parametrize('scenario, points, reason', [
-    (plain.usual, None, 'diverged'),
-    (plain.ten_at_a_time, None, 'diverged'),
-    (plain.shorter, 7, 'data'),
-    (plain.shorter_ten, 13, 'data'),
-    (plain.rest_of_a_window, 3, 'data'),
-    (plain.uneven_lists, 20, 'end'),
-    (plain.leftovers, 7, 'data'),
-    (plain.floats, 10, 'end'),
-    (plain.nan_in_one, 5, 'non-finite'),
-    (plain.left, 5, 'interrupted'),
-    (plain.skipped_in_one, 10, 'end'),
-    (plain.in_a_learner, 7, 'data'),
-    (sharded.curve, None, 'diverged'),
-    (sharded.on_disk, None, 'diverged'),
-    (faults.usual_again, None, 'diverged'),
-], ids=lambda x: name_of(x) if callable(x) else None)
+
+@pytest.mark.parametrize(
+    'scenario, points, reason',
+    [
+        (plain.usual, None, 'diverged'),
+        (plain.ten_at_a_time, None, 'diverged'),
+        (plain.shorter, 7, 'data'),
+        (plain.shorter_ten, 13, 'data'),
+        (plain.rest_of_a_window, 3, 'data'),
+        (plain.uneven_lists, 20, 'end'),
+        (plain.leftovers, 7, 'data'),
+        (plain.floats, 10, 'end'),
+        (plain.nan_in_one, 5, 'non-finite'),
+        (plain.left, 5, 'interrupted'),
+        (plain.skipped_in_one, 10, 'end'),
+        (plain.in_a_learner, 7, 'data'),
+        (sharded.curve, None, 'diverged'),
+        (sharded.on_disk, None, 'diverged'),
+        (faults.usual_again, None, 'diverged'),
+    ],
+    ids=lambda x: name_of(x) if callable(x) else None,
+)
 def test_one_answer_on_all_processes(two, scenario, points, reason):
     """fastai #2485, Lightning #19611, pytorch-lr-finder #64: each process stopped where its own loss did, and
     the others waited for it."""
     a, b = two.curves(scenario)
     check_same(a, b)
     assert a.stop_reason == reason
-    if points is None: assert a.suggest().lr == b.suggest().lr
-    else: assert len(a) == points
+    if points is None:
+        assert a.suggest().lr == b.suggest().lr
+    else:
+        assert len(a) == points
 
 
-@pytest.mark.parametrize('scenario, points', [
-    (plain.usual, None),
-    (plain.nan_in_one, 5),
-    (plain.shorter, 7),
-    (sharded.curve, None),
-    (faults.usual_again, None),
-], ids=lambda x: name_of(x) if callable(x) else None)
+@pytest.mark.parametrize(
+    'scenario, points',
+    [
+        (plain.usual, None),
+        (plain.nan_in_one, 5),
+        (plain.shorter, 7),
+        (sharded.curve, None),
+        (faults.usual_again, None),
+    ],
+    ids=lambda x: name_of(x) if callable(x) else None,
+)
 def test_one_answer_on_three(more, scenario, points):
     for found in more:
         a, *others = found.curves(scenario)
@@ -129,11 +158,12 @@ def test_what_is_sharded_gives_the_same_curve(two):
     a, b = two.curves(sharded.curve)[0], two.curves(sharded.on_disk)[0]
     check_same(a, b)
     assert np.allclose(a.losses[:36], whole.losses[:36], rtol=1e-4)
-    assert abs(np.log10(a.suggest().lr/whole.suggest().lr)) < 0.02
+    assert abs(np.log10(a.suggest().lr / whole.suggest().lr)) < 0.02
 
 
 def test_the_check_fails_where_nothing_is_reduced(two):
-    with pytest.raises(AssertionError): check_same(*two.curves(plain.apart))
+    with pytest.raises(AssertionError):
+        check_same(*two.curves(plain.apart))
 
 
 def test_a_process_can_sweep_alone(two):
@@ -148,6 +178,7 @@ WORDS = {
 # Each fault, and the process in which it takes place.
 PLACES = [*((f, 1) for f in faults.FAULTS), *((f, 0) for f in faults.SWAPPED)]
 
+
 @pytest.mark.parametrize('scenario, bad', PLACES, ids=lambda x: name_of(x) if callable(x) else str(x))
 def test_an_error_in_one_process_ends_the_sweep_in_all(two, scenario, bad):
     errors = two(scenario if bad else f'{name_of(scenario)}_in_0')
@@ -159,15 +190,16 @@ def test_an_error_in_one_of_three(more, scenario):
     "In all of them but the first."
     for found in more:
         first, *others = found(scenario)
-        assert others == ['Bad: in one process']*(found.world_size - 1)
+        assert others == ['Bad: in one process'] * (found.world_size - 1)
         assert re.match(r'RuntimeError: LRSweep: process [123] has failed \(Bad: in one process', first)
 
 
 def test_an_error_in_all_processes_is_the_same_in_all(two):
-    assert two(faults.bad_everywhere) == ['Bad: in one process']*2
+    assert two(faults.bad_everywhere) == ['Bad: in one process'] * 2
 
 
 LATER = [plain.later_training, plain.first_training, sharded.later_training]
+
 
 @pytest.mark.parametrize('scenario', LATER, ids=name_of)
 def test_later_training_is_the_same(two, more, scenario):
@@ -177,6 +209,7 @@ def test_later_training_is_the_same(two, more, scenario):
 
 
 # Accelerate
+
 
 @pytest.mark.parametrize('name', ['curve', 'accumulated', 'bf16', 'uneven', 'again'])
 def test_one_curve_in_all_processes(two, name):
@@ -193,7 +226,8 @@ def test_processes_share_the_batches_out(two):
 
 @pytest.mark.parametrize('name', ['plain', 'accumulated', 'workers', 'clipped'])
 def test_later_training_is_the_same_bit_for_bit(two, name):
-    for same, _ in two(f'accelerate.later_{name}'): assert same
+    for same, _ in two(f'accelerate.later_{name}'):
+        assert same
 
 
 def test_an_error_in_one_process_ends_the_sweep_in_all_and_the_next_one_works(two, more):
@@ -219,6 +253,7 @@ def test_only_the_first_process_prints(two):
 def test_validation_is_the_mean_over_all(two):
     a, b = two('accelerate.validate')
     from scenarios.accelerate import small_net
+
     x, y = problem(48, 1)[:]
     out = small_net().eval()(x)
     assert a == b
@@ -249,12 +284,14 @@ def test_three_processes(more):
 def test_sharded(two):
     assert len(same_curve(two, 'accelerate.sharded_curve')) > 20
     for name in ('later_sharded', 'later_sharded_accumulated'):
-        for same, _ in two(f'accelerate.{name}'): assert same
+        for same, _ in two(f'accelerate.{name}'):
+            assert same
     for error in two('accelerate.loading_sharded'):
         assert 'load the model first' in error
 
 
 # Transformers
+
 
 @pytest.mark.parametrize('name, times', [('plain', 2), ('words', 1)])
 def test_two_processes_have_one_curve_and_train_on_as_if_it_had_never_run(two, name, times):
@@ -278,6 +315,7 @@ def test_an_error_in_one_trainer_ends_the_sweep_in_both(two):
 
 
 # Lightning; its own way to launch processes is in test_lightning.py
+
 
 def test_hangs_or_differs_between_processes(two):
     "Lightning #19611: one curve, one answer, in all of them; each has its own half of the data."

@@ -1,4 +1,5 @@
 "The faces for plain PyTorch: find_lr and RangeTest, against hand-written loops, against the other faces, and against pytorch-lr-finder itself."
+
 import copy, random
 from functools import partial
 
@@ -21,45 +22,78 @@ QUIET = dict(progress=False)
 
 
 def parts(seed=0, opt=torch.optim.Adam, lr=1e-3, make=net):
-    torch.manual_seed(seed); np.random.seed(seed); random.seed(seed)
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
     model = make()
     return model, opt(model.parameters(), lr=lr), nn.CrossEntropyLoss()
 
 
-def plain(): return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))             # nothing random, no statistics
+def plain():
+    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))  # nothing random, no statistics
 
 
 # one curve, four faces
 
-def by_learner(k, val): # the learner makes its own optimizer
+
+def by_learner(k, val):  # the learner makes its own optimizer
     model, _, loss = parts()
-    learn = Learner(loaders(), model, partial(torch.optim.Adam, weight_decay=0.), loss, silent=True)
+    learn = Learner(loaders(), model, partial(torch.optim.Adam, weight_decay=0.0), loss, silent=True)
     return learn.lr_find(num_it=40, stop_div=False, accumulate=k, val_batches=3 if val else 0)
+
 
 def by_range_test(k, val):
     train, valid = loaders()
     test = RangeTest(*parts())
-    test.range_test(train, valid if val else None, start_lr=1e-7, num_iter=40, diverge_th=float('inf'), accumulation_steps=k, progress=False)
+    test.range_test(
+        train,
+        valid if val else None,
+        start_lr=1e-7,
+        num_iter=40,
+        diverge_th=float('inf'),
+        accumulation_steps=k,
+        progress=False,
+    )
     return test.curve
+
 
 def by_find_lr(k, val):
     train, valid = loaders()
-    return find_lr(*parts(), train, num_it=40, stop_div=False, accumulate=k, val_loader=valid if val else None, progress=False)
+    return find_lr(
+        *parts(),
+        train,
+        num_it=40,
+        stop_div=False,
+        accumulate=k,
+        val_loader=valid if val else None,
+        progress=False,
+    )
+
 
 def by_sweep(k, val):
     (model, opt, criterion), (train, valid) = parts(), loaders()
+
     def valid_loss():
         model.eval()
-        with torch.no_grad(): loss = sum(criterion(model(x), y)*len(x) for x, y in valid) / 48
+        with torch.no_grad():
+            loss = sum(criterion(model(x), y) * len(x) for x, y in valid) / 48
         model.train()
         return loss
+
     with LRSweep(opt, model, num_it=40, stop_div=False, accumulate=k, shift=0 if val else 1) as sweep:
-        if val: sweep.use_loader(valid)
+        if val:
+            sweep.use_loader(valid)
         for i, (x, y) in enumerate(sweep(train), 1):
-            loss = criterion(model(x), y); (loss/k).backward()
-            if i % k == 0: opt.step(); opt.zero_grad()
-            sweep.record(loss) if not val else sweep.record(valid_loss() if i % k == 0 else None, update=i % k == 0)
+            loss = criterion(model(x), y)
+            (loss / k).backward()
+            if i % k == 0:
+                opt.step()
+                opt.zero_grad()
+            sweep.record(loss) if not val else sweep.record(
+                valid_loss() if i % k == 0 else None, update=i % k == 0
+            )
     return sweep.curve
+
 
 @pytest.mark.parametrize('val', [False, True], ids=['training loss', 'validation loss'])
 @pytest.mark.parametrize('k', [1, 3])
@@ -67,97 +101,200 @@ def test_one_curve_through_four_faces(k, val):
     "Bit for bit, and the same suggestion."
     curves = [face(k, val) for face in (by_learner, by_range_test, by_find_lr, by_sweep)]
     for c in curves[1:]:
-        assert len(c) == 40 and np.array_equal(c.lrs, curves[0].lrs) and np.array_equal(c.losses, curves[0].losses) and c.shift == curves[0].shift == (0 if val else 1)
+        assert (
+            len(c) == 40
+            and np.array_equal(c.lrs, curves[0].lrs)
+            and np.array_equal(c.losses, curves[0].losses)
+            and c.shift == curves[0].shift == (0 if val else 1)
+        )
         assert c.suggest().lr == curves[0].suggest().lr and c.stop_reason == 'end'
 
 
 # everything as it was
 
 VALID = [problem(48, 1)[:24], problem(48, 1)[24:]]
-CALLS = dict(find=lambda t, **kw: find_lr(t.model, t.opt, None if t.closure else cross_entropy, t.loader, step=(lambda batch: cross_entropy(t.model(batch[0]), batch[1])) if t.closure else None,
-                                          num_it=8, stop_div=False, **QUIET, **kw),
-             probes=lambda t: find_lr(t.model, t.opt, cross_entropy, t.loader, num_it=40, probe=True, **QUIET),
-             runs=lambda t: find_lr(t.model, t.opt, cross_entropy, t.loader, num_it=8, runs=3, accumulate=2, val_loader=VALID, **QUIET),
-             file=lambda t: find_lr(t.model, t.opt, cross_entropy, t.loader, num_it=8, where='/tmp', verify=True, **QUIET),
-             range_test=lambda t: RangeTest(t.model, t.opt, cross_entropy).range_test(t.loader, num_iter=8, start_lr=1e-5, **QUIET),
-             on_disk=lambda t: RangeTest(t.model, t.opt, cross_entropy, memory_cache=False).range_test(TrainDataLoaderIter(t.loader), t.loader, start_lr=1e-5, num_iter=8, **QUIET),
-             scaled=lambda t: RangeTest(t.model, t.opt, cross_entropy, amp_backend='torch', grad_scaler=torch.amp.GradScaler('cpu')).range_test(t.loader, start_lr=1e-5, num_iter=8, **QUIET))
+CALLS = dict(
+    find=lambda t, **kw: find_lr(
+        t.model,
+        t.opt,
+        None if t.closure else cross_entropy,
+        t.loader,
+        step=(lambda batch: cross_entropy(t.model(batch[0]), batch[1])) if t.closure else None,
+        num_it=8,
+        stop_div=False,
+        **QUIET,
+        **kw,
+    ),
+    probes=lambda t: find_lr(t.model, t.opt, cross_entropy, t.loader, num_it=40, probe=True, **QUIET),
+    runs=lambda t: find_lr(
+        t.model, t.opt, cross_entropy, t.loader, num_it=8, runs=3, accumulate=2, val_loader=VALID, **QUIET
+    ),
+    file=lambda t: find_lr(
+        t.model, t.opt, cross_entropy, t.loader, num_it=8, where='/tmp', verify=True, **QUIET
+    ),
+    range_test=lambda t: RangeTest(t.model, t.opt, cross_entropy).range_test(
+        t.loader, num_iter=8, start_lr=1e-5, **QUIET
+    ),
+    on_disk=lambda t: RangeTest(t.model, t.opt, cross_entropy, memory_cache=False).range_test(
+        TrainDataLoaderIter(t.loader), t.loader, start_lr=1e-5, num_iter=8, **QUIET
+    ),
+    scaled=lambda t: RangeTest(
+        t.model, t.opt, cross_entropy, amp_backend='torch', grad_scaler=torch.amp.GradScaler('cpu')
+    ).range_test(t.loader, start_lr=1e-5, num_iter=8, **QUIET),
+)
+
 
 def continues(call, fault=None, **kinds):
     "Whether training goes on bit for bit after `call` as without it."
+
     def run(detour):
         t = Training(**kinds).train(3)
-        if detour and fault: trip.arm(*fault)
-        try: detour and call(t)
-        except (ZeroDivisionError, KeyboardInterrupt): assert fault and trip.place is None
+        if detour and fault:
+            trip.arm(*fault)
+        try:
+            detour and call(t)
+        except (ZeroDivisionError, KeyboardInterrupt):
+            assert fault and trip.place is None
         trip.disarm()
         return t.train(8).state()
+
     return same(run(False), run(True))
+
 
 @pytest.mark.parametrize('name', CALLS)
 def test_training_goes_on_as_if_it_had_never_run(name):
     loader = 'augmented'
     assert continues(CALLS[name], loader=loader)
 
+
 @examples(25)
-@given(model=st.sampled_from(list(MODELS)), opt=st.sampled_from(list(OPTS)), loader=st.sampled_from(list(LOADERS)),
-       fault=st.sampled_from([None, ('dataset', 20, ZeroDivisionError()), ('loader', 3, KeyboardInterrupt())]))
+@given(
+    model=st.sampled_from(list(MODELS)),
+    opt=st.sampled_from(list(OPTS)),
+    loader=st.sampled_from(list(LOADERS)),
+    fault=st.sampled_from([None, ('dataset', 20, ZeroDivisionError()), ('loader', 3, KeyboardInterrupt())]),
+)
 def test_whatever_takes_part(model, opt, loader, fault):
-    def find(t): return find_lr(t.model, t.opt, None, t.loader, step=lambda batch: (trip('loader'), cross_entropy(t.model(batch[0]), batch[1]))[1], num_it=8, stop_div=False, **QUIET)
-    if fault and fault[0] == 'dataset' and loader in ('stateful', 'file', 'batches'): fault = None                 # they don't ask the dataset
-    assert continues(find, fault and (fault[0], fault[1], type(fault[2])()), model=model, opt=opt, loader=loader)
+    def find(t):
+        return find_lr(
+            t.model,
+            t.opt,
+            None,
+            t.loader,
+            step=lambda batch: (trip('loader'), cross_entropy(t.model(batch[0]), batch[1]))[1],
+            num_it=8,
+            stop_div=False,
+            **QUIET,
+        )
+
+    if fault and fault[0] == 'dataset' and loader in ('stateful', 'file', 'batches'):
+        fault = None  # they don't ask the dataset
+    assert continues(
+        find, fault and (fault[0], fault[1], type(fault[2])()), model=model, opt=opt, loader=loader
+    )
+
 
 @pytest.mark.parametrize('loader', WORKERS)
-def test_with_workers(loader): assert continues(CALLS['find'], loader=loader) and (loader == 'stream_workers' or continues(CALLS['range_test'], loader=loader))
+def test_with_workers(loader):
+    assert continues(CALLS['find'], loader=loader) and (
+        loader == 'stream_workers' or continues(CALLS['range_test'], loader=loader)
+    )
+
 
 @pytest.mark.parametrize('error', [ZeroDivisionError, KeyboardInterrupt])
 @pytest.mark.parametrize('place', ['dataset', 'step'])
 def test_range_test_keeps_what_it_measured_when_it_is_cut_short(place, error):
-    t = Training().train(2); first = t.state(); test = RangeTest(t.model, t.opt, lambda out, y: (trip('step'), cross_entropy(out, y))[1])
-    trip.arm(place, 5 if place == 'step' else 16*5, error)
-    with pytest.raises(error): test.range_test(t.loader, start_lr=1e-6, num_iter=20, **QUIET)
-    assert same(first, t.state()) and len(test.history['loss']) == len(test.curve) == 5 and test.curve.stop_reason == 'interrupted'
+    t = Training().train(2)
+    first = t.state()
+    test = RangeTest(t.model, t.opt, lambda out, y: (trip('step'), cross_entropy(out, y))[1])
+    trip.arm(place, 5 if place == 'step' else 16 * 5, error)
+    with pytest.raises(error):
+        test.range_test(t.loader, start_lr=1e-6, num_iter=20, **QUIET)
+    assert (
+        same(first, t.state())
+        and len(test.history['loss']) == len(test.curve) == 5
+        and test.curve.stop_reason == 'interrupted'
+    )
 
 
 # pytorch-lr-finder, the real one
 
-SETTINGS = dict(usual={}, linear=dict(step_mode='linear', end_lr=1.), rough=dict(smooth_f=0), smooth=dict(smooth_f=0.3), soon=dict(diverge_th=1.5), never=dict(diverge_th=1e9, end_lr=1.),
-                shouted=dict(step_mode='EXP'), gathered=dict(accumulation_steps=3), validated=dict(val_loader=True, num_iter=20), start=dict(start_lr=1e-4), list=dict(start_lr=[1e-3]))
+SETTINGS = dict(
+    usual={},
+    linear=dict(step_mode='linear', end_lr=1.0),
+    rough=dict(smooth_f=0),
+    smooth=dict(smooth_f=0.3),
+    soon=dict(diverge_th=1.5),
+    never=dict(diverge_th=1e9, end_lr=1.0),
+    shouted=dict(step_mode='EXP'),
+    gathered=dict(accumulation_steps=3),
+    validated=dict(val_loader=True, num_iter=20),
+    start=dict(start_lr=1e-4),
+    list=dict(start_lr=[1e-3]),
+)
+
 
 @pytest.mark.parametrize('name', SETTINGS)
 def test_history_is_that_of_pytorch_lr_finder(name, monkeypatch, capsys):
     monkeypatch.setattr(plt, 'show', lambda: None)
+
     def run(cls):
-        kw = {'num_iter': 60, **SETTINGS[name]}; train, make = loaders()[0], net
-        if 'val_loader' in kw: kw['val_loader'] = loaders()[1]; train, make = DataLoader(problem(), 16), plain       # there the validation loader draws a random number earlier
+        kw = {'num_iter': 60, **SETTINGS[name]}
+        train, make = loaders()[0], net
+        if 'val_loader' in kw:
+            kw['val_loader'] = loaders()[1]
+            train, make = (
+                DataLoader(problem(), 16),
+                plain,
+            )  # there the validation loader draws a random number earlier
         finder = cls(*parts(lr=1e-5, make=make), device='cpu')
         finder.range_test(train, **kw)
         return finder
+
     theirs, ours = run(torch_lr_finder.LRFinder), run(RangeTest)
     assert len(theirs.history['lr']) == len(ours.history['lr']) >= 10
-    assert np.allclose(theirs.history['lr'], ours.history['lr'], rtol=1e-9) and np.allclose(theirs.history['loss'], ours.history['loss'], rtol=1e-5)
+    assert np.allclose(theirs.history['lr'], ours.history['lr'], rtol=1e-9) and np.allclose(
+        theirs.history['loss'], ours.history['loss'], rtol=1e-5
+    )
     assert theirs.best_loss == pytest.approx(ours.best_loss, rel=1e-5)
     for skips in ((10, 5), (0, 0), (3, 0)):
         if len(ours.history['lr']) > sum(skips) + 2:
             (ax, lr), (their_ax, their_lr) = ours.plot(*skips), theirs.plot(*skips)
-            assert lr == pytest.approx(their_lr, rel=1e-9) and ax.get_xscale() == their_ax.get_xscale() == 'log' and len(ax.lines) == len(their_ax.lines) == len(ax.collections) == 1
+            assert (
+                lr == pytest.approx(their_lr, rel=1e-9)
+                and ax.get_xscale() == their_ax.get_xscale() == 'log'
+                and len(ax.lines) == len(their_ax.lines) == len(ax.collections) == 1
+            )
             assert np.allclose(ax.lines[0].get_xydata(), their_ax.lines[0].get_xydata())
     plt.close('all')
 
+
 def test_mixed_precision_is_that_of_pytorch_lr_finder():
     def run(cls):
-        finder = cls(*parts(lr=1e-5), amp_backend='torch', amp_config=dict(device_type='cpu', dtype=torch.float16), grad_scaler=torch.amp.GradScaler('cpu', init_scale=2.**10))
+        finder = cls(
+            *parts(lr=1e-5),
+            amp_backend='torch',
+            amp_config=dict(device_type='cpu', dtype=torch.float16),
+            grad_scaler=torch.amp.GradScaler('cpu', init_scale=2.0**10),
+        )
         finder.range_test(loaders()[0], num_iter=40, end_lr=1e-1, accumulation_steps=2)
         return finder.history
+
     theirs, ours = run(torch_lr_finder.LRFinder), run(RangeTest)
-    assert np.allclose(theirs['lr'], ours['lr']) and np.allclose(theirs['loss'], ours['loss'], rtol=1e-3) and len(ours['lr']) == 40
+    assert (
+        np.allclose(theirs['lr'], ours['lr'])
+        and np.allclose(theirs['loss'], ours['loss'], rtol=1e-3)
+        and len(ours['lr']) == 40
+    )
 
 
 def test_the_lines_of_its_documentation(capsys):
     "With the import changed, and with small nets on the CPU."
     from fastlr.range_test import RangeTest as LRFinder
+
     trainloader, val_loader = loaders()
-    model = net(); criterion = nn.CrossEntropyLoss()
+    model = net()
+    criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-7, weight_decay=1e-2)
     lr_finder = LRFinder(model, optimizer, criterion, device="cpu")
     lr_finder.range_test(trainloader, end_lr=100, num_iter=100)
@@ -165,384 +302,811 @@ def test_the_lines_of_its_documentation(capsys):
     lr_finder.reset()
     assert lr_finder.history['lr'][0] == 1e-7 and 1e-4 < lr < 10 and optimizer.param_groups[0]['lr'] == 1e-7
 
-    model = net(); optimizer = torch.optim.Adam(model.parameters(), lr=0.1, weight_decay=1e-2)
+    model = net()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1, weight_decay=1e-2)
     lr_finder = LRFinder(model, optimizer, criterion, device="cpu")
     lr_finder.range_test(trainloader, val_loader=val_loader, end_lr=1, num_iter=100, step_mode="linear")
     ax, lr = lr_finder.plot(log_lr=False)
     lr_finder.reset()
-    assert ax.get_xscale() == 'linear' and 0.1 < lr < 1 and np.allclose(np.diff(lr_finder.history['lr']), 0.9/99)
+    assert (
+        ax.get_xscale() == 'linear'
+        and 0.1 < lr < 1
+        and np.allclose(np.diff(lr_finder.history['lr']), 0.9 / 99)
+    )
 
     desired_batch_size, real_batch_size = 32, 4
     accumulation_steps = desired_batch_size // real_batch_size
     trainloader = DataLoader(problem(), batch_size=real_batch_size, shuffle=True)
-    model = net(); optimizer = torch.optim.Adam(model.parameters(), lr=1e-6)
+    model = net()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-6)
     lr_finder = LRFinder(model, optimizer, criterion, device="cpu")
-    lr_finder.range_test(trainloader, end_lr=10, num_iter=100, step_mode="exp", accumulation_steps=accumulation_steps)
+    lr_finder.range_test(
+        trainloader, end_lr=10, num_iter=100, step_mode="exp", accumulation_steps=accumulation_steps
+    )
     lr_finder.plot()
     lr_finder.reset()
     assert lr_finder.curve.settings['accumulate'] == 8
 
     scaler = torch.amp.GradScaler('cpu')
-    lr_finder = LRFinder(model, optimizer, criterion, device='cpu', amp_backend='torch', amp_config={'device_type': 'cpu', 'dtype': torch.float16}, grad_scaler=scaler)
+    lr_finder = LRFinder(
+        model,
+        optimizer,
+        criterion,
+        device='cpu',
+        amp_backend='torch',
+        amp_config={'device_type': 'cpu', 'dtype': torch.float16},
+        grad_scaler=scaler,
+    )
     lr_finder.range_test(trainloader, end_lr=10, num_iter=100, step_mode='exp')
     lr_finder.plot()
     lr_finder.reset()
-    assert scaler.get_scale() == 2.**16 and len(lr_finder.history['lr']) > 50
+    assert scaler.get_scale() == 2.0**16 and len(lr_finder.history['lr']) > 50
     plt.close('all')
     assert 'Suggested LR' in capsys.readouterr().out
 
 
 def test_own_iterators_in_a_range_test():
     class Dicts(TrainDataLoaderIter):
-        def inputs_labels_from_batch(self, batch_data): return batch_data['x'], batch_data['y']
-    class ValDicts(ValDataLoaderIter): inputs_labels_from_batch = Dicts.inputs_labels_from_batch
-    rows = problem(); named = [dict(x=x, y=y) for x, y in rows]
+        def inputs_labels_from_batch(self, batch_data):
+            return batch_data['x'], batch_data['y']
+
+    class ValDicts(ValDataLoaderIter):
+        inputs_labels_from_batch = Dicts.inputs_labels_from_batch
+
+    rows = problem()
+    named = [dict(x=x, y=y) for x, y in rows]
+
     def run(train, val):
-        test = RangeTest(*parts(lr=1e-5)); test.range_test(train, val_loader=val, num_iter=12, **QUIET)
+        test = RangeTest(*parts(lr=1e-5))
+        test.range_test(train, val_loader=val, num_iter=12, **QUIET)
         return test.history
-    own = Dicts(DataLoader(named, 16)); next(own)                                   # it has given one batch out; the test begins at the first
+
+    own = Dicts(DataLoader(named, 16))
+    next(own)  # it has given one batch out; the test begins at the first
     a, b = run(own, ValDicts(DataLoader(named, 16))), run(DataLoader(rows, 16), DataLoader(rows, 16))
-    assert a == b and torch.equal(next(own)[1], rows[16:32][1])                     # and it goes on where it was
-    with pytest.raises(ValueError, match='inputs_labels_from_batch'): run(DataLoader(named, 16), None)
+    assert a == b and torch.equal(next(own)[1], rows[16:32][1])  # and it goes on where it was
+    with pytest.raises(ValueError, match='inputs_labels_from_batch'):
+        run(DataLoader(named, 16), None)
     once = TrainDataLoaderIter(DataLoader(rows, 16), auto_reset=False)
-    test = RangeTest(*parts(lr=1e-5)); test.range_test(once, num_iter=12, **QUIET)
+    test = RangeTest(*parts(lr=1e-5))
+    test.range_test(once, num_iter=12, **QUIET)
     assert len(test.curve) == 6 and test.curve.stop_reason == 'data'
+
 
 @examples(60)
 @given(n=st.integers(1, 5), draws=st.lists(st.booleans(), max_size=25))
 def test_iterators_behave_as_those_of_pytorch_lr_finder(n, draws):
     "Whatever is done with them: `next` (True) or a new `iter` (False)."
     dl = DataLoader(list(zip(range(n), range(n))), 1)
-    for ours, theirs in ((TrainDataLoaderIter(dl), torch_lr_finder.TrainDataLoaderIter(dl)), (ValDataLoaderIter(dl), torch_lr_finder.ValDataLoaderIter(dl))):
+    for ours, theirs in (
+        (TrainDataLoaderIter(dl), torch_lr_finder.TrainDataLoaderIter(dl)),
+        (ValDataLoaderIter(dl), torch_lr_finder.ValDataLoaderIter(dl)),
+    ):
         for draw in draws:
-            if draw: a, b = next(ours, None), next(theirs, None); assert (a and int(a[0])) == (b and int(b[0]))
-            else: iter(ours), iter(theirs)
+            if draw:
+                a, b = next(ours, None), next(theirs, None)
+                assert (a and int(a[0])) == (b and int(b[0]))
+            else:
+                iter(ours), iter(theirs)
 
 
 # picture
 
+
 def test_plot_draws_what_is_in_history(capsys):
     test = RangeTest(*parts())
-    test.history = {'lr': list(10.**np.arange(-6, 0)), 'loss': [5, 5, 4, 1, 2, 9]}
+    test.history = {'lr': list(10.0 ** np.arange(-6, 0)), 'loss': [5, 5, 4, 1, 2, 9]}
     fig, ax = plt.subplots()
-    assert test.plot(0, 0, ax=ax, show_lr=0.5) == (ax, 10.**-4) and capsys.readouterr().out == 'Suggested LR: 1.00E-04 (steepest gradient)\n'
-    assert len(ax.lines) == 2 and len(ax.collections) == 1 and ax.collections[0].get_offsets().tolist() == [[10.**-4, 4]]
+    assert (
+        test.plot(0, 0, ax=ax, show_lr=0.5) == (ax, 10.0**-4)
+        and capsys.readouterr().out == 'Suggested LR: 1.00E-04 (steepest gradient)\n'
+    )
+    assert (
+        len(ax.lines) == 2
+        and len(ax.collections) == 1
+        and ax.collections[0].get_offsets().tolist() == [[10.0**-4, 4]]
+    )
     assert test.plot(0, 0, suggest_lr=False, ax=plt.subplots()[1]).collections[:] == []
-    with pytest.raises(RuntimeError, match='Need at least 8 .* has 6'): test.plot(3, 3)
+    with pytest.raises(RuntimeError, match='Need at least 8 .* has 6'):
+        test.plot(3, 3)
     blank = test.plot(3, 3, suggest_lr=False)
     assert len(blank.lines[0].get_xdata()) == 0 and 'nothing to draw' in blank.texts[0].get_text()
     for bad in (dict(skip_start=-1), dict(skip_end=-1), dict(show_lr='0.1', skip_start=0, skip_end=0)):
-        with pytest.raises(ValueError, match=next(iter(bad))): test.plot(**bad)
+        with pytest.raises(ValueError, match=next(iter(bad))):
+            test.plot(**bad)
     plt.close('all')
 
 
 # devices
 
+
 class Spread(nn.Module):
     "Layers on several devices. `meta` has no numbers, so the part that is there can't take part in the loss; but it would be noticed if somebody moved it."
-    def __init__(self): super().__init__(); self.here, self.there = net(), nn.Linear(6, 3, device='meta')
-    def forward(self, x): self.there(x.to('meta')); return self.here(x)
+
+    def __init__(self):
+        super().__init__()
+        self.here, self.there = net(), nn.Linear(6, 3, device='meta')
+
+    def forward(self, x):
+        self.there(x.to('meta'))
+        return self.here(x)
+
 
 def test_a_model_on_several_devices_stays_where_it_is():
-    model, _, criterion = parts(make=Spread); opt = torch.optim.SGD(model.here.parameters(), lr=0.1); places = [(p, p.device) for p in model.parameters()]
+    model, _, criterion = parts(make=Spread)
+    opt = torch.optim.SGD(model.here.parameters(), lr=0.1)
+    places = [(p, p.device) for p in model.parameters()]
     curve = find_lr(model, opt, criterion, loaders()[0], num_it=10, **QUIET)
     RangeTest(model, opt, criterion).range_test(loaders()[0], start_lr=1e-5, num_iter=10, **QUIET)
-    assert len(curve) == 10 and all(a is b and a.device == device for (a, device), b in zip(places, model.parameters()))
+    assert len(curve) == 10 and all(
+        a is b and a.device == device for (a, device), b in zip(places, model.parameters())
+    )
+
 
 def test_a_device_that_makes_new_parameters_is_refused_and_all_is_put_back():
-    t = Training(opt='adamw').train(2); first = t.state(); ids = [id(p) for p in t.model.parameters()]
-    with pytest.raises(ValueError, match="device='meta'"): find_lr(t.model, t.opt, cross_entropy, t.loader, device='meta', **QUIET)
+    t = Training(opt='adamw').train(2)
+    first = t.state()
+    ids = [id(p) for p in t.model.parameters()]
+    with pytest.raises(ValueError, match="device='meta'"):
+        find_lr(t.model, t.opt, cross_entropy, t.loader, device='meta', **QUIET)
     assert same(first, t.state()) and ids == [id(p) for p in t.model.parameters()]
+
 
 def test_batches_go_to_the_device_in_every_container():
     seen = []
-    def step(batch): seen.append([batch['a'][0].device.type, batch['b'].x.device.type, batch['c']]); return model(torch.ones(2, 6)).sum()
+
+    def step(batch):
+        seen.append([batch['a'][0].device.type, batch['b'].x.device.type, batch['c']])
+        return model(torch.ones(2, 6)).sum()
+
     class Own:
-        def __init__(self, x): self.x = x
-        def to(self, device): return Own(self.x.to(device))
+        def __init__(self, x):
+            self.x = x
+
+        def to(self, device):
+            return Own(self.x.to(device))
+
     model, opt, _ = parts()
-    find_lr(model, opt, None, [{'a': (torch.ones(1), 'text'), 'b': Own(torch.ones(1)), 'c': 'text'}], step=step, num_it=3, **QUIET)
+    find_lr(
+        model,
+        opt,
+        None,
+        [{'a': (torch.ones(1), 'text'), 'b': Own(torch.ones(1)), 'c': 'text'}],
+        step=step,
+        num_it=3,
+        **QUIET,
+    )
     from fastlr.data import to_device
-    assert seen == [['cpu', 'cpu', 'text']]*3 and to_device(Own(torch.ones(1)), 'meta').x.device.type == 'meta'
+
+    assert (
+        seen == [['cpu', 'cpu', 'text']] * 3 and to_device(Own(torch.ones(1)), 'meta').x.device.type == 'meta'
+    )
+
 
 def test_losses_are_fetched_ten_at_a_time_off_the_cpu(monkeypatch):
     "Reading them otherwise changes nothing but how often the device is waited for."
     fetched, tolist = [], torch.Tensor.tolist
+
     def run(every):
-        fetched.clear(); monkeypatch.setattr(fastlr.sweep, '_read_every', lambda loss: every)
+        fetched.clear()
+        monkeypatch.setattr(fastlr.sweep, '_read_every', lambda loss: every)
         monkeypatch.setattr(torch.Tensor, 'tolist', lambda self: (fetched.append(1), tolist(self))[1])
         return find_lr(*parts(), [b for b in loaders()[0]], num_it=100, **QUIET), len(fetched)
+
     (one, a), (ten, b) = run(1), run(10)
-    assert np.array_equal(one.losses, ten.losses) and one.stop_reason == ten.stop_reason and a - b == len(one) - -(-len(one)//10) == 90
+    assert (
+        np.array_equal(one.losses, ten.losses)
+        and one.stop_reason == ten.stop_reason
+        and a - b == len(one) - -(-len(one) // 10) == 90
+    )
 
 
 # kinds of loops
+
 
 def test_a_compiled_model():
     model, opt, criterion = parts()
     plain = find_lr(model, opt, criterion, loaders()[0], num_it=10, **QUIET)
     model, opt, criterion = parts()
     compiled = torch.compile(model, backend='eager')
-    assert np.allclose(plain.losses, find_lr(compiled, opt, criterion, loaders()[0], num_it=10, **QUIET).losses)
+    assert np.allclose(
+        plain.losses, find_lr(compiled, opt, criterion, loaders()[0], num_it=10, **QUIET).losses
+    )
+
 
 def test_parts_in_evaluation_mode_stay_so_unless_the_whole_model_is():
     modes = []
+
     def run(model):
-        opt = torch.optim.SGD(model.parameters(), lr=0.1); flags = [m.training for m in model.modules()]; modes.clear()
-        find_lr(model, opt, None, loaders()[0], step=lambda batch: (modes.append([m.training for m in model.modules()]), cross_entropy(model(batch[0]), batch[1]))[1], num_it=3, **QUIET)
+        opt = torch.optim.SGD(model.parameters(), lr=0.1)
+        flags = [m.training for m in model.modules()]
+        modes.clear()
+        find_lr(
+            model,
+            opt,
+            None,
+            loaders()[0],
+            step=lambda batch: (
+                modes.append([m.training for m in model.modules()]),
+                cross_entropy(model(batch[0]), batch[1]),
+            )[1],
+            num_it=3,
+            **QUIET,
+        )
         assert flags == [m.training for m in model.modules()]
         return modes[0]
-    model = net(); model[1].eval()
-    assert run(model) == [True, True, False, True, True, True] and run(net().eval()) == [True]*6
+
+    model = net()
+    model[1].eval()
+    assert run(model) == [True, True, False, True, True, True] and run(net().eval()) == [True] * 6
+
 
 def test_a_loss_with_statistics_of_its_own_is_put_back():
     class Centred(nn.Module):
-        def __init__(self): super().__init__(); self.register_buffer('seen', torch.zeros(1))
-        def forward(self, out, y): self.seen += 1; return cross_entropy(out, y)
+        def __init__(self):
+            super().__init__()
+            self.register_buffer('seen', torch.zeros(1))
+
+        def forward(self, out, y):
+            self.seen += 1
+            return cross_entropy(out, y)
+
     class Counts:
         n = 0
-        def __call__(self, out, y): self.n += 1; return cross_entropy(out, y)
+
+        def __call__(self, out, y):
+            self.n += 1
+            return cross_entropy(out, y)
+
     for loss in (Centred(), Counts()):
-        model, opt, _ = parts(); before = Fingerprint(model=model, opt=opt, loss=loss)
-        find_lr(model, opt, loss, loaders()[0], num_it=5, **QUIET); before.check()
-        RangeTest(model, opt, loss).range_test(loaders()[0], start_lr=1e-5, num_iter=5, **QUIET); before.check()
+        model, opt, _ = parts()
+        before = Fingerprint(model=model, opt=opt, loss=loss)
+        find_lr(model, opt, loss, loaders()[0], num_it=5, **QUIET)
+        before.check()
+        RangeTest(model, opt, loss).range_test(loaders()[0], start_lr=1e-5, num_iter=5, **QUIET)
+        before.check()
         enclosed = lambda batch: loss(model(batch[0]), batch[1])
-        find_lr(model, opt, None, loaders()[0], step=enclosed, num_it=5, **QUIET); before.check()
+        find_lr(model, opt, None, loaders()[0], step=enclosed, num_it=5, **QUIET)
+        before.check()
+
 
 def test_a_step_that_updates_by_itself_is_noticed():
-    model, opt, criterion = parts(); first = copy.deepcopy(model.state_dict())
-    def whole_step(batch): loss = criterion(model(batch[0]), batch[1]); loss.backward(); opt.step(); opt.zero_grad(); return loss
-    with pytest.raises(ValueError, match='step .*optimizer.*LRSweep'): find_lr(model, opt, None, loaders()[0], step=whole_step, **QUIET)
+    model, opt, criterion = parts()
+    first = copy.deepcopy(model.state_dict())
+
+    def whole_step(batch):
+        loss = criterion(model(batch[0]), batch[1])
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        return loss
+
+    with pytest.raises(ValueError, match='step .*optimizer.*LRSweep'):
+        find_lr(model, opt, None, loaders()[0], step=whole_step, **QUIET)
     assert same(first, dict(model.state_dict())) and not opt.state
 
+
 def test_the_rest_of_a_window_weighs_as_a_full_one():
-    rows = problem(); batches = [rows[i:i+8] for i in range(0, 96, 8)]
+    rows = problem()
+    batches = [rows[i : i + 8] for i in range(0, 96, 8)]
+
     def last(loader, **kw):
-        model, opt, criterion = parts(make=lambda: nn.Linear(6, 3), opt=torch.optim.SGD); seen = []
+        model, opt, criterion = parts(make=lambda: nn.Linear(6, 3), opt=torch.optim.SGD)
+        seen = []
         opt.register_step_pre_hook(lambda *a: seen.append(model.weight.grad.clone()))
         find_lr(model, opt, criterion, loader, start_lr=1e-9, end_lr=1e-8, stop_div=False, **kw, **QUIET)
         return seen
-    rest, whole = last(iter(batches[:5]), accumulate=4), last([tuple(torch.cat(p) for p in zip(*batches[:4])), batches[4]], num_it=2)
+
+    rest, whole = (
+        last(iter(batches[:5]), accumulate=4),
+        last([tuple(torch.cat(p) for p in zip(*batches[:4])), batches[4]], num_it=2),
+    )
     assert len(rest) == 2 and all(torch.allclose(a, b, atol=1e-5) for a, b in zip(rest, whole))
     curve = find_lr(*parts(), iter(batches[:5]), accumulate=4, val_loader=batches[:2], **QUIET)
     assert len(curve) == 2 and curve.stop_reason == 'data'
 
+
 def test_validation_losses_of_a_window_are_not_mixed_with_training_losses():
     train, valid = [b for b in loaders()[0]], [b for b in loaders()[1]]
-    model, opt, criterion = parts(make=plain); start = sum(criterion(model(x), y).item()*len(x) for x, y in valid) / 48
+    model, opt, criterion = parts(make=plain)
+    start = sum(criterion(model(x), y).item() * len(x) for x, y in valid) / 48
     learn = Learner((train, valid), model, loss_func=criterion, silent=True)
-    for curve in (find_lr(model, opt, criterion, train, start_lr=1e-12, end_lr=1e-11, num_it=3, accumulate=4, val_loader=valid, **QUIET),
-                  learn.lr_find(1e-12, 1e-11, num_it=3, accumulate=4, val_batches=3)): assert np.allclose(curve.losses, start, atol=1e-5)
+    for curve in (
+        find_lr(
+            model,
+            opt,
+            criterion,
+            train,
+            start_lr=1e-12,
+            end_lr=1e-11,
+            num_it=3,
+            accumulate=4,
+            val_loader=valid,
+            **QUIET,
+        ),
+        learn.lr_find(1e-12, 1e-11, num_it=3, accumulate=4, val_batches=3),
+    ):
+        assert np.allclose(curve.losses, start, atol=1e-5)
 
-@pytest.mark.parametrize('bad, words', [
-    (dict(runs=0), 'runs'), (dict(mode='hold'), 'hold'), (dict(step=3), 'step'), (dict(criterion=nn.MSELoss), 'the class MSELoss; call it'), (dict(loader=problem()), 'wrap it'), (dict(val_loader=[]), 'val_loader'),
-    (dict(loader=iter([]), probe=True), 'restarted'), (dict(optimizer=[]), 'optimizer'), (dict(model=[]), 'model'), (dict(model=nn.Linear(6, 3)), 'none of the parameters'), (dict(device='nowhere'), 'nowhere'),
-    (dict(scaler=3), 'scaler'), (dict(start_lr=20.), 'start_lr'), (dict(num_it=1), 'num_it'), (dict(where='/no/such/place'), 'where'), (dict(optimizer='sgd'), 'optimizer'), (dict(seeds=3), 'seeds')])
+
+@pytest.mark.parametrize(
+    'bad, words',
+    [
+        (dict(runs=0), 'runs'),
+        (dict(mode='hold'), 'hold'),
+        (dict(step=3), 'step'),
+        (dict(criterion=nn.MSELoss), 'the class MSELoss; call it'),
+        (dict(loader=problem()), 'wrap it'),
+        (dict(val_loader=[]), 'val_loader'),
+        (dict(loader=iter([]), probe=True), 'restarted'),
+        (dict(optimizer=[]), 'optimizer'),
+        (dict(model=[]), 'model'),
+        (dict(model=nn.Linear(6, 3)), 'none of the parameters'),
+        (dict(device='nowhere'), 'nowhere'),
+        (dict(scaler=3), 'scaler'),
+        (dict(start_lr=20.0), 'start_lr'),
+        (dict(num_it=1), 'num_it'),
+        (dict(where='/no/such/place'), 'where'),
+        (dict(optimizer='sgd'), 'optimizer'),
+        (dict(seeds=3), 'seeds'),
+    ],
+)
 def test_what_is_wrong_is_said_before_the_first_step(bad, words):
-    model, opt, criterion = parts(); before = Fingerprint(model=model, opt=opt); seen = []
-    model.register_forward_hook(lambda *a: seen.append(1)); before = Fingerprint(model=model, opt=opt)
-    with pytest.raises((ValueError, TypeError, RuntimeError), match=words): find_lr(**{**dict(model=model, optimizer=opt, criterion=criterion, loader=loaders()[0], progress=False), **bad})
-    before.check(); assert not seen
+    model, opt, criterion = parts()
+    before = Fingerprint(model=model, opt=opt)
+    seen = []
+    model.register_forward_hook(lambda *a: seen.append(1))
+    before = Fingerprint(model=model, opt=opt)
+    with pytest.raises((ValueError, TypeError, RuntimeError), match=words):
+        find_lr(
+            **{
+                **dict(model=model, optimizer=opt, criterion=criterion, loader=loaders()[0], progress=False),
+                **bad,
+            }
+        )
+    before.check()
+    assert not seen
 
 
 # found by those who tried it
 
-TARGET, STATISTICS = net(), nn.BatchNorm1d(6)               # globals, as in a script
+TARGET, STATISTICS = net(), nn.BatchNorm1d(6)  # globals, as in a script
+
+
 def follow(model):
     with torch.no_grad():
-        for p, q in zip(TARGET.parameters(), model.parameters()): p.lerp_(q, 0.5)
+        for p, q in zip(TARGET.parameters(), model.parameters()):
+            p.lerp_(q, 0.5)
+
 
 def test_global_modules_that_a_step_names_are_put_back():
-    model, opt, _ = parts(); before = Fingerprint(target=TARGET, statistics=STATISTICS)
-    def step(batch): follow(model); x = STATISTICS(batch[0]); return (model(x) - TARGET(x).detach()).square().mean() + model(x).square().mean()
-    find_lr(model, opt, None, loaders()[0], step=step, num_it=5, **QUIET); before.check()
-    find_lr(model, opt, None, loaders()[0], step=partial(lambda scale, batch: scale*step(batch), 2.), num_it=5, **QUIET); before.check()
+    model, opt, _ = parts()
+    before = Fingerprint(target=TARGET, statistics=STATISTICS)
+
+    def step(batch):
+        follow(model)
+        x = STATISTICS(batch[0])
+        return (model(x) - TARGET(x).detach()).square().mean() + model(x).square().mean()
+
+    find_lr(model, opt, None, loaders()[0], step=step, num_it=5, **QUIET)
+    before.check()
+    find_lr(
+        model,
+        opt,
+        None,
+        loaders()[0],
+        step=partial(lambda scale, batch: scale * step(batch), 2.0),
+        num_it=5,
+        **QUIET,
+    )
+    before.check()
     step({0: problem()[:16][0]})
-    with pytest.raises(RuntimeError): before.check()                              # it would be noticed
+    with pytest.raises(RuntimeError):
+        before.check()  # it would be noticed
+
 
 def test_a_step_that_calls_backward_is_noticed():
-    model, opt, criterion = parts(); seen = []
-    def step(batch): seen.append(1); loss = criterion(model(batch[0]), batch[1]); loss.backward(retain_graph=True); return loss
-    with pytest.raises(ValueError, match='step has called backward'): find_lr(model, opt, None, loaders()[0], step=step, **QUIET)
+    model, opt, criterion = parts()
+    seen = []
+
+    def step(batch):
+        seen.append(1)
+        loss = criterion(model(batch[0]), batch[1])
+        loss.backward(retain_graph=True)
+        return loss
+
+    with pytest.raises(ValueError, match='step has called backward'):
+        find_lr(model, opt, None, loaders()[0], step=step, **QUIET)
     assert len(seen) == 1 and all(p.grad is None for p in model.parameters())
+
 
 def test_turns_without_a_step_are_noticed():
     model, opt, criterion = parts(opt=torch.optim.SGD)
+
     def run(**kw):
         with LRSweep(opt, model, num_it=20, stop_div=False, **kw) as sweep:
             for i, (x, y) in enumerate(sweep(loaders()[0]), 1):
-                loss = criterion(model(x), y)/4; loss.backward()
-                if i % 4 == 0: opt.step(); opt.zero_grad()
+                loss = criterion(model(x), y) / 4
+                loss.backward()
+                if i % 4 == 0:
+                    opt.step()
+                    opt.zero_grad()
                 sweep.record(loss)
         return sweep.curve
+
     assert len(run(accumulate=4)) == 20
-    with pytest.raises(RuntimeError, match='accumulate='): run()
+    with pytest.raises(RuntimeError, match='accumulate='):
+        run()
+
 
 def test_who_calls_it_by_the_name_of_another_is_told():
     from fastlr import LRFinder
-    with pytest.raises(TypeError, match='from fastlr.range_test import RangeTest'): LRFinder(*parts())
+
+    with pytest.raises(TypeError, match='from fastlr.range_test import RangeTest'):
+        LRFinder(*parts())
     for theirs, ours in dict(num_iter='num_it', max_lr='end_lr', grad_scaler='scaler').items():
-        with pytest.raises(TypeError, match=f"find_lr has no option '{theirs}'; here it is called {ours}"): find_lr(*parts(), loaders()[0], **{theirs: 3})
+        with pytest.raises(TypeError, match=f"find_lr has no option '{theirs}'; here it is called {ours}"):
+            find_lr(*parts(), loaders()[0], **{theirs: 3})
+
 
 def test_a_criterion_with_parameters_of_its_own():
     class Proxies(nn.Module):
-        def __init__(self): super().__init__(); self.at = nn.Parameter(torch.randn(3, 3))
-        def forward(self, out, y): return (out - self.at[y]).square().mean()
-    model, _, _ = parts(); model.requires_grad_(False); loss = Proxies(); before = loss.at.detach().clone()
-    assert len(find_lr(model, torch.optim.SGD(loss.parameters(), lr=0.1), loss, loaders()[0], num_it=5, **QUIET)) == 5 and torch.equal(before, loss.at)
+        def __init__(self):
+            super().__init__()
+            self.at = nn.Parameter(torch.randn(3, 3))
+
+        def forward(self, out, y):
+            return (out - self.at[y]).square().mean()
+
+    model, _, _ = parts()
+    model.requires_grad_(False)
+    loss = Proxies()
+    before = loss.at.detach().clone()
+    assert len(
+        find_lr(model, torch.optim.SGD(loss.parameters(), lr=0.1), loss, loaders()[0], num_it=5, **QUIET)
+    ) == 5 and torch.equal(before, loss.at)
+
 
 def test_an_error_of_the_model_says_how_it_was_called():
     model, opt, criterion = parts()
-    with pytest.raises(TypeError) as e: find_lr(model, opt, criterion, [dict(image=torch.ones(2, 6), labels=torch.zeros(2).long())], **QUIET)
+    with pytest.raises(TypeError) as e:
+        find_lr(model, opt, criterion, [dict(image=torch.ones(2, 6), labels=torch.zeros(2).long())], **QUIET)
     assert 'criterion(model(image=...), target)' in ''.join(getattr(e.value, '__notes__', ())) + str(e.value)
 
 
 # found by a maintainer
 
+
 def test_what_is_not_trained_stays_in_its_mode():
     teacher, modes = net().eval(), []
     teacher[1].register_forward_hook(lambda m, *a: modes.append(m.training))
+
     class Perceptual(nn.Module):
-        def __init__(self): super().__init__(); self.net = teacher; self.eval()
-        def forward(self, out, y): self.net(torch.zeros(2, 6)); return cross_entropy(out, y)
+        def __init__(self):
+            super().__init__()
+            self.net = teacher
+            self.eval()
+
+        def forward(self, out, y):
+            self.net(torch.zeros(2, 6))
+            return cross_entropy(out, y)
+
     model, opt, _ = parts()
-    def step(batch): return (model(batch[0]) - teacher(batch[0]).detach()).square().mean()
+
+    def step(batch):
+        return (model(batch[0]) - teacher(batch[0]).detach()).square().mean()
+
     find_lr(model, opt, None, loaders()[0], step=step, num_it=3, **QUIET)
     find_lr([model, teacher], opt, None, loaders()[0], step=lambda batch: step(batch), num_it=3, **QUIET)
     find_lr(model, opt, Perceptual(), loaders()[0], num_it=3, **QUIET)
     RangeTest(model, opt, Perceptual()).range_test(loaders()[0], start_lr=1e-5, num_iter=3, **QUIET)
-    assert modes == [False]*12
+    assert modes == [False] * 12
+
 
 def test_lrfinder_methods_that_would_be_ignored_are_refused():
     with pytest.raises(TypeError, match='_train_batch'):
+
         class Mine(RangeTest):
-            def _train_batch(self, *args, **kwargs): return 0.
+            def _train_batch(self, *args, **kwargs):
+                return 0.0
+
     class Fine(RangeTest):
-        def plot(self, *args, **kwargs): return super().plot(*args, **kwargs)
+        def plot(self, *args, **kwargs):
+            return super().plot(*args, **kwargs)
+
 
 def test_images_of_a_validation_batch_count_not_their_boxes():
     from fastlr.callback import find_bs
-    detect = [(torch.ones(2, 6), [dict(boxes=torch.ones(7, 4)), dict(boxes=torch.ones(1, 4))]), (torch.zeros(1, 6), [dict(boxes=torch.ones(3, 4))])]
+
+    detect = [
+        (torch.ones(2, 6), [dict(boxes=torch.ones(7, 4)), dict(boxes=torch.ones(1, 4))]),
+        (torch.zeros(1, 6), [dict(boxes=torch.ones(3, 4))]),
+    ]
     assert [find_bs(y) for _, y in detect] == [2, 1]
-    model, opt, _ = parts(make=lambda: nn.Linear(6, 1)); loss = lambda out, *y: out.mean()
-    curve = find_lr(model, opt, loss, loaders()[0], val_loader=detect, start_lr=1e-12, end_lr=1e-11, num_it=2, **QUIET)
-    assert curve.losses[0] == pytest.approx((2*model(torch.ones(1, 6)) + model(torch.zeros(1, 6))).item()/3, rel=1e-5)
+    model, opt, _ = parts(make=lambda: nn.Linear(6, 1))
+    loss = lambda out, *y: out.mean()
+    curve = find_lr(
+        model, opt, loss, loaders()[0], val_loader=detect, start_lr=1e-12, end_lr=1e-11, num_it=2, **QUIET
+    )
+    assert curve.losses[0] == pytest.approx(
+        (2 * model(torch.ones(1, 6)) + model(torch.zeros(1, 6))).item() / 3, rel=1e-5
+    )
+
 
 def test_range_test_with_lbfgs():
-    model, _, criterion = parts(make=plain); opt = torch.optim.LBFGS(model.parameters(), lr=1e-4, max_iter=2)
-    test = RangeTest(model, opt, criterion, grad_scaler=torch.amp.GradScaler('cpu'))                 # not used without amp_backend
-    test.range_test(loaders()[0], end_lr=0.1, num_iter=5, **QUIET); assert len(test.curve) == 5
-    with pytest.raises(ValueError, match='closure'): test.range_test(loaders()[0], accumulation_steps=2, **QUIET)
+    model, _, criterion = parts(make=plain)
+    opt = torch.optim.LBFGS(model.parameters(), lr=1e-4, max_iter=2)
+    test = RangeTest(
+        model, opt, criterion, grad_scaler=torch.amp.GradScaler('cpu')
+    )  # not used without amp_backend
+    test.range_test(loaders()[0], end_lr=0.1, num_iter=5, **QUIET)
+    assert len(test.curve) == 5
+    with pytest.raises(ValueError, match='closure'):
+        test.range_test(loaders()[0], accumulation_steps=2, **QUIET)
+
 
 def test_one_loader_with_persistent_workers_cant_be_both():
     dl = DataLoader(Rows(), 16, num_workers=1, persistent_workers=True)
-    with pytest.raises(ValueError, match='val_loader is the same loader'): find_lr(*parts(), dl, val_loader=dl, **QUIET)
-    with pytest.raises(ValueError, match='val_loader is the same loader'): RangeTest(*parts()).range_test(dl, val_loader=dl, start_lr=1e-5, **QUIET)
+    with pytest.raises(ValueError, match='val_loader is the same loader'):
+        find_lr(*parts(), dl, val_loader=dl, **QUIET)
+    with pytest.raises(ValueError, match='val_loader is the same loader'):
+        RangeTest(*parts()).range_test(dl, val_loader=dl, start_lr=1e-5, **QUIET)
+
 
 def test_rates_rise_in_each_group():
-    model = plain(); opt = torch.optim.SGD([dict(params=model[0].parameters(), lr=1e-6), dict(params=model[2].parameters(), lr=1.)])
-    with pytest.raises(ValueError, match='not all of which rise'): find_lr(model, opt, nn.CrossEntropyLoss(), loaders()[0], start_lr=[1e-3, 1e-3], end_lr=10, **QUIET)
+    model = plain()
+    opt = torch.optim.SGD(
+        [dict(params=model[0].parameters(), lr=1e-6), dict(params=model[2].parameters(), lr=1.0)]
+    )
+    with pytest.raises(ValueError, match='not all of which rise'):
+        find_lr(model, opt, nn.CrossEntropyLoss(), loaders()[0], start_lr=[1e-3, 1e-3], end_lr=10, **QUIET)
+
 
 def test_a_frozen_group_is_not_the_fastest():
-    model = plain(); model[0].requires_grad_(False); opt = torch.optim.SGD([dict(params=model[0].parameters(), lr=1.), dict(params=model[2].parameters(), lr=1e-3)])
+    model = plain()
+    model[0].requires_grad_(False)
+    opt = torch.optim.SGD(
+        [dict(params=model[0].parameters(), lr=1.0), dict(params=model[2].parameters(), lr=1e-3)]
+    )
     curve = find_lr(model, opt, nn.CrossEntropyLoss(), loaders()[0], num_it=5, stop_div=False, **QUIET)
     assert curve.lrs[-1] == 10 == curve.group_lrs[-1, 1] and np.array_equal(curve.lrs, curve.group_lrs[:, 1])
 
+
 def test_a_step_may_name_what_comes_later():
     model, opt, criterion = parts()
+
     def step(batch):
-        if not batch: print(curve)
+        if not batch:
+            print(curve)
         return criterion(model(batch[0]), batch[1])
-    curve = find_lr(model, opt, None, loaders()[0], step=step, num_it=3, **QUIET); assert len(curve) == 3
+
+    curve = find_lr(model, opt, None, loaders()[0], step=step, num_it=3, **QUIET)
+    assert len(curve) == 3
+
 
 def test_mappings_and_iterators_keep_their_class():
     from collections import OrderedDict, UserDict
     from fastlr.data import to_device
+
     class Encoding(UserDict):
         to = lambda self, device: Encoding({k: v.to(device) for k, v in self.items()})
         x = property(lambda self: self['x'])
-    moved = to_device({'e': Encoding(x=torch.ones(1)), 'o': OrderedDict(y=torch.ones(1)), 'u': UserDict(z=torch.ones(1))}, 'meta')
-    assert moved['e'].x.device.type == moved['o']['y'].device.type == moved['u']['z'].device.type == 'meta' and [type(v) for v in moved.values()] == [Encoding, OrderedDict, UserDict]
+
+    moved = to_device(
+        {'e': Encoding(x=torch.ones(1)), 'o': OrderedDict(y=torch.ones(1)), 'u': UserDict(z=torch.ones(1))},
+        'meta',
+    )
+    assert moved['e'].x.device.type == moved['o']['y'].device.type == moved['u'][
+        'z'
+    ].device.type == 'meta' and [type(v) for v in moved.values()] == [Encoding, OrderedDict, UserDict]
+
     class Resets(TrainDataLoaderIter):
         def __next__(self):
-            try: return self.inputs_labels_from_batch(next(self._iterator))
-            except StopIteration: self._iterator = iter(self.data_loader); return self.inputs_labels_from_batch(next(self._iterator))
-    test = RangeTest(*parts(lr=1e-5)); test.range_test(Resets(loaders()[0]), num_iter=12, **QUIET); assert len(test.curve) == 12
+            try:
+                return self.inputs_labels_from_batch(next(self._iterator))
+            except StopIteration:
+                self._iterator = iter(self.data_loader)
+                return self.inputs_labels_from_batch(next(self._iterator))
+
+    test = RangeTest(*parts(lr=1e-5))
+    test.range_test(Resets(loaders()[0]), num_iter=12, **QUIET)
+    assert len(test.curve) == 12
+
 
 def test_optimizers_without_hooks_and_without_gradients():
     class Wrapper:
-        def __init__(self, opt): self.opt, self.param_groups, self.state = opt, opt.param_groups, opt.state
-        def step(self): self.opt.step()
-        def zero_grad(self): self.opt.zero_grad()
-    model, opt, criterion = parts(); step = lambda batch: criterion(model(batch[0]), batch[1])
+        def __init__(self, opt):
+            self.opt, self.param_groups, self.state = opt, opt.param_groups, opt.state
+
+        def step(self):
+            self.opt.step()
+
+        def zero_grad(self):
+            self.opt.zero_grad()
+
+    model, opt, criterion = parts()
+    step = lambda batch: criterion(model(batch[0]), batch[1])
     assert len(find_lr(model, Wrapper(opt), None, loaders()[0], step=step, num_it=3, **QUIET)) == 3
     idle = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
-    assert len(find_lr(model, [opt, idle], None, loaders()[0], step=step, num_it=3, scaler=torch.amp.GradScaler('cpu', init_scale=2.), **QUIET)) == 3
+    assert (
+        len(
+            find_lr(
+                model,
+                [opt, idle],
+                None,
+                loaders()[0],
+                step=step,
+                num_it=3,
+                scaler=torch.amp.GradScaler('cpu', init_scale=2.0),
+                **QUIET,
+            )
+        )
+        == 3
+    )
+
 
 def test_numbers_of_other_libraries():
-    assert len(find_lr(*parts(), loaders()[0], num_it=np.int64(4), runs=np.int64(1), stop_div=False, **QUIET)) == 4
-    test = RangeTest(*parts()); test.range_test(loaders()[0], num_iter=np.int64(4), start_lr=0, **QUIET); assert test.history['lr'][0] == 1e-3          # 0: the optimizer's, as there
+    assert (
+        len(find_lr(*parts(), loaders()[0], num_it=np.int64(4), runs=np.int64(1), stop_div=False, **QUIET))
+        == 4
+    )
+    test = RangeTest(*parts())
+    test.range_test(loaders()[0], num_iter=np.int64(4), start_lr=0, **QUIET)
+    assert test.history['lr'][0] == 1e-3  # 0: the optimizer's, as there
+
 
 def test_a_model_that_is_moved_later_gets_its_batches():
-    model, opt, criterion = parts(); test = RangeTest(model, opt, criterion)
-    assert test.device == torch.device('cpu'); model.to('meta'); assert test.device == torch.device('meta')
+    model, opt, criterion = parts()
+    test = RangeTest(model, opt, criterion)
+    assert test.device == torch.device('cpu')
+    model.to('meta')
+    assert test.device == torch.device('meta')
 
-@pytest.mark.parametrize('call, words', [(lambda m, o, c, dl: RangeTest(m, [o], c), 'optimizer'), (lambda m, o, c, dl: RangeTest(m, o, c).range_test(dl, end_lr='x'), 'end_lr'),
-    (lambda m, o, c, dl: RangeTest(m, o, c).range_test(dl, diverge_th=None), 'diverge_th'), (lambda m, o, c, dl: find_lr(m, o, c, dl, seed=3), 'seed'), (lambda m, o, c, dl: find_lr(m, [o, o], c, dl), 'twice'),
-    (lambda m, o, c, dl: find_lr(m, o, c, dl, val_loader=iter([1])), 'val_loader'), (lambda m, o, c, dl: RangeTest(m, o, c).range_test(dl, val_loader=DataLoader([], 1)), 'val_loader'),
-    (lambda m, o, c, dl: torch.no_grad()(find_lr)(m, o, c, dl), 'no_grad')])
+
+@pytest.mark.parametrize(
+    'call, words',
+    [
+        (lambda m, o, c, dl: RangeTest(m, [o], c), 'optimizer'),
+        (lambda m, o, c, dl: RangeTest(m, o, c).range_test(dl, end_lr='x'), 'end_lr'),
+        (lambda m, o, c, dl: RangeTest(m, o, c).range_test(dl, diverge_th=None), 'diverge_th'),
+        (lambda m, o, c, dl: find_lr(m, o, c, dl, seed=3), 'seed'),
+        (lambda m, o, c, dl: find_lr(m, [o, o], c, dl), 'twice'),
+        (lambda m, o, c, dl: find_lr(m, o, c, dl, val_loader=iter([1])), 'val_loader'),
+        (lambda m, o, c, dl: RangeTest(m, o, c).range_test(dl, val_loader=DataLoader([], 1)), 'val_loader'),
+        (lambda m, o, c, dl: torch.no_grad()(find_lr)(m, o, c, dl), 'no_grad'),
+    ],
+)
 def test_more_that_is_said_in_time(call, words):
-    model, opt, criterion = parts(); before = Fingerprint(model=model, opt=opt)
-    with pytest.raises((ValueError, TypeError), match=words): call(model, opt, criterion, loaders()[0])
+    model, opt, criterion = parts()
+    before = Fingerprint(model=model, opt=opt)
+    with pytest.raises((ValueError, TypeError), match=words):
+        call(model, opt, criterion, loaders()[0])
     before.check()
+
 
 def test_gradients_from_before_take_no_part_and_come_back():
     model, opt, criterion = parts(opt=torch.optim.SGD)
-    for p in model.parameters(): p.grad = torch.full_like(p, 1e6)
-    before = Fingerprint(model=model, opt=opt); plain_losses = find_lr(*parts(opt=torch.optim.SGD), loaders()[0], num_it=10, start_lr=1e-3, **QUIET).losses
-    parts(); assert np.array_equal(find_lr(model, opt, criterion, loaders()[0], num_it=10, start_lr=1e-3, **QUIET).losses, plain_losses)
+    for p in model.parameters():
+        p.grad = torch.full_like(p, 1e6)
+    before = Fingerprint(model=model, opt=opt)
+    plain_losses = find_lr(
+        *parts(opt=torch.optim.SGD), loaders()[0], num_it=10, start_lr=1e-3, **QUIET
+    ).losses
+    parts()
+    assert np.array_equal(
+        find_lr(model, opt, criterion, loaders()[0], num_it=10, start_lr=1e-3, **QUIET).losses, plain_losses
+    )
     before.check()
 
+
 def test_the_validation_loader_is_put_back():
-    valid = DataLoader(Rows(), 16, shuffle=True, generator=torch.Generator().manual_seed(3)); state = valid.generator.get_state()
-    find_lr(*parts(), loaders()[0], val_loader=valid, num_it=3, **QUIET); assert torch.equal(state, valid.generator.get_state())
-    RangeTest(*parts()).range_test(loaders()[0], valid, start_lr=1e-5, num_iter=3, **QUIET); assert torch.equal(state, valid.generator.get_state())
+    valid = DataLoader(Rows(), 16, shuffle=True, generator=torch.Generator().manual_seed(3))
+    state = valid.generator.get_state()
+    find_lr(*parts(), loaders()[0], val_loader=valid, num_it=3, **QUIET)
+    assert torch.equal(state, valid.generator.get_state())
+    RangeTest(*parts()).range_test(loaders()[0], valid, start_lr=1e-5, num_iter=3, **QUIET)
+    assert torch.equal(state, valid.generator.get_state())
+
 
 def test_batches_are_sent_to_the_device():
     sent = []
+
     class Own:
-        def __init__(self, x): self.x = x
-        def to(self, device): sent.append(str(device)); return self.x
-    model, opt, criterion = parts(); rows = [(Own(x), y) for x, y in DataLoader(Rows(), 16)]
-    find_lr(model, opt, criterion, rows, num_it=3, **QUIET); find_lr(model, opt, None, rows, step=lambda batch: criterion(model(batch[0]), batch[1]), num_it=3, device='cpu', **QUIET)
-    RangeTest(model, opt, criterion).range_test(DataLoader(rows, batch_size=None, collate_fn=lambda row: row), start_lr=1e-5, num_iter=3, **QUIET)
-    assert sent == ['cpu']*9
+        def __init__(self, x):
+            self.x = x
+
+        def to(self, device):
+            sent.append(str(device))
+            return self.x
+
+    model, opt, criterion = parts()
+    rows = [(Own(x), y) for x, y in DataLoader(Rows(), 16)]
+    find_lr(model, opt, criterion, rows, num_it=3, **QUIET)
+    find_lr(
+        model,
+        opt,
+        None,
+        rows,
+        step=lambda batch: criterion(model(batch[0]), batch[1]),
+        num_it=3,
+        device='cpu',
+        **QUIET,
+    )
+    RangeTest(model, opt, criterion).range_test(
+        DataLoader(rows, batch_size=None, collate_fn=lambda row: row), start_lr=1e-5, num_iter=3, **QUIET
+    )
+    assert sent == ['cpu'] * 9
+
 
 def test_moments_go_where_the_model_goes():
     from fastlr.range_test import _move
-    torch.__future__.set_swap_module_params_on_conversion(True)                   # so that parameters stay the same objects on `meta`, as they do on accelerators
+
+    torch.__future__.set_swap_module_params_on_conversion(
+        True
+    )  # so that parameters stay the same objects on `meta`, as they do on accelerators
     try:
-        t = Training(opt='adamw').train(2); t.opt.zero_grad(); _move([t.model], [t.opt], torch.device('meta'))
-        assert {(k, v.device.type) for s in t.opt.state.values() for k, v in s.items()} == {('step', 'cpu'), ('exp_avg', 'meta'), ('exp_avg_sq', 'meta')}
-        t = Training(opt='lbfgs').train(2); t.opt.zero_grad(); _move([t.model], [t.opt], torch.device('meta'))
+        t = Training(opt='adamw').train(2)
+        t.opt.zero_grad()
+        _move([t.model], [t.opt], torch.device('meta'))
+        assert {(k, v.device.type) for s in t.opt.state.values() for k, v in s.items()} == {
+            ('step', 'cpu'),
+            ('exp_avg', 'meta'),
+            ('exp_avg_sq', 'meta'),
+        }
+        t = Training(opt='lbfgs').train(2)
+        t.opt.zero_grad()
+        _move([t.model], [t.opt], torch.device('meta'))
         assert {v.device.type for s in t.opt.state.values() for v in (s['d'], *s['old_dirs'])} == {'meta'}
-    finally: torch.__future__.set_swap_module_params_on_conversion(False)
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(False)
+
 
 def test_verify_looks_into_functions_too():
     from fastlr import NotRestored
-    class Log: pass
+
+    class Log:
+        pass
+
     class Loss(nn.Module):
-        def __init__(self): super().__init__(); self.log = Log(); self.log.n = 0
-        def forward(self, out, y): self.log.n += 1; return cross_entropy(out, y)
+        def __init__(self):
+            super().__init__()
+            self.log = Log()
+            self.log.n = 0
+
+        def forward(self, out, y):
+            self.log.n += 1
+            return cross_entropy(out, y)
+
     model, opt, _ = parts()
-    with pytest.raises(NotRestored, match='log.n'): find_lr(model, opt, Loss(), loaders()[0], num_it=3, verify=True, **QUIET)
+    with pytest.raises(NotRestored, match='log.n'):
+        find_lr(model, opt, Loss(), loaders()[0], num_it=3, verify=True, **QUIET)
     counts = []
-    with pytest.raises(NotRestored, match='step'): find_lr(model, opt, None, loaders()[0], step=lambda batch: (counts.append(1), cross_entropy(model(batch[0]), batch[1]))[1], num_it=3, verify=True, **QUIET)
+    with pytest.raises(NotRestored, match='step'):
+        find_lr(
+            model,
+            opt,
+            None,
+            loaders()[0],
+            step=lambda batch: (counts.append(1), cross_entropy(model(batch[0]), batch[1]))[1],
+            num_it=3,
+            verify=True,
+            **QUIET,
+        )
+
 
 def test_where_the_copy_of_the_state_is(monkeypatch, tmp_path):
     import tempfile
     import fastlr.snapshot as module
+
     seen, opened = [], module._open_file
     monkeypatch.setattr(module, '_open_file', lambda where: (seen.append(str(where)), opened(where))[1])
-    for kw in ({}, dict(memory_cache=False), dict(memory_cache=False, cache_dir=tmp_path), dict(cache_dir=tmp_path)): RangeTest(*parts(), **kw).range_test(loaders()[0], start_lr=1e-5, num_iter=3, **QUIET)
-    assert seen == ['device', tempfile.gettempdir(), str(tmp_path), 'device'] and list(tmp_path.iterdir()) == []
+    for kw in (
+        {},
+        dict(memory_cache=False),
+        dict(memory_cache=False, cache_dir=tmp_path),
+        dict(cache_dir=tmp_path),
+    ):
+        RangeTest(*parts(), **kw).range_test(loaders()[0], start_lr=1e-5, num_iter=3, **QUIET)
+    assert (
+        seen == ['device', tempfile.gettempdir(), str(tmp_path), 'device'] and list(tmp_path.iterdir()) == []
+    )

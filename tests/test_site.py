@@ -1,4 +1,5 @@
 "The site, built from the notebooks and looked at in a real browser."
+
 import functools, http.server, inspect, json, os, re, shutil, subprocess, sys, threading
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
@@ -6,7 +7,7 @@ from urllib.parse import urldefrag, urljoin
 import pytest
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT/'tools'))
+sys.path.insert(0, str(ROOT / 'tools'))
 pytest.importorskip('sphinx', reason="the site needs the extra 'docs'")
 sync_api = pytest.importorskip('playwright.sync_api', reason="the site's tests need the extra 'docs'")
 import browser as browsers
@@ -21,19 +22,23 @@ def site(tmp_path_factory):
     out = tmp_path_factory.mktemp('site')
     if built := os.environ.get('FASTLR_SITE'):
         # A copy, because a test adds a damaged page.
-        return Path(shutil.copytree(Path(built)/'html', out/'html'))
-    p = subprocess.run([sys.executable, ROOT/'tools'/'docs.py', out], capture_output=True, text=True)
+        return Path(shutil.copytree(Path(built) / 'html', out / 'html'))
+    p = subprocess.run([sys.executable, ROOT / 'tools' / 'docs.py', out], capture_output=True, text=True)
     assert p.returncode == 0, p.stdout + p.stderr
-    return out/'html'
+    return out / 'html'
 
 
 @pytest.fixture(scope='module')
 def base(site):
     "Its address on this machine."
+
     class Quiet(http.server.SimpleHTTPRequestHandler):
         # Connections are kept: half of the time of a page went into making them.
         protocol_version = 'HTTP/1.1'
-        def log_message(self, *args): pass
+
+        def log_message(self, *args):
+            pass
+
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Quiet, directory=site))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -58,11 +63,20 @@ def browser():
 
 @pytest.fixture
 def page(browser):
-    with browser.new_context(viewport=WIDE, reduced_motion='reduce') as context: yield context.new_page()
+    with browser.new_context(viewport=WIDE, reduced_motion='reduce') as context:
+        yield context.new_page()
 
 
-def names(site): return sorted(str(p.relative_to(site)) for p in site.rglob('*.html'))
-def read(site): return [n for n in names(site) if not n.startswith('_modules') and n not in ('genindex.html', 'py-modindex.html', 'search.html')]
+def names(site):
+    return sorted(str(p.relative_to(site)) for p in site.rglob('*.html'))
+
+
+def read(site):
+    return [
+        n
+        for n in names(site)
+        if not n.startswith('_modules') and n not in ('genindex.html', 'py-modindex.html', 'search.html')
+    ]
 
 
 # What is wrong with the figures of a page: not loaded, or of one colour throughout, which is what an empty figure is.
@@ -102,75 +116,118 @@ def look(browser, base, names, on_a_phone=()):
     with browser.new_context(reduced_motion='reduce', viewport=WIDE) as context:
         page = context.new_page()
         now = None
-        def note(words): found.append(f'{now}: {words}')
+
+        def note(words):
+            found.append(f'{now}: {words}')
+
         page.on('console', lambda m: note(m.text) if m.type in ('error', 'warning') else None)
         page.on('pageerror', note)
-        page.on('request', lambda r: note(f'asks for {r.url}') if not r.url.startswith((base, 'data:')) else None)
+        page.on(
+            'request', lambda r: note(f'asks for {r.url}') if not r.url.startswith((base, 'data:')) else None
+        )
         page.on('response', lambda r: note(f'{r.status} {r.url}') if r.status >= 400 else None)
         for now in names:
             page.goto(base + now)
-            for words in page.evaluate(FIGURES) + page.evaluate(OVERFLOW): note(words)
-            if now not in on_a_phone: continue
+            for words in page.evaluate(FIGURES) + page.evaluate(OVERFLOW):
+                note(words)
+            if now not in on_a_phone:
+                continue
             page.set_viewport_size(NARROW)
             page.emulate_media(color_scheme='dark')
-            if now in LOADED_NARROW: page.goto(base + now)
-            for words in page.evaluate(FIGURES) + page.evaluate(OVERFLOW): note(f'on a phone, {words}')
+            if now in LOADED_NARROW:
+                page.goto(base + now)
+            for words in page.evaluate(FIGURES) + page.evaluate(OVERFLOW):
+                note(f'on a phone, {words}')
             page.set_viewport_size(WIDE)
             page.emulate_media(color_scheme='light')
     return found
 
 
-def test_every_page_loads_from_this_machine_alone_with_figures_and_fits_wide_screens_and_phones(browser, base, site):
+def test_every_page_loads_from_this_machine_alone_with_figures_and_fits_wide_screens_and_phones(
+    browser, base, site
+):
     assert len(names(site)) > 60 and look(browser, base, names(site), on_a_phone=read(site)) == []
 
 
 def test_no_figure_of_a_notebook_is_lost(site):
-    for nb in (ROOT/'nbs').rglob('*.ipynb'):
+    for nb in (ROOT / 'nbs').rglob('*.ipynb'):
         cells = json.loads(nb.read_text())['cells']
-        figures = sum('image/png' in o.get('data', {}) for c in cells for o in c.get('outputs', []) if not ''.join(c['source']).startswith('#| hide'))
-        html = (site/nb.relative_to(ROOT/'nbs').with_suffix('.html')).read_text()
+        figures = sum(
+            'image/png' in o.get('data', {})
+            for c in cells
+            for o in c.get('outputs', [])
+            if not ''.join(c['source']).startswith('#| hide')
+        )
+        html = (site / nb.relative_to(ROOT / 'nbs').with_suffix('.html')).read_text()
         assert len(re.findall(r'<img [^>]*src="[./]*_images/', html)) == figures, nb.name
 
 
-@pytest.mark.parametrize('damage, words', [
-    ('<script>throw new Error("boom")</script>', 'damaged.html: boom'),
-    ('<article><img src="gone.png"></article>', 'damaged.html: gone.png has not loaded'),
-    ('<article><img src="one_colour.svg" width="50"></article>', 'is empty'),
-    ('<article><pre style="width:2000px">x</pre></article>', 'damaged.html: the page is 20'),
-    ('<article><pre style="width:700px">x</pre></article>', 'damaged.html: on a phone, the page is 7'),
-    ('<style>@media (prefers-color-scheme: dark) { img { display: none } }</style>'
-     '<article><img src="stripes.svg" width="50"></article>', 'on a phone, stripes.svg is not shown'),
-    ('<link rel="stylesheet" href="https://example.org/x.css">', 'asks for')])
+@pytest.mark.parametrize(
+    'damage, words',
+    [
+        ('<script>throw new Error("boom")</script>', 'damaged.html: boom'),
+        ('<article><img src="gone.png"></article>', 'damaged.html: gone.png has not loaded'),
+        ('<article><img src="one_colour.svg" width="50"></article>', 'is empty'),
+        ('<article><pre style="width:2000px">x</pre></article>', 'damaged.html: the page is 20'),
+        ('<article><pre style="width:700px">x</pre></article>', 'damaged.html: on a phone, the page is 7'),
+        (
+            '<style>@media (prefers-color-scheme: dark) { img { display: none } }</style>'
+            '<article><img src="stripes.svg" width="50"></article>',
+            'on a phone, stripes.svg is not shown',
+        ),
+        ('<link rel="stylesheet" href="https://example.org/x.css">', 'asks for'),
+    ],
+)
 def test_a_damaged_page_is_noticed(browser, base, site, damage, words):
     "The checks above can fail, and name the page, also where a sound one comes before it in the same window."
     square = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64">{}</svg>'
-    stripes = ''.join(f'<rect width="64" height="{64 - 6*i}" fill="#{i}{i}{i}"/>' for i in range(10))
-    made = {'one_colour.svg': square.format('<rect width="64" height="64" fill="#abc"/>'),
-            'stripes.svg': square.format(stripes),
-            'damaged.html': f'<!doctype html><link rel="icon" href="data:,"><title>x</title>{damage}'}
-    for file, text in made.items(): (site/file).write_text(text)
-    try: found = look(browser, base, ['search.html', 'damaged.html'], on_a_phone=['damaged.html'])
+    stripes = ''.join(f'<rect width="64" height="{64 - 6 * i}" fill="#{i}{i}{i}"/>' for i in range(10))
+    made = {
+        'one_colour.svg': square.format('<rect width="64" height="64" fill="#abc"/>'),
+        'stripes.svg': square.format(stripes),
+        'damaged.html': f'<!doctype html><link rel="icon" href="data:,"><title>x</title>{damage}',
+    }
+    for file, text in made.items():
+        (site / file).write_text(text)
+    try:
+        found = look(browser, base, ['search.html', 'damaged.html'], on_a_phone=['damaged.html'])
     finally:
-        for file in made: (site/file).unlink()
+        for file in made:
+            (site / file).unlink()
     assert any(words in x for x in found), found
     assert all(x.startswith('damaged.html') for x in found), found
 
 
 def test_every_link_within_the_site_leads_somewhere(site):
     "Pages, and the places in them: of all links that don't leave the site."
-    text = {n: (site/n).read_text() for n in names(site)}
+    text = {n: (site / n).read_text() for n in names(site)}
     ids = {n: set(re.findall(r'\bid="([^"]+)"', t)) for n, t in text.items()}
-    links = {(n, h) for n, t in text.items() for h in re.findall(r'<a [^>]*\bhref="([^"]+)"', t) if not re.match(r'\w+:', h)}
+    links = {
+        (n, h)
+        for n, t in text.items()
+        for h in re.findall(r'<a [^>]*\bhref="([^"]+)"', t)
+        if not re.match(r'\w+:', h)
+    }
     lost = []
     for n, h in links:
         to, anchor = urldefrag(urljoin(n, h))
-        if not (site/(to or n)).exists(): lost.append((n, h))
-        elif anchor and (to or n) in ids and anchor not in ids[to or n]: lost.append((n, h))
+        if not (site / (to or n)).exists():
+            lost.append((n, h))
+        elif anchor and (to or n) in ids and anchor not in ids[to or n]:
+            lost.append((n, h))
     assert len(links) > 500 and lost == []
 
 
 def test_nothing_of_the_notebooks_machinery_is_left(site):
-    left = {n: m.group() for n in read(site) if (m := re.search(r'#\|&? ?\w+|&lt;Figure size|NBDev', re.sub(r'<[^>]+>', '', (site/n).read_text())))}
+    left = {
+        n: m.group()
+        for n in read(site)
+        if (
+            m := re.search(
+                r'#\|&? ?\w+|&lt;Figure size|NBDev', re.sub(r'<[^>]+>', '', (site / n).read_text())
+            )
+        )
+    }
     assert {n for n in left if n not in ('contributing.html', 'changelog.html')} == set()
 
 
@@ -181,20 +238,30 @@ def test_from_the_first_page_to_any_other_by_the_menu(page, base, site):
     assert wanted <= set(map(lambda h: urldefrag(h)[0], shown))
     page.click('.sidebar-tree >> text="Five minutes"')
     assert page.url == base + 'tutorials/start.html' and page.inner_text('h1').startswith('Five minutes')
-    page.click('a.next-page'); assert page.inner_text('h1').startswith('Choosing a rate')
-    page.click('a.prev-page'); assert page.inner_text('h1').startswith('Five minutes')
+    page.click('a.next-page')
+    assert page.inner_text('h1').startswith('Choosing a rate')
+    page.click('a.prev-page')
+    assert page.inner_text('h1').startswith('Five minutes')
     page.click('.toc-tree >> text=without a learner')
-    page.wait_for_function('document.querySelector("[id*=\\"without-a-learner\\"]").getBoundingClientRect().top < 200')
+    page.wait_for_function(
+        'document.querySelector("[id*=\\"without-a-learner\\"]").getBoundingClientRect().top < 200'
+    )
 
 
 def test_on_a_phone_the_menu_opens(browser, base):
     with browser.new_context(viewport=NARROW, reduced_motion='reduce') as context:
-        page = context.new_page(); page.goto(base)
+        page = context.new_page()
+        page.goto(base)
         link = page.locator('.sidebar-tree >> text="Five minutes"')
         assert not in_view(link, page)
-        page.click('.mobile-header .nav-overlay-icon'); page.wait_for_timeout(300)
-        link.click(); page.wait_for_url('**/tutorials/start.html')
-        assert float(page.locator('article p').first.evaluate('e => parseFloat(getComputedStyle(e).fontSize)')) >= 14
+        page.click('.mobile-header .nav-overlay-icon')
+        page.wait_for_timeout(300)
+        link.click()
+        page.wait_for_url('**/tutorials/start.html')
+        assert (
+            float(page.locator('article p').first.evaluate('e => parseFloat(getComputedStyle(e).fontSize)'))
+            >= 14
+        )
 
 
 def in_view(locator, page):
@@ -202,11 +269,19 @@ def in_view(locator, page):
     return bool(box) and box['x'] >= 0 and box['x'] < page.viewport_size['width']
 
 
-@pytest.mark.parametrize('words, page_name', [('divergence', '05_sweep.html'), ('LRSweep', 'reference/sweep.html'), ('NoSuggestion', 'reference/suggest.html'),
-                                              ('GradScaler', '05_sweep.html')])
+@pytest.mark.parametrize(
+    'words, page_name',
+    [
+        ('divergence', '05_sweep.html'),
+        ('LRSweep', 'reference/sweep.html'),
+        ('NoSuggestion', 'reference/suggest.html'),
+        ('GradScaler', '05_sweep.html'),
+    ],
+)
 def test_search_finds(page, base, words, page_name):
     page.goto(base)
-    page.fill('.sidebar-search', words); page.press('.sidebar-search', 'Enter')
+    page.fill('.sidebar-search', words)
+    page.press('.sidebar-search', 'Enter')
     page.wait_for_selector('#search-results li a')
     page.wait_for_function("/finished|found/i.test(document.querySelector('#search-results').innerText)")
     hits = page.locator('#search-results li a').evaluate_all('links => links.map(a => a.href)')
@@ -245,20 +320,30 @@ def test_light_and_dark_are_switched_by_hand_and_remembered(page, base):
     assert page.evaluate(BRIGHT) > 0.9
     for _ in range(3):
         page.click('.content-icon-container .theme-toggle')
-        if page.locator('body').get_attribute('data-theme') == 'dark': break
+        if page.locator('body').get_attribute('data-theme') == 'dark':
+            break
     assert page.evaluate(BRIGHT) < 0.15
     page.goto(base + 'tutorials/start.html')
     assert page.evaluate(BRIGHT) < 0.15
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
-@pytest.mark.parametrize('name', ['index.html', '05_sweep.html', 'tutorials/coming_from.html', 'reference/lr_finder.html', 'reference/index.html'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'index.html',
+        '05_sweep.html',
+        'tutorials/coming_from.html',
+        'reference/lr_finder.html',
+        'reference/index.html',
+    ],
+)
 def test_all_text_can_be_read(page, base, scheme, name):
     page.emulate_media(color_scheme=scheme)
     page.goto(base + name)
     assert page.evaluate(FAINT) == []
     page.add_style_tag(content='article p { color: #888 !important; background: #999; }')
-    assert page.evaluate(FAINT) != []                                    # it would have noticed
+    assert page.evaluate(FAINT) != []  # it would have noticed
 
 
 def test_a_name_in_backticks_leads_to_the_reference(page, base):
@@ -273,19 +358,30 @@ def rows_of(html, full):
     "The names in the first column of the table of `full` in the reference."
     start = html.index(f'id="{full}"')
     end = html.find('<dt class="sig', start)
-    return set(re.findall(r'<tr class="row-(?:odd|even)"><td><p><code[^>]*><span class="pre">(\w+)</span>', html[start:end if end > 0 else None]))
+    return set(
+        re.findall(
+            r'<tr class="row-(?:odd|even)"><td><p><code[^>]*><span class="pre">(\w+)</span>',
+            html[start : end if end > 0 else None],
+        )
+    )
 
 
 def test_the_reference_has_every_public_name_method_and_parameter(site):
     from fastcore.docments import docments
+
     homes = {c.__name__: c.__module__ for c in CLASSES}
     missing, seen = [], 0
     for module in map(name, MODULES):
         for qualname, x in symbols(module):
             first, _, method = qualname.partition('.')
-            full, home = (f'{homes[first]}.{qualname}' if method else f'fastlr.{module}.{qualname}'), homes[first] if method else f'fastlr.{module}'
-            html = (site/'reference'/f"{home.removeprefix('fastlr.')}.html").read_text()
-            if f'id="{full}"' not in html: missing.append(full); continue
+            full, home = (
+                (f'{homes[first]}.{qualname}' if method else f'fastlr.{module}.{qualname}'),
+                homes[first] if method else f'fastlr.{module}',
+            )
+            html = (site / 'reference' / f"{home.removeprefix('fastlr.')}.html").read_text()
+            if f'id="{full}"' not in html:
+                missing.append(full)
+                continue
             own = next(iter(inspect.signature(x).parameters), None) if method else None
             wanted = {p for p, d in docments(x, full=True).items() if d.docment and p not in (own, 'return')}
             missing += [f'{full}: {p}' for p in wanted - rows_of(html, full)]
@@ -296,11 +392,16 @@ def test_the_reference_has_every_public_name_method_and_parameter(site):
 def test_every_doclink_leads_to_the_thing_of_that_name(site):
     seen = 0
     for n in read(site):
-        for full, text in re.findall(r'<a class="doclink[^"]*" href="[^"]*" title="([^"]+)"><code[^>]*>(.*?)</code>', (site/n).read_text()):
+        for full, text in re.findall(
+            r'<a class="doclink[^"]*" href="[^"]*" title="([^"]+)"><code[^>]*>(.*?)</code>',
+            (site / n).read_text(),
+        ):
             seen += 1
             said = re.sub(r'\(.*', '', re.sub(r'<[^>]+>', '', text)).split('.')[-1]
             assert full.split('.')[-1] == said, (n, said, full)
-            assert 'integrations' not in full or n.startswith(('3', 'reference/', 'index', 'changelog', 'architecture', 'contributing', 'tutorials')), (n, full)
+            assert 'integrations' not in full or n.startswith(
+                ('3', 'reference/', 'index', 'changelog', 'architecture', 'contributing', 'tutorials')
+            ), (n, full)
     assert seen > 200
 
 

@@ -1,4 +1,5 @@
 "LRSweep in loops of one's own, and the stop rule."
+
 import numpy as np
 import pytest, torch
 from hypothesis import given, strategies as st
@@ -15,23 +16,29 @@ def stops_at(losses, factor=True):
 
 def losses(seed, n=100):
     x = np.linspace(0, 1, n)
-    return 2.3 - 1.5/(1 + np.exp(-(x-0.5)*20)) + np.exp(np.maximum(x-0.8, 0)*60) + np.random.default_rng(seed).normal(0, 0.05, n)
+    return (
+        2.3
+        - 1.5 / (1 + np.exp(-(x - 0.5) * 20))
+        + np.exp(np.maximum(x - 0.8, 0) * 60)
+        + np.random.default_rng(seed).normal(0, 0.05, n)
+    )
 
 
 @examples(50)
 @given(seed=st.integers(0, 1000), a=st.floats(1e-3, 1e3), b=st.floats(-1e3, 1e3))
 def test_stop_rule_is_free_of_sign_and_offset(seed, a, b):
     at = stops_at(losses(seed))
-    assert at is not None and at > 75 and stops_at(a*losses(seed) + b) == at
+    assert at is not None and at > 75 and stops_at(a * losses(seed) + b) == at
 
 
 def test_factor_is_on_the_best_loss():
-    assert stops_at([1, 1, 1, 30, 30, 30], 4.) == 3 and stops_at([1, 1, 1, 30, 30, 30], False) is None
+    assert stops_at([1, 1, 1, 30, 30, 30], 4.0) == 3 and stops_at([1, 1, 1, 30, 30, 30], False) is None
 
 
 def sweep_with(opt, model, step, loader=None, **kw):
     with LRSweep(opt, model, **{'num_it': 10, 'stop_div': False, **kw}) as sweep:
-        for xb, yb in sweep(loader or loaders()[0]): sweep.record(step(xb, yb))
+        for xb, yb in sweep(loader or loaders()[0]):
+            sweep.record(step(xb, yb))
     return sweep.curve
 
 
@@ -39,76 +46,134 @@ def test_two_optimizers():
     g, d = nn.Linear(6, 6), nn.Linear(6, 1)
     og, od = torch.optim.Adam(g.parameters(), lr=1e-4), torch.optim.SGD(d.parameters(), lr=1e-3, momentum=0.9)
     before = [p.clone() for m in (g, d) for p in m.parameters()]
+
     def step(xb, yb):
-        for o in (og, od): o.zero_grad()
-        loss = d(g(xb)).square().mean(); loss.backward(); og.step(); od.step()
+        for o in (og, od):
+            o.zero_grad()
+        loss = d(g(xb)).square().mean()
+        loss.backward()
+        og.step()
+        od.step()
         return loss
+
     c = sweep_with([og, od], [g, d], step)
-    assert np.allclose(c.group_lrs[:, 0]*10, c.group_lrs[:, 1]) and c.lrs[-1] == 10.
-    assert all(torch.equal(a, b) for a, b in zip(before, [p for m in (g, d) for p in m.parameters()])) and not og.state and not od.state
+    assert np.allclose(c.group_lrs[:, 0] * 10, c.group_lrs[:, 1]) and c.lrs[-1] == 10.0
+    assert (
+        all(torch.equal(a, b) for a, b in zip(before, [p for m in (g, d) for p in m.parameters()]))
+        and not og.state
+        and not od.state
+    )
 
 
 def test_lbfgs_with_its_closure():
-    model = nn.Linear(6, 3); opt = torch.optim.LBFGS(model.parameters(), lr=0.5)
+    model = nn.Linear(6, 3)
+    opt = torch.optim.LBFGS(model.parameters(), lr=0.5)
+
     def run(xb, yb):
-        def closure(): opt.zero_grad(); loss = nn.functional.cross_entropy(model(xb), yb); loss.backward(); return loss
+        def closure():
+            opt.zero_grad()
+            loss = nn.functional.cross_entropy(model(xb), yb)
+            loss.backward()
+            return loss
+
         return opt.step(closure)
-    xb, yb = next(iter(loaders()[0])); run(xb, yb)
-    before = (model.weight.clone(), opt.state_dict()['state'][0]['n_iter'], [t.clone() for t in opt.state_dict()['state'][0]['old_dirs']])
-    sweep_with(opt, model, run, end_lr=1.)
+
+    xb, yb = next(iter(loaders()[0]))
+    run(xb, yb)
+    before = (
+        model.weight.clone(),
+        opt.state_dict()['state'][0]['n_iter'],
+        [t.clone() for t in opt.state_dict()['state'][0]['old_dirs']],
+    )
+    sweep_with(opt, model, run, end_lr=1.0)
     st_ = opt.state_dict()['state'][0]
-    assert same(before, (model.weight, st_['n_iter'], list(st_['old_dirs']))) and opt.param_groups[0]['lr'] == 0.5
+    assert (
+        same(before, (model.weight, st_['n_iter'], list(st_['old_dirs'])))
+        and opt.param_groups[0]['lr'] == 0.5
+    )
 
 
 def test_a_rate_that_is_a_tensor_is_filled_in_place():
     model, lr = net(), torch.tensor(1e-3)
     opt = torch.optim.AdamW(model.parameters(), lr=lr)
     seen = []
+
     def step(xb, yb):
-        seen.append(float(opt.param_groups[0]['lr'])); assert opt.param_groups[0]['lr'] is lr
-        loss = nn.functional.cross_entropy(model(xb), yb); loss.backward(); opt.step(); opt.zero_grad()
+        seen.append(float(opt.param_groups[0]['lr']))
+        assert opt.param_groups[0]['lr'] is lr
+        loss = nn.functional.cross_entropy(model(xb), yb)
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
         return loss
+
     sweep_with(opt, model, step)
     assert len(set(seen)) == 10 and lr.item() == torch.tensor(1e-3).item()
 
 
 def test_restored_when_the_loop_raises_or_breaks():
     for how in ('raise', 'break'):
-        model = net(); opt = torch.optim.SGD(model.parameters(), lr=0.1); before = {k: v.clone() for k, v in model.state_dict().items()}
+        model = net()
+        opt = torch.optim.SGD(model.parameters(), lr=0.1)
+        before = {k: v.clone() for k, v in model.state_dict().items()}
         try:
-            with LRSweep(opt, model, start_lr=1., end_lr=10.) as sweep:
+            with LRSweep(opt, model, start_lr=1.0, end_lr=10.0) as sweep:
                 for i, (xb, yb) in enumerate(sweep(loaders()[0])):
-                    loss = nn.functional.cross_entropy(model(xb), yb); loss.backward(); opt.step()
+                    loss = nn.functional.cross_entropy(model(xb), yb)
+                    loss.backward()
+                    opt.step()
                     sweep.record(loss)
                     if i == 5:
-                        if how == 'raise': raise ZeroDivisionError
+                        if how == 'raise':
+                            raise ZeroDivisionError
                         break
-        except ZeroDivisionError: assert how == 'raise'
-        assert same(before, dict(model.state_dict())) and opt.param_groups[0]['lr'] == 0.1 and all(p.grad is None for p in model.parameters())
+        except ZeroDivisionError:
+            assert how == 'raise'
+        assert (
+            same(before, dict(model.state_dict()))
+            and opt.param_groups[0]['lr'] == 0.1
+            and all(p.grad is None for p in model.parameters())
+        )
         assert sweep.curve.stop_reason == 'interrupted' and len(sweep.curve) == 6
 
 
 def test_losses_are_read_ten_at_a_time_off_the_cpu(monkeypatch):
     "With the policy for accelerators the curve is the same, also when the sweep diverges in the middle of ten."
     import fastlr.sweep as module
+
     def run(every):
         monkeypatch.setattr(module, '_read_every', lambda loss: every)
-        model = net(); opt = torch.optim.SGD(model.parameters(), lr=0.1)
+        model = net()
+        opt = torch.optim.SGD(model.parameters(), lr=0.1)
         with LRSweep(opt, model) as sweep:
             it = iter(losses(3))
-            for _ in sweep(loaders()[0]): opt.step(); sweep.record(torch.tensor(next(it)))
+            for _ in sweep(loaders()[0]):
+                opt.step()
+                sweep.record(torch.tensor(next(it)))
         return sweep.curve
+
     one, ten = run(1), run(10)
-    assert np.array_equal(one.losses, ten.losses) and one.stop_reason == ten.stop_reason == 'diverged' and len(one) % 10
+    assert (
+        np.array_equal(one.losses, ten.losses)
+        and one.stop_reason == ten.stop_reason == 'diverged'
+        and len(one) % 10
+    )
 
 
 def test_a_loop_that_never_steps_is_told():
-    model = net(); opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    model = net()
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(RuntimeError, match='no parameter has changed: does the loop call `step'):
         with LRSweep(opt, model) as sweep:
-            for x, y in sweep([problem()[:16]]): loss = torch.nn.functional.cross_entropy(model(x), y); loss.backward(); opt.zero_grad(); sweep.record(loss)
+            for x, y in sweep([problem()[:16]]):
+                loss = torch.nn.functional.cross_entropy(model(x), y)
+                loss.backward()
+                opt.zero_grad()
+                sweep.record(loss)
+
 
 def test_an_optimizer_without_parameters_to_train():
     model = net().requires_grad_(False)
     with pytest.raises(ValueError, match='nothing to train'):
-        with LRSweep(torch.optim.SGD(model.parameters(), lr=0.1), model): pass
+        with LRSweep(torch.optim.SGD(model.parameters(), lr=0.1), model):
+            pass

@@ -1,4 +1,5 @@
 "A rate that sets itself: `tune`, and what the trainings after it use."
+
 from argparse import Namespace
 
 import matplotlib.pyplot as plt
@@ -14,121 +15,246 @@ from fastlr.lr_finder import LRFound
 class Net(nn.Sequential):
     def __init__(self, **attrs):
         super().__init__(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-        for k, v in attrs.items(): setattr(self, k, v)
+        for k, v in attrs.items():
+            setattr(self, k, v)
+
 
 DATA = digits_data()
-def learner(auto=True, silent=True, **attrs): torch.manual_seed(0); return Learner(DATA, Net(**attrs), auto_lr_find=auto, silent=silent)
 
 
-@pytest.mark.parametrize('auto, attrs, read', [
-    (True, dict(lr=0.5), lambda m: m.lr), (True, dict(learning_rate=None), lambda m: m.learning_rate), (True, dict(hparams=Namespace(lr=0.5)), lambda m: m.hparams.lr),
-    (True, dict(hparams=dict(learning_rate=1)), lambda m: m.hparams['learning_rate']), ('my_value', dict(my_value=3., lr=7), lambda m: m.my_value),
-    ('my_value', dict(hparams=Namespace(my_value=0.1)), lambda m: m.hparams.my_value), (False, {}, None), (True, {}, None)],
-    ids=['lr', 'learning_rate', 'hparams.lr', 'hparams dict', 'named', 'named in hparams', 'off', 'no attribute'])
+def learner(auto=True, silent=True, **attrs):
+    torch.manual_seed(0)
+    return Learner(DATA, Net(**attrs), auto_lr_find=auto, silent=silent)
+
+
+@pytest.mark.parametrize(
+    'auto, attrs, read',
+    [
+        (True, dict(lr=0.5), lambda m: m.lr),
+        (True, dict(learning_rate=None), lambda m: m.learning_rate),
+        (True, dict(hparams=Namespace(lr=0.5)), lambda m: m.hparams.lr),
+        (True, dict(hparams=dict(learning_rate=1)), lambda m: m.hparams['learning_rate']),
+        ('my_value', dict(my_value=3.0, lr=7), lambda m: m.my_value),
+        ('my_value', dict(hparams=Namespace(my_value=0.1)), lambda m: m.hparams.my_value),
+        (False, {}, None),
+        (True, {}, None),
+    ],
+    ids=[
+        'lr',
+        'learning_rate',
+        'hparams.lr',
+        'hparams dict',
+        'named',
+        'named in hparams',
+        'off',
+        'no attribute',
+    ],
+)
 def test_what_is_set_is_what_the_next_training_uses(auto, attrs, read):
     "Lightning #21030: 'rate set to X', and the optimizer went on with its own."
-    learn = learner(auto, **attrs); found = learn.tune()
+    learn = learner(auto, **attrs)
+    found = learn.tune()
     lr, s = found.suggestion(), found.curve.suggest()
-    assert lr == s.lr == learn.tuned.lr and 1e-3 < lr < 0.3 and (read is None or read(learn.model) == lr) and getattr(learn.model, 'lr', None) in (lr, attrs.get('lr')) and (auto != 'my_value' or getattr(learn.model, 'lr', 7) == 7)
-    learn.fit(1); assert set(learn.recorder.lrs) == {lr} and learn.opt.lr == lr
-    learn.fit_one_cycle(1); assert max(learn.recorder.lrs) == pytest.approx(s.one_cycle, rel=1e-2)
-    learn.fit(1, 1e-4); assert set(learn.recorder.lrs) == {1e-4}
+    assert (
+        lr == s.lr == learn.tuned.lr
+        and 1e-3 < lr < 0.3
+        and (read is None or read(learn.model) == lr)
+        and getattr(learn.model, 'lr', None) in (lr, attrs.get('lr'))
+        and (auto != 'my_value' or getattr(learn.model, 'lr', 7) == 7)
+    )
+    learn.fit(1)
+    assert set(learn.recorder.lrs) == {lr} and learn.opt.lr == lr
+    learn.fit_one_cycle(1)
+    assert max(learn.recorder.lrs) == pytest.approx(s.one_cycle, rel=1e-2)
+    learn.fit(1, 1e-4)
+    assert set(learn.recorder.lrs) == {1e-4}
+
 
 def test_attribute_and_hparams_of_the_same_name_are_both_set():
-    learn = learner(lr=1., hparams=dict(lr=2.)); lr = learn.tune().suggestion()
+    learn = learner(lr=1.0, hparams=dict(lr=2.0))
+    lr = learn.tune().suggestion()
     assert learn.model.lr == learn.model.hparams['lr'] == lr
 
+
 def test_without_tune_the_defaults_are_as_before():
-    learn = learner(); learn.fit(1); assert set(learn.recorder.lrs) == {3e-3}
+    learn = learner()
+    learn.fit(1)
+    assert set(learn.recorder.lrs) == {3e-3}
+
 
 def test_both_say_so_and_tune_too(capsys):
-    learn = learner(silent=False, lr=1.); capsys.readouterr(); found = learn.tune(); out = capsys.readouterr().out; s = learn.tuned
+    learn = learner(silent=False, lr=1.0)
+    capsys.readouterr()
+    found = learn.tune()
+    out = capsys.readouterr().out
+    s = learn.tuned
     assert f'Learning rate set to {s.lr:.2E}, also as model.lr; for one-cycle {s.one_cycle:.2E}' in out
-    learn.fit(0); assert capsys.readouterr().out.startswith(f'lr={s.lr:.2E}, as tune() found')
-    learn.fit_one_cycle(1); assert f'max_lr={s.one_cycle:.2E}, as tune() found' in capsys.readouterr().out
-    learn.fit(0, 1e-3); assert 'tune' not in capsys.readouterr().out
-    learn = learner(); learn.tune(); learn.fit(0); assert capsys.readouterr().out == ''
+    learn.fit(0)
+    assert capsys.readouterr().out.startswith(f'lr={s.lr:.2E}, as tune() found')
+    learn.fit_one_cycle(1)
+    assert f'max_lr={s.one_cycle:.2E}, as tune() found' in capsys.readouterr().out
+    learn.fit(0, 1e-3)
+    assert 'tune' not in capsys.readouterr().out
+    learn = learner()
+    learn.tune()
+    learn.fit(0)
+    assert capsys.readouterr().out == ''
+
 
 def test_one_number_for_both_is_said_once_and_with_its_reason(capsys, monkeypatch):
     "Flat, and then it bursts, as the loss of a model that is trained already."
-    lrs = 10**np.linspace(-6, 0.5, 100); burst = LRCurve(lrs, 0.5 + np.random.default_rng(0).normal(0, 0.05, 100) + 1e4*np.maximum(lrs-0.1, 0)**2, shift=0)
-    learn = learner(silent=False, auto=False); monkeypatch.setattr(Learner, 'lr_find', lambda self, **kw: burst)
-    learn.tune(); s = learn.tuned
-    assert s.lr == s.one_cycle and capsys.readouterr().out == f"Learning rate set to {s.lr:.2E}; for one-cycle the same, which is {s.reason}\n"
+    lrs = 10 ** np.linspace(-6, 0.5, 100)
+    burst = LRCurve(
+        lrs,
+        0.5 + np.random.default_rng(0).normal(0, 0.05, 100) + 1e4 * np.maximum(lrs - 0.1, 0) ** 2,
+        shift=0,
+    )
+    learn = learner(silent=False, auto=False)
+    monkeypatch.setattr(Learner, 'lr_find', lambda self, **kw: burst)
+    learn.tune()
+    s = learn.tuned
+    assert (
+        s.lr == s.one_cycle
+        and capsys.readouterr().out
+        == f"Learning rate set to {s.lr:.2E}; for one-cycle the same, which is {s.reason}\n"
+    )
+
 
 def test_a_training_in_progress_gets_the_rate_and_nothing_else_changes():
-    learn = make_learner(); learn.fit(1, 1e-3); first = state_of(learn)
+    learn = make_learner()
+    learn.fit(1, 1e-3)
+    first = state_of(learn)
     learn.recorder.curve = None
-    monkey = LRCurve(10**np.linspace(-7, 1, 100), 2.5 - 2/(1 + (1e-2/10**np.linspace(-7, 1, 100))**1.5), shift=0)
-    learn.lr_find = lambda **kw: monkey                                      # so small a net supports no suggestion
+    monkey = LRCurve(
+        10 ** np.linspace(-7, 1, 100), 2.5 - 2 / (1 + (1e-2 / 10 ** np.linspace(-7, 1, 100)) ** 1.5), shift=0
+    )
+    learn.lr_find = lambda **kw: monkey  # so small a net supports no suggestion
     lr = learn.tune().suggestion()
     assert learn.opt.lr == lr
-    learn.opt.lr = 1e-3; assert same(first, state_of(learn))
+    learn.opt.lr = 1e-3
+    assert same(first, state_of(learn))
+
 
 def test_layer_groups_get_their_own():
-    learn = learner(); learn.split(lambda m: m[3]); learn.fit(1, slice(1e-4, 1e-2))
-    learn.tune(); learn.fit(1)
-    a, b = learn.opt.get_stat('lr'); assert b == learn.tuned.lr and a == pytest.approx(b/100)
-    learn.split([]); learn.fit(1); assert learn.opt.lr == learn.tuned.lr      # other groups than those of the sweep: one rate for all
+    learn = learner()
+    learn.split(lambda m: m[3])
+    learn.fit(1, slice(1e-4, 1e-2))
+    learn.tune()
+    learn.fit(1)
+    a, b = learn.opt.get_stat('lr')
+    assert b == learn.tuned.lr and a == pytest.approx(b / 100)
+    learn.split([])
+    learn.fit(1)
+    assert learn.opt.lr == learn.tuned.lr  # other groups than those of the sweep: one rate for all
+
 
 def test_options_of_lr_find_are_passed_on():
-    found = learner().tune(num_it=60, start_lr=1e-5); assert found.curve.settings['num_it'] == 60 and found.curve.lrs[0] == 1e-5
+    found = learner().tune(num_it=60, start_lr=1e-5)
+    assert found.curve.settings['num_it'] == 60 and found.curve.lrs[0] == 1e-5
 
 
 class Refuses(Net):
     lr = property(lambda self: 0.5, lambda self, value: None)
+
+
 class ReadOnly(Net):
     lr = property(lambda self: 0.5)
 
-@pytest.mark.parametrize('make, auto, words', [
-    (lambda: Net(lr=1., learning_rate=2.), True, 'model.lr and model.learning_rate'), (lambda: Net(lr=1., hparams=dict(learning_rate=2.)), True, 'model.lr and model.hparams.learning_rate'),
-    (lambda: Net(), 'my_value', 'my_value'), (lambda: Net(lr='auto'), True, "'auto'"), (lambda: Net(lr=True), True, 'True'), (lambda: Net(lr=nn.Parameter(torch.ones(1))), True, 'a number'),
-    (Refuses, True, 'nothing that is trained would use'), (ReadOnly, True, 'without a setter')])
+
+@pytest.mark.parametrize(
+    'make, auto, words',
+    [
+        (lambda: Net(lr=1.0, learning_rate=2.0), True, 'model.lr and model.learning_rate'),
+        (
+            lambda: Net(lr=1.0, hparams=dict(learning_rate=2.0)),
+            True,
+            'model.lr and model.hparams.learning_rate',
+        ),
+        (lambda: Net(), 'my_value', 'my_value'),
+        (lambda: Net(lr='auto'), True, "'auto'"),
+        (lambda: Net(lr=True), True, 'True'),
+        (lambda: Net(lr=nn.Parameter(torch.ones(1))), True, 'a number'),
+        (Refuses, True, 'nothing that is trained would use'),
+        (ReadOnly, True, 'without a setter'),
+    ],
+)
 def test_what_cannot_be_set_is_said_and_nothing_is_set(make, auto, words):
-    learn = Learner(DATA, make(), auto_lr_find=auto, silent=True); learn.opt = None
-    with pytest.raises((ValueError, TypeError, AttributeError), match=words): learn.tune(num_it=60)
+    learn = Learner(DATA, make(), auto_lr_find=auto, silent=True)
+    learn.opt = None
+    with pytest.raises((ValueError, TypeError, AttributeError), match=words):
+        learn.tune(num_it=60)
     assert learn.tuned is None and learn.opt is None
-    if not isinstance(learn.model, Refuses): assert learn.recorder.curve is None                  # said before the first step
+    if not isinstance(learn.model, Refuses):
+        assert learn.recorder.curve is None  # said before the first step
+
 
 def test_what_was_set_is_taken_back_when_the_next_cannot_be():
     class Half(Net):
         @property
-        def hparams(self): return Frozen()
+        def hparams(self):
+            return Frozen()
+
     class Frozen:
-        lr = property(lambda self: 2., lambda self, value: (_ for _ in ()).throw(AttributeError('frozen')))
-    learn = Learner(DATA, Half(lr=1.), auto_lr_find=True, silent=True)
-    with pytest.raises(AttributeError): learn.tune(num_it=60)
-    assert learn.model.lr == 1. and learn.tuned is None
+        lr = property(lambda self: 2.0, lambda self, value: (_ for _ in ()).throw(AttributeError('frozen')))
+
+    learn = Learner(DATA, Half(lr=1.0), auto_lr_find=True, silent=True)
+    with pytest.raises(AttributeError):
+        learn.tune(num_it=60)
+    assert learn.model.lr == 1.0 and learn.tuned is None
+
 
 def test_no_suggestion_sets_nothing():
-    learn = make_learner(); learn.model.lr = 0.7; learn.auto_lr_find = True
-    with pytest.raises(NoSuggestion): learn.tune(start_lr=1e-9, end_lr=1e-8)
+    learn = make_learner()
+    learn.model.lr = 0.7
+    learn.auto_lr_find = True
+    with pytest.raises(NoSuggestion):
+        learn.tune(start_lr=1e-9, end_lr=1e-8)
     assert learn.model.lr == 0.7 and learn.tuned is None and learn.recorder.curve is not None
+
 
 @pytest.mark.parametrize('bad', [1, None, ['lr']])
 def test_auto_lr_find_is_checked(bad):
-    with pytest.raises(TypeError, match='auto_lr_find'): learner(bad)
+    with pytest.raises(TypeError, match='auto_lr_find'):
+        learner(bad)
 
 
 def test_what_is_found_can_be_looked_at():
-    lrs = 10**np.linspace(-7, 1, 100)
-    curve = LRCurve(lrs, 2.5 - 2/(1 + (1e-2/lrs)**1.5), shift=0); found = LRFound(curve)
-    assert found.results == {'lr': lrs.tolist(), 'loss': curve.losses.tolist()} and found.suggestion() == curve.suggest().lr and f'{found.suggestion():.2E}' in repr(found)
-    late = found.suggestion(skip_begin=70); assert late >= lrs[70] > found.suggestion()
-    with pytest.raises(ValueError, match='skip_begin|skip_start'): found.suggestion(skip_begin=99)
-    fig = found.plot(suggest=True); assert any('suggested' in t.get_text() for t in fig.axes[0].get_legend().get_texts())
-    ax = plt.subplots()[1]; assert found.plot(suggest=False, ax=ax) is ax.figure and not any('suggested' in t.get_text() for t in ax.get_legend().get_texts())
+    lrs = 10 ** np.linspace(-7, 1, 100)
+    curve = LRCurve(lrs, 2.5 - 2 / (1 + (1e-2 / lrs) ** 1.5), shift=0)
+    found = LRFound(curve)
+    assert (
+        found.results == {'lr': lrs.tolist(), 'loss': curve.losses.tolist()}
+        and found.suggestion() == curve.suggest().lr
+        and f'{found.suggestion():.2E}' in repr(found)
+    )
+    late = found.suggestion(skip_begin=70)
+    assert late >= lrs[70] > found.suggestion()
+    with pytest.raises(ValueError, match='skip_begin|skip_start'):
+        found.suggestion(skip_begin=99)
+    fig = found.plot(suggest=True)
+    assert any('suggested' in t.get_text() for t in fig.axes[0].get_legend().get_texts())
+    ax = plt.subplots()[1]
+    assert found.plot(suggest=False, ax=ax) is ax.figure and not any(
+        'suggested' in t.get_text() for t in ax.get_legend().get_texts()
+    )
     plt.close('all')
+
 
 def test_one_rate_is_set_everywhere():
     "Also where the answer lies at the very beginning, so that `suggestion`, which skips points, has another."
     lrs, x = np.geomspace(1e-3, 10, 100), np.arange(100)
-    curve = LRCurve(lrs, 2.3 - 1.5/(1 + np.exp(-(x-1)/2)) + np.where(x > 85, (x-85)*0.3, 0))
-    learn = learner(lr=1.); learn.fit(1, 1e-3); learn.lr_find = lambda **kw: curve; found = learn.tune(); learn.fit(0)
+    curve = LRCurve(lrs, 2.3 - 1.5 / (1 + np.exp(-(x - 1) / 2)) + np.where(x > 85, (x - 85) * 0.3, 0))
+    learn = learner(lr=1.0)
+    learn.fit(1, 1e-3)
+    learn.lr_find = lambda **kw: curve
+    found = learn.tune()
+    learn.fit(0)
     assert learn.model.lr == learn.tuned.lr == learn.opt.lr == curve.suggest().lr != found.suggestion()
+
 
 def test_none_is_not_a_default():
     "It may be what a finder that failed has returned."
     learn = learner()
     for train in (learn.fit, learn.fit_one_cycle):
-        with pytest.raises(TypeError, match='lr must be a number'): train(1, None)
+        with pytest.raises(TypeError, match='lr must be a number'):
+            train(1, None)

@@ -1,6 +1,7 @@
 """The table of nbs/tutorials/where_it_works.ipynb.
 
 Each tick has a test of the real thing, and each test that is named exists."""
+
 import ast, json
 from pathlib import Path
 
@@ -156,7 +157,7 @@ TESTS = {
 
 def table():
     "{row: cells} of the notebook."
-    cells = json.loads((HERE.parent/'nbs/tutorials/where_it_works.ipynb').read_text())['cells']
+    cells = json.loads((HERE.parent / 'nbs/tutorials/where_it_works.ipynb').read_text())['cells']
     texts = [''.join(cell['source']) for cell in cells if cell['cell_type'] == 'markdown']
     lines = [line for text in texts for line in text.splitlines() if line.startswith('|')]
     rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
@@ -174,9 +175,10 @@ def test_the_table_says_what_the_tests_do():
 
 NAMED = sorted({test for tests in TESTS.values() for test in tests if test})
 
+
 @pytest.mark.parametrize('file', sorted({test.partition(':')[0] for test in NAMED}))
 def test_every_test_that_is_named_exists(file):
-    tree = ast.parse((HERE/f'test_{file}.py').read_text())
+    tree = ast.parse((HERE / f'test_{file}.py').read_text())
     found = {f.name for f in ast.walk(tree) if isinstance(f, ast.FunctionDef)}
     named = {f'test_{test.partition(":")[2]}' for test in NAMED if test.startswith(f'{file}:')}
     assert not named - found

@@ -4,6 +4,7 @@ A scenario is `plain.usual`, or `plain` for all of this module. Each process wri
 a line when a scenario begins, and one with its result or its error, so that all is there that came before a
 process hung or died; and RANK.stderr. `launches.py` starts such processes, and reads what they have written.
 """
+
 import contextlib, faulthandler, gc, json, os, random, socket, sys, time, traceback, warnings
 from datetime import timedelta
 from importlib import import_module
@@ -31,26 +32,29 @@ HUNG = 2
 
 class Group:
     "The default process group: it is made anew where it may be broken, or where a framework makes its own."
+
     def __init__(self):
         self.rank = int(os.environ['RANK'])
         self.world_size = int(os.environ['WORLD_SIZE'])
         # The store of the launcher: in it the processes can meet whatever has become of their group.
         address = os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT'])
-        self.store = dist.TCPStore(*address, is_master=False, timeout=timedelta(seconds=2*LIMIT))
+        self.store = dist.TCPStore(*address, is_master=False, timeout=timedelta(seconds=2 * LIMIT))
         self.made = 0
 
     def make(self, by_framework):
         "Begin with a new group, or with none if the framework makes it in the scenario that follows."
         self.close()
         # What an earlier group has left in its store would be taken for that of the new one.
-        if self.made: self._use_another_store()
+        if self.made:
+            self._use_another_store()
         self.made += 1
         fastlr.sweep.MEETINGS[0] = 0
         if not by_framework:
             dist.init_process_group('gloo', timeout=GROUP_TIMEOUT)
 
     def close(self):
-        if dist.is_initialized(): dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
     def _use_another_store(self):
         "Let the first process serve it, at a port which it tells the others."
@@ -104,17 +108,19 @@ def reset():
     np.random.seed(0)
     torch.manual_seed(0)
     state = sys.modules.get('accelerate.state')
-    if state is None: return
+    if state is None:
+        return
     state.AcceleratorState._reset_state(reset_partial_state=True)
     state.GradientState._reset_state()
 
 
 class Process:
     "This process: it runs the scenarios, and writes down what they come to."
+
     def __init__(self, folder):
         self.folder = folder
         self.group = Group()
-        self.log = open(folder/f'{self.group.rank}.jsonl', 'w')
+        self.log = open(folder / f'{self.group.rank}.jsonl', 'w')
         # Modules that were imported, or could not be; and that of the last scenario.
         self.loaded, self.module = {}, None
         # Whether the group may be broken, and in which scenarios a process has waited in vain.
@@ -128,11 +134,14 @@ class Process:
         "Run the scenarios `asked` for, of which a name without a dot means all of a module."
         for name in asked:
             module = name.partition('.')[0]
-            if not self.load(module): continue
+            if not self.load(module):
+                continue
             own = [s for s in SCENARIOS if s.startswith(f'{module}.')]
             for scenario in own if name == module else [name]:
-                if len(self.hung) < HUNG: self.take(module, scenario)
-                else: self.skip(scenario)
+                if len(self.hung) < HUNG:
+                    self.take(module, scenario)
+                else:
+                    self.skip(scenario)
         self.group.close()
 
     def skip(self, scenario):
@@ -141,7 +150,8 @@ class Process:
 
     def load(self, module):
         "Import a module of scenarios, and the framework with it: whether all processes could."
-        if module in self.loaded: return self.loaded[module]
+        if module in self.loaded:
+            return self.loaded[module]
         name = f'import of {module}'
         self.write(begun=name)
         began, row = time.perf_counter(), {}
@@ -172,13 +182,14 @@ class Process:
         out_of_step = len(set(meetings)) > 1
         if out_of_step:
             self.write(scenario=scenario, error=f'The processes are out of step: meetings of each {meetings}')
-        if any(waited): self.hung.append(scenario)
+        if any(waited):
+            self.hung.append(scenario)
         self.broken = any((*failed, *waited, out_of_step))
 
     def result(self, scenario):
         "What a scenario returns or raises, what it prints, and how long it takes."
         reset()
-        path, environment = self.folder/f'{scenario}-{self.group.rank}.out', dict(os.environ)
+        path, environment = self.folder / f'{scenario}-{self.group.rank}.out', dict(os.environ)
         began = time.perf_counter()
         with printed_to(path):
             try:
@@ -196,9 +207,9 @@ def main():
     folder, *asked = sys.argv[1:]
     folder = Path(folder)
     rank = os.environ['RANK']
-    with open(folder/f'{rank}.stderr', 'w') as f:
+    with open(folder / f'{rank}.stderr', 'w') as f:
         os.dup2(f.fileno(), 2)
-    (folder/f'{rank}.pid').write_text(str(os.getpid()))
+    (folder / f'{rank}.pid').write_text(str(os.getpid()))
     warnings.filterwarnings('ignore')
     torch.set_num_threads(1)
     fastlr.sweep.PATIENCE = PATIENCE

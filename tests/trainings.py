@@ -2,6 +2,7 @@
 
 `Training.train` takes steps as a user would write them; `Training.find` runs a range test over the very same step. A fault is
 armed with `trip.arm(place, step, error)`: the places call `trip(place)` at every turn, which does nothing until then."""
+
 import copy, itertools, os, random, tempfile
 from functools import partial
 
@@ -17,184 +18,392 @@ from fastlr import LRSweep
 
 class Trip:
     "Raises where it was told to, once."
-    def __init__(self): self.disarm()
-    def disarm(self): self.place, self.left, self.error = None, 0, None
-    def arm(self, place, step, error): self.place, self.left, self.error = place, step, error
+
+    def __init__(self):
+        self.disarm()
+
+    def disarm(self):
+        self.place, self.left, self.error = None, 0, None
+
+    def arm(self, place, step, error):
+        self.place, self.left, self.error = place, step, error
+
     def __call__(self, place):
-        if place != self.place: return
+        if place != self.place:
+            return
         self.left -= 1
-        if self.left < 0: self.place = None; raise self.error
+        if self.left < 0:
+            self.place = None
+            raise self.error
+
+
 trip = Trip()
 
 
 # models: 6 numbers in, 3 logits out
 
+
 class Remembers(nn.Module):
     "Keeps plain Python state, as people's modules do, and its output depends on it."
+
     def __init__(self):
-        super().__init__(); self.net, self.calls, self.seen, self.last, self.kinds = net(), 0, [], None, set()
+        super().__init__()
+        self.net, self.calls, self.seen, self.last, self.kinds = net(), 0, [], None, set()
+
     def forward(self, x):
-        self.calls += 1; self.last = x; self.seen.append(float(x.mean())); self.kinds.add(self.calls)
-        return self.net(x) * (1 + 0.01*self.calls)
+        self.calls += 1
+        self.last = x
+        self.seen.append(float(x.mean()))
+        self.kinds.add(self.calls)
+        return self.net(x) * (1 + 0.01 * self.calls)
+
 
 class Tied(nn.Module):
-    def __init__(self): super().__init__(); self.a, self.b, self.out = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3); self.b.weight = self.a.weight
-    def forward(self, x): return self.out(self.b(torch.tanh(self.a(x))))
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.out = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+        self.b.weight = self.a.weight
+
+    def forward(self, x):
+        return self.out(self.b(torch.tanh(self.a(x))))
+
 
 class Complex(nn.Module):
-    def __init__(self): super().__init__(); self.w = nn.Parameter(torch.randn(6, 3, dtype=torch.complex64))
-    def forward(self, x): return (x.to(torch.complex64) @ self.w).abs()
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(6, 3, dtype=torch.complex64))
+
+    def forward(self, x):
+        return (x.to(torch.complex64) @ self.w).abs()
+
 
 class Sparse(nn.Module):
     "Its gradients are sparse."
-    def __init__(self): super().__init__(); self.emb = nn.EmbeddingBag(12, 3, sparse=True)
-    def forward(self, x): return self.emb((x > 0).long() + 2*torch.arange(6))
+
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.EmbeddingBag(12, 3, sparse=True)
+
+    def forward(self, x):
+        return self.emb((x > 0).long() + 2 * torch.arange(6))
+
 
 class Running(nn.Module):
     "A statistic that the state dict leaves out, and a buffer that repeats itself."
+
     def __init__(self):
-        super().__init__(); self.net = net()
-        self.register_buffer('mean', torch.zeros(6), persistent=False); self.register_buffer('wide', torch.ones(1).expand(6))
-    def forward(self, x): self.mean.lerp_(x.mean(0).detach(), 0.1); return self.net((x - self.mean) * self.wide)
+        super().__init__()
+        self.net = net()
+        self.register_buffer('mean', torch.zeros(6), persistent=False)
+        self.register_buffer('wide', torch.ones(1).expand(6))
+
+    def forward(self, x):
+        self.mean.lerp_(x.mean(0).detach(), 0.1)
+        return self.net((x - self.mean) * self.wide)
+
 
 class Counts(nn.Module):
     "Keeps its state in an object that nobody knows, and says so as PyTorch wants it said."
+
     class Box:
-        def __init__(self): self.n = 0
-    def __init__(self): super().__init__(); self.net, self.box = net(), Counts.Box()
-    def forward(self, x): self.box.n += 1; return self.net(x) * (1 + 0.01*self.box.n)
-    def get_extra_state(self): return {'n': self.box.n}
-    def set_extra_state(self, state): self.box.n = state['n']
+        def __init__(self):
+            self.n = 0
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.box = net(), Counts.Box()
+
+    def forward(self, x):
+        self.box.n += 1
+        return self.net(x) * (1 + 0.01 * self.box.n)
+
+    def get_extra_state(self):
+        return {'n': self.box.n}
+
+    def set_extra_state(self, state):
+        self.box.n = state['n']
+
 
 class Recurrent(nn.Module):
-    def __init__(self): super().__init__(); self.gru, self.out = nn.GRU(2, 5, batch_first=True, dropout=0.1, num_layers=2), nn.Linear(5, 3)
-    def forward(self, x): return self.out(self.gru(x.view(-1, 3, 2))[0][:, -1])
+    def __init__(self):
+        super().__init__()
+        self.gru, self.out = nn.GRU(2, 5, batch_first=True, dropout=0.1, num_layers=2), nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.out(self.gru(x.view(-1, 3, 2))[0][:, -1])
+
 
 def parametrized():
-    m = net(); nn.utils.parametrizations.weight_norm(m[0]); nn.utils.parametrizations.spectral_norm(m[4])
+    m = net()
+    nn.utils.parametrizations.weight_norm(m[0])
+    nn.utils.parametrizations.spectral_norm(m[4])
     return m
+
 
 def lazy():
-    m = nn.Sequential(nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.ReLU(), nn.LazyLinear(3)); m(torch.randn(4, 6))
+    m = nn.Sequential(nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.ReLU(), nn.LazyLinear(3))
+    m(torch.randn(4, 6))
     return m
+
 
 def frozen():
-    m = net(); m[0].requires_grad_(False); m[1].eval(); m[3].eval()
+    m = net()
+    m[0].requires_grad_(False)
+    m[1].eval()
+    m[3].eval()
     return m
 
-MODELS = dict(plain=net, remembers=Remembers, tied=Tied, complex=Complex, sparse=Sparse, running=Running, extra_state=Counts,
-              recurrent=Recurrent, parametrized=parametrized, lazy=lazy, frozen=frozen, compiled=lambda: torch.compile(net(), backend='eager'))
+
+MODELS = dict(
+    plain=net,
+    remembers=Remembers,
+    tied=Tied,
+    complex=Complex,
+    sparse=Sparse,
+    running=Running,
+    extra_state=Counts,
+    recurrent=Recurrent,
+    parametrized=parametrized,
+    lazy=lazy,
+    frozen=frozen,
+    compiled=lambda: torch.compile(net(), backend='eager'),
+)
 
 
 # optimizers
 
 O = torch.optim
-OPTS = dict(sgd=partial(O.SGD, momentum=0.9, nesterov=True), adamw=O.AdamW, foreach=partial(O.AdamW, foreach=True), fused=partial(O.AdamW, fused=True),
-            tensor_lr=lambda ps: O.Adam(ps, lr=torch.tensor(1e-3), amsgrad=True), rmsprop=partial(O.RMSprop, centered=True, momentum=0.5),
-            adagrad=O.Adagrad, nadam=O.NAdam, rprop=O.Rprop, asgd=O.ASGD, adafactor=O.Adafactor, lbfgs=partial(O.LBFGS, lr=0.1, max_iter=3),
-            two_groups=lambda ps: (lambda ps: O.AdamW([dict(params=ps[:1], lr=1e-4, weight_decay=0.5), dict(params=ps[1:])]))(list(ps)))
+OPTS = dict(
+    sgd=partial(O.SGD, momentum=0.9, nesterov=True),
+    adamw=O.AdamW,
+    foreach=partial(O.AdamW, foreach=True),
+    fused=partial(O.AdamW, fused=True),
+    tensor_lr=lambda ps: O.Adam(ps, lr=torch.tensor(1e-3), amsgrad=True),
+    rmsprop=partial(O.RMSprop, centered=True, momentum=0.5),
+    adagrad=O.Adagrad,
+    nadam=O.NAdam,
+    rprop=O.Rprop,
+    asgd=O.ASGD,
+    adafactor=O.Adafactor,
+    lbfgs=partial(O.LBFGS, lr=0.1, max_iter=3),
+    two_groups=lambda ps: (
+        lambda ps: O.AdamW([dict(params=ps[:1], lr=1e-4, weight_decay=0.5), dict(params=ps[1:])])
+    )(list(ps)),
+)
 NO_COMPLEX = ('fused', 'rmsprop', 'rprop', 'adafactor', 'lbfgs', 'foreach', 'asgd')
-SPARSE = dict(sgd=O.SGD, adagrad=O.Adagrad, adamw=O.SparseAdam)             # those that take sparse gradients
+SPARSE = dict(sgd=O.SGD, adagrad=O.Adagrad, adamw=O.SparseAdam)  # those that take sparse gradients
 
 
 # loaders
 
+
 class Rows(Dataset):
-    def __init__(self): self.x, self.y = problem()[:]
-    def __len__(self): return 96
-    def __getitem__(self, i): trip('dataset'); return self.x[i], self.y[i]
+    def __init__(self):
+        self.x, self.y = problem()[:]
+
+    def __len__(self):
+        return 96
+
+    def __getitem__(self, i):
+        trip('dataset')
+        return self.x[i], self.y[i]
+
 
 class Noisy(Rows):
     "Augments with every kind of global random number."
-    def __getitem__(self, i): x, y = super().__getitem__(i); return x + 0.1*random.random() + 0.1*np.random.rand() + 0.1*torch.rand(1), y
+
+    def __getitem__(self, i):
+        x, y = super().__getitem__(i)
+        return x + 0.1 * random.random() + 0.1 * np.random.rand() + 0.1 * torch.rand(1), y
+
 
 class Stream(IterableDataset):
     "Endless, without a length; starts anew at every `iter`, at another place."
-    def __init__(self): self.rows, self.epoch = Rows(), 0
+
+    def __init__(self):
+        self.rows, self.epoch = Rows(), 0
+
     def __iter__(self):
-        self.epoch += 1; i = self.epoch
-        while True: yield self.rows[i % 96]; i += 7
+        self.epoch += 1
+        i = self.epoch
+        while True:
+            yield self.rows[i % 96]
+            i += 7
+
 
 class OwnDraws(torch.utils.data.Sampler):
     "Draws from NumPy's and Python's own generators, shuffles a list and an array in place, and counts."
-    def __init__(self): self.rng, self.py, self.order, self.array, self.epoch = np.random.default_rng(0), random.Random(0), list(range(96)), np.arange(96), 0
+
+    def __init__(self):
+        self.rng, self.py, self.order, self.array, self.epoch = (
+            np.random.default_rng(0),
+            random.Random(0),
+            list(range(96)),
+            np.arange(96),
+            0,
+        )
+
     def __iter__(self):
-        self.epoch += 1; self.py.shuffle(self.order); self.array[:] = np.roll(self.array, 7)
+        self.epoch += 1
+        self.py.shuffle(self.order)
+        self.array[:] = np.roll(self.array, 7)
         return iter([self.order[self.array[i]] for i in self.rng.permutation(96)])
-    def __len__(self): return 96
+
+    def __len__(self):
+        return 96
+
 
 class Stateful:
     "No DataLoader; its position is in an iterator, and it knows how to say so."
-    def __init__(self): self.hidden = itertools.count()
+
+    def __init__(self):
+        self.hidden = itertools.count()
+
     def __iter__(self):
         x, y = problem()[:]
-        for _ in range(5): i = next(self.hidden)*11 % 80; yield x[i:i+16], y[i:i+16]
-    def state_dict(self): return {'next': next(copy.copy(self.hidden))}
-    def load_state_dict(self, state): self.hidden = itertools.count(state['next'])
+        for _ in range(5):
+            i = next(self.hidden) * 11 % 80
+            yield x[i : i + 16], y[i : i + 16]
+
+    def state_dict(self):
+        return {'next': next(copy.copy(self.hidden))}
+
+    def load_state_dict(self, state):
+        self.hidden = itertools.count(state['next'])
+
 
 class InFile(IterableDataset):
     "Reads on in a file, from where it was."
+
     def __init__(self):
-        x, y = problem()[:]; path = tempfile.mktemp()
-        with open(path, 'wb') as f: f.write(torch.cat([x, y[:, None].float()], 1).numpy().tobytes()*20)
-        self.file = open(path, 'rb'); os.unlink(path)
+        x, y = problem()[:]
+        path = tempfile.mktemp()
+        with open(path, 'wb') as f:
+            f.write(torch.cat([x, y[:, None].float()], 1).numpy().tobytes() * 20)
+        self.file = open(path, 'rb')
+        os.unlink(path)
+
     def __iter__(self):
-        for _ in range(85): row = torch.frombuffer(bytearray(self.file.read(28)), dtype=torch.float32); yield row[:6], row[6].long()
+        for _ in range(85):
+            row = torch.frombuffer(bytearray(self.file.read(28)), dtype=torch.float32)
+            yield row[:6], row[6].long()
+
 
 class Wraps:
     "Another loader inside, which draws."
-    def __init__(self): self.inner = [DataLoader(Rows(), 16, shuffle=True, generator=gen(4))]
-    def __iter__(self): return iter(self.inner[0])
+
+    def __init__(self):
+        self.inner = [DataLoader(Rows(), 16, shuffle=True, generator=gen(4))]
+
+    def __iter__(self):
+        return iter(self.inner[0])
+
 
 gen = lambda seed=1: torch.Generator().manual_seed(seed)
-LOADERS = dict(shuffled=lambda: DataLoader(Rows(), 16, shuffle=True), own_generator=lambda: DataLoader(Rows(), 16, shuffle=True, generator=gen()),
-               augmented=lambda: DataLoader(Noisy(), 16, shuffle=True), own_draws=lambda: DataLoader(Rows(), 16, sampler=OwnDraws()),
-               weighted=lambda: DataLoader(Rows(), 16, sampler=WeightedRandomSampler(torch.rand(96, generator=gen(5)), 64, generator=gen(2))),
-               batch_sampler=lambda: DataLoader(Rows(), batch_sampler=torch.utils.data.BatchSampler(RandomSampler(range(96), generator=gen(3)), 16, True)),
-               stream=lambda: DataLoader(Stream(), 16), stateful=Stateful, file=lambda: DataLoader(InFile(), 16), wraps=Wraps, batches=lambda: [b for b in DataLoader(Rows(), 16)])
-WORKERS = dict(workers=lambda: DataLoader(Noisy(), 16, shuffle=True, num_workers=2),
-               persistent=lambda: DataLoader(Noisy(), 16, shuffle=True, num_workers=1, persistent_workers=True),
-               stream_workers=lambda: DataLoader(Stream(), 16, num_workers=1))
+LOADERS = dict(
+    shuffled=lambda: DataLoader(Rows(), 16, shuffle=True),
+    own_generator=lambda: DataLoader(Rows(), 16, shuffle=True, generator=gen()),
+    augmented=lambda: DataLoader(Noisy(), 16, shuffle=True),
+    own_draws=lambda: DataLoader(Rows(), 16, sampler=OwnDraws()),
+    weighted=lambda: DataLoader(
+        Rows(), 16, sampler=WeightedRandomSampler(torch.rand(96, generator=gen(5)), 64, generator=gen(2))
+    ),
+    batch_sampler=lambda: DataLoader(
+        Rows(),
+        batch_sampler=torch.utils.data.BatchSampler(RandomSampler(range(96), generator=gen(3)), 16, True),
+    ),
+    stream=lambda: DataLoader(Stream(), 16),
+    stateful=Stateful,
+    file=lambda: DataLoader(InFile(), 16),
+    wraps=Wraps,
+    batches=lambda: [b for b in DataLoader(Rows(), 16)],
+)
+WORKERS = dict(
+    workers=lambda: DataLoader(Noisy(), 16, shuffle=True, num_workers=2),
+    persistent=lambda: DataLoader(Noisy(), 16, shuffle=True, num_workers=1, persistent_workers=True),
+    stream_workers=lambda: DataLoader(Stream(), 16, num_workers=1),
+)
 
 
 class Training:
     "Model, optimizer, loader, made from seed 0; and the step of a hand-written loop."
+
     def __init__(self, model='plain', opt='adamw', loader='shuffled'):
-        torch.manual_seed(0); np.random.seed(0); random.seed(0)
+        torch.manual_seed(0)
+        np.random.seed(0)
+        random.seed(0)
         self.model = MODELS[model]() if isinstance(model, str) else model()
-        make = (SPARSE.get(opt, O.SGD) if model == 'sparse' else OPTS['adamw' if model == 'complex' and opt in NO_COMPLEX else opt]) if isinstance(opt, str) else opt
-        self.opt = make([p for p in self.model.parameters() if p.requires_grad], **({} if not (model == 'sparse' and opt not in SPARSE) else {'lr': 0.1}))
+        make = (
+            (
+                SPARSE.get(opt, O.SGD)
+                if model == 'sparse'
+                else OPTS['adamw' if model == 'complex' and opt in NO_COMPLEX else opt]
+            )
+            if isinstance(opt, str)
+            else opt
+        )
+        self.opt = make(
+            [p for p in self.model.parameters() if p.requires_grad],
+            **({} if not (model == 'sparse' and opt not in SPARSE) else {'lr': 0.1}),
+        )
         self.loader = {**LOADERS, **WORKERS}[loader]() if isinstance(loader, str) else loader()
         self.closure = opt == 'lbfgs' and model not in ('sparse', 'complex')
 
     def step(self, xb, yb):
         def closure():
-            self.opt.zero_grad(); trip('model')
-            out = self.model(xb); trip('loss')
-            loss = cross_entropy(out, yb); loss.backward(); trip('backward')
+            self.opt.zero_grad()
+            trip('model')
+            out = self.model(xb)
+            trip('loss')
+            loss = cross_entropy(out, yb)
+            loss.backward()
+            trip('backward')
             return loss
-        if self.closure: loss = self.opt.step(closure)
-        else: loss = closure(); trip('optimizer'); self.opt.step()
+
+        if self.closure:
+            loss = self.opt.step(closure)
+        else:
+            loss = closure()
+            trip('optimizer')
+            self.opt.step()
         trip('after step')
         return loss.detach()
 
     def train(self, steps):
         while True:
             for xb, yb in self.loader:
-                if steps == 0: return self
-                self.step(xb, yb); steps -= 1
+                if steps == 0:
+                    return self
+                self.step(xb, yb)
+                steps -= 1
 
     def find(self, num_it=12, **kw):
-        with LRSweep(self.opt, self.model, **{'num_it': num_it, 'end_lr': 10., 'stop_div': False, **kw}) as sweep:
-            for xb, yb in sweep(self.loader): trip('loader'); sweep.record(self.step(xb, yb))
+        with LRSweep(
+            self.opt, self.model, **{'num_it': num_it, 'end_lr': 10.0, 'stop_div': False, **kw}
+        ) as sweep:
+            for xb, yb in sweep(self.loader):
+                trip('loader')
+                sweep.record(self.step(xb, yb))
         return sweep.curve
 
     def state(self):
         "Copies of everything that the rest of the training may depend on."
         m = self.model
-        return dict(tensors={n: t.detach().clone() for n, t in (*m.named_parameters(remove_duplicate=False), *m.named_buffers())},
-                    grads=[None if p.grad is None else p.grad.to_dense().clone() for p in m.parameters()],
-                    flags=[x.training for x in m.modules()] + [p.requires_grad for p in m.parameters()],
-                    attributes=copy.deepcopy({k: v for k, v in vars(m).items() if k in ('calls', 'seen', 'last', 'kinds')}),
-                    box=getattr(getattr(m, 'box', None), 'n', None), opt=copy.deepcopy(self.opt.state_dict()),
-                    rng=(torch.get_rng_state(), random.getstate(), [x if isinstance(x, (str, int, float)) else x.tolist() for x in np.random.get_state()]))
+        return dict(
+            tensors={
+                n: t.detach().clone()
+                for n, t in (*m.named_parameters(remove_duplicate=False), *m.named_buffers())
+            },
+            grads=[None if p.grad is None else p.grad.to_dense().clone() for p in m.parameters()],
+            flags=[x.training for x in m.modules()] + [p.requires_grad for p in m.parameters()],
+            attributes=copy.deepcopy(
+                {k: v for k, v in vars(m).items() if k in ('calls', 'seen', 'last', 'kinds')}
+            ),
+            box=getattr(getattr(m, 'box', None), 'n', None),
+            opt=copy.deepcopy(self.opt.state_dict()),
+            rng=(
+                torch.get_rng_state(),
+                random.getstate(),
+                [x if isinstance(x, (str, int, float)) else x.tolist() for x in np.random.get_state()],
+            ),
+        )

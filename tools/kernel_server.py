@@ -10,6 +10,7 @@ process. `PlainKernels` starts each kernel as Jupyter does, as a new Python proc
         client = NotebookClient(notebook, km=kernels.manager())
 
 When the block ends, or this process dies, no kernel is left."""
+
 import atexit
 import contextlib
 import gc
@@ -37,9 +38,16 @@ from jupyter_client.provisioning import LocalProvisioner
 # the first optimizer is made. Three kinds of module must stay out. fastlr is what the notebooks test.
 # fastcore, fastprogress and tqdm.auto (so Lightning, Accelerate and Transformers too) look once, when they
 # are imported, whether they are in a notebook. And matplotlib_inline sets up the kernel that imports it.
-PRELOADED = ('ipykernel.kernelapp', 'IPython.core.pylabtools', 'matplotlib.pyplot',
-             'matplotlib.backends.backend_agg', 'torch', 'torch._dynamo', 'torch.utils.data',
-             'sklearn.datasets')
+PRELOADED = (
+    'ipykernel.kernelapp',
+    'IPython.core.pylabtools',
+    'matplotlib.pyplot',
+    'matplotlib.backends.backend_agg',
+    'torch',
+    'torch._dynamo',
+    'torch.utils.data',
+    'sklearn.datasets',
+)
 LAUNCHER = 'ipykernel_launcher'
 # A kernel that waits for nothing ends at once; this is for a machine that is busy.
 SECONDS_TO_END = 10
@@ -68,7 +76,8 @@ class PlainKernels:
         manager = AsyncKernelManager(kernel_name='python3')
         manager.kernel_id = str(uuid.uuid4())
         manager.provisioner = Provisioner(
-            kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager)
+            kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager
+        )
         manager.provisioner.kernels = self
         return manager
 
@@ -90,8 +99,12 @@ class ForkedKernels(PlainKernels):
         command = [sys.executable, __file__, str(theirs.fileno()), *PRELOADED]
         # In a session of its own, the server doesn't get the Ctrl-C that is meant for this process.
         self.server = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
-            start_new_session=True)
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
         theirs.close()
         self.requests = ours.makefile('rw')
         ours.close()
@@ -118,7 +131,7 @@ class ForkedKernels(PlainKernels):
         """Fork a kernel that does what `command` does, or start a plain one if it isn't this Python's."""
         if command[0] != sys.executable or LAUNCHER not in command:
             return super().launch(command, cwd=cwd, env=env, **options)
-        arguments = command[command.index(LAUNCHER):]
+        arguments = command[command.index(LAUNCHER) :]
         return ForkedProcess(self, self.ask('fork', arguments=arguments, folder=str(cwd), environment=env))
 
     def close(self):
@@ -135,6 +148,7 @@ class ForkedKernels(PlainKernels):
 
 class ForkedProcess:
     """The part of `subprocess.Popen` that Jupyter uses, for a process that is a child of the server."""
+
     stdin = stdout = stderr = None
 
     def __init__(self, kernels, pid):
@@ -175,6 +189,7 @@ class ForkedProcess:
 
 class Provisioner(LocalProvisioner):
     """Let `kernels` start the process of a kernel; all else is as Jupyter does it."""
+
     kernels = None
 
     async def launch_kernel(self, cmd, **kwargs):
@@ -204,6 +219,7 @@ def kill_group(pid):
 
 # What follows runs in the server, and in the kernels that are forked from it.
 
+
 def preload(names):
     """Import what is slow. What isn't installed is left for the notebook that needs it to tell."""
     for name in names:
@@ -213,8 +229,10 @@ def preload(names):
             pass
     threads = len(os.listdir('/proc/self/task'))
     if threads > 1:
-        sys.exit(f'{Path(__file__).name}: the imports have started {threads - 1} more threads; '
-                 'a process that is forked then may wait for a lock forever')
+        sys.exit(
+            f'{Path(__file__).name}: the imports have started {threads - 1} more threads; '
+            'a process that is forked then may wait for a lock forever'
+        )
     # What is here is here to stay, so garbage collection in the kernels needn't look at it.
     gc.collect()
     gc.freeze()

@@ -1,4 +1,5 @@
 "Write README.md and its figures from the executed nbs/index.ipynb. (nbdev's own way needs Quarto, which cannot be had everywhere.)"
+
 import re, sys
 from pathlib import Path
 
@@ -10,20 +11,26 @@ DIRECTIVE = re.compile(r'^#\|.*\n?', re.M)
 
 
 def main(root):
-    nb = nbformat.read(root/'nbs'/'index.ipynb', as_version=4)
+    nb = nbformat.read(root / 'nbs' / 'index.ipynb', as_version=4)
     nb.cells = [c for c in nb.cells if not c.source.startswith('#| hide')]
-    for c in nb.cells: c.source = DIRECTIVE.sub('', c.source)
-    nb.metadata['language_info'] = {'name': 'python'}                     # for the code fences
-    config = Config({'ExtractOutputPreprocessor': {'output_filename_template': 'images/index_{cell_index}{extension}'}})
+    for c in nb.cells:
+        c.source = DIRECTIVE.sub('', c.source)
+    nb.metadata['language_info'] = {'name': 'python'}  # for the code fences
+    config = Config(
+        {'ExtractOutputPreprocessor': {'output_filename_template': 'images/index_{cell_index}{extension}'}}
+    )
     text, resources = MarkdownExporter(config=config).from_notebook_node(nb)
     text = re.sub(r'\]\(((?:tutorials/)?\w+\.ipynb)\)', r'](nbs/\1)', text).replace('](../', '](')
     text = re.sub(r'!\[png\]', '![Loss against learning rate, with the suggested rates marked]', text)
     text = re.sub(r'\n{3,}', '\n\n', re.sub(r'[ \t]+$', '', text, flags=re.M))
-    (root/'images').mkdir(exist_ok=True)
-    for old in (root/'images').glob('index_*'): old.unlink()
-    for name, data in resources['outputs'].items(): (root/name).write_bytes(data)
+    (root / 'images').mkdir(exist_ok=True)
+    for old in (root / 'images').glob('index_*'):
+        old.unlink()
+    for name, data in resources['outputs'].items():
+        (root / name).write_bytes(data)
     note = '<!-- Made from nbs/index.ipynb by tools/readme.py: edit that, and run `make readme`. -->\n\n'
-    (root/'README.md').write_text(note + text.strip() + '\n')
+    (root / 'README.md').write_text(note + text.strip() + '\n')
 
 
-if __name__ == '__main__': main(Path(sys.argv[1] if len(sys.argv) > 1 else '.'))
+if __name__ == '__main__':
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else '.'))

@@ -5,6 +5,7 @@ printed digits; figures must look the same. All that differs is named, and the e
 it is stored instead, and only errors count. A cell that begins with `#| volatile` is held to the kind of its
 outputs alone; one with `#| eval: false` is not run. On Linux the kernels are forked from a process that has
 imported PyTorch: see kernel_server.py. With `--fresh` each is a new process, and everything takes longer."""
+
 import argparse
 import asyncio
 import base64
@@ -30,38 +31,54 @@ from kernel_server import ForkedKernels, PlainKernels, can_fork
 
 ROOT = Path(__file__).resolve().parent.parent
 # The notebooks that take longest start first. The list needn't be right: it only saves seconds.
-SLOW = ('10_lr_finder', '32_transformers', 'your_own_loop', 'coming_from', '30_lightning', '03_plot',
-        'choosing_a_rate', '13_range_test')
-LIMIT = 20                                                           # seconds that a notebook should take at most
-REL_TOL = 1e-3                                                       # what another processor's rounding may make of a number
-FIGURE_TOL = 60                                                      # of 255, and of pixels that are blurred: see `figures_differ`
-MASKS = {                                                            # what no two runs, or no two machines, have in common
-    'clock': r'\b\d+:\d\d(:\d\d)?\b',                                # 00:03
-    'duration': r'\b\d+(\.\d+)? ?(ns|µs|us|ms|s|sec|seconds)\b',     # 0.12 s
-    'address': r'( at)? ?\b0x[0-9a-f]{6,}\b',                        # nbdev_clean takes them out
+SLOW = (
+    '10_lr_finder',
+    '32_transformers',
+    'your_own_loop',
+    'coming_from',
+    '30_lightning',
+    '03_plot',
+    'choosing_a_rate',
+    '13_range_test',
+)
+LIMIT = 20  # seconds that a notebook should take at most
+REL_TOL = 1e-3  # what another processor's rounding may make of a number
+FIGURE_TOL = 60  # of 255, and of pixels that are blurred: see `figures_differ`
+MASKS = {  # what no two runs, or no two machines, have in common
+    'clock': r'\b\d+:\d\d(:\d\d)?\b',  # 00:03
+    'duration': r'\b\d+(\.\d+)? ?(ns|µs|us|ms|s|sec|seconds)\b',  # 0.12 s
+    'address': r'( at)? ?\b0x[0-9a-f]{6,}\b',  # nbdev_clean takes them out
     'temporary path': r'/(tmp|var/folders)/[^\s\'",;:)]*',
-    'version': r'\b(Python|torch) \d[\w.+]*'}                        # Python 3.11.7, torch 2.13.0+cpu
+    'version': r'\b(Python|torch) \d[\w.+]*',
+}  # Python 3.11.7, torch 2.13.0+cpu
 NUMBER = r'(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?!\w)'
 
 
 def words_and_numbers(s):
-    for name, pattern in MASKS.items(): s = re.sub(pattern, f' <{name}> ', s)
+    for name, pattern in MASKS.items():
+        s = re.sub(pattern, f' <{name}> ', s)
     return re.sub(NUMBER, ' # ', s).split(), re.findall(NUMBER, s)
 
 
 def agree(a, b):
     "Whether two printed numbers are one, but for rounding. Whole numbers count something, and must be equal; so must a single digit."
-    def last_place(s): mantissa, _, exponent = s.lower().partition('e'); return 10.**(int(exponent or 0) - len(mantissa.partition('.')[2]))
+
+    def last_place(s):
+        mantissa, _, exponent = s.lower().partition('e')
+        return 10.0 ** (int(exponent or 0) - len(mantissa.partition('.')[2]))
+
     whole = not any(c in s.lower() for s in (a, b) for c in '.e')
     digits = min(len(re.sub(r'^0+|\D', '', s.lower().partition('e')[0].lstrip('-+0.'))) for s in (a, b))
     x, y = float(a), float(b)
-    if whole: return x == y
-    return abs(x - y) <= max(REL_TOL*abs(x), 1.01*max(last_place(a), last_place(b)) if digits > 1 else 0)
+    if whole:
+        return x == y
+    return abs(x - y) <= max(REL_TOL * abs(x), 1.01 * max(last_place(a), last_place(b)) if digits > 1 else 0)
 
 
 def texts_differ(a, b):
     (words, numbers), (words_b, numbers_b) = words_and_numbers(a), words_and_numbers(b)
-    if words == words_b and all(map(agree, numbers, numbers_b)): return
+    if words == words_b and all(map(agree, numbers, numbers_b)):
+        return
     lines = [[l.strip() for l in s.splitlines() if l.strip()] for s in (a, b)]
     changed = [l for l in difflib.ndiff(*lines) if l[0] in '-+']
     return '\n'.join(l[:200] for l in changed[:12]) + ('\n...' if len(changed) > 12 else '')
@@ -69,17 +86,24 @@ def texts_differ(a, b):
 
 def figures_differ(a, b):
     "Both are blurred a little; then the place where they differ most decides. Another processor's rounding gives 1, seldom 45; a curve that is a hundredth of the axis higher 81, another letter in a label 101."
+
     def look(png):
         image = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGBA')
         return Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image).convert('RGB')
+
     pair = look(a), look(b)
-    if any(abs(m - n) > 2 for m, n in zip(pair[0].size, pair[1].size)): return f'- a figure of {pair[0].size} pixels\n+ a figure of {pair[1].size} pixels'
+    if any(abs(m - n) > 2 for m, n in zip(pair[0].size, pair[1].size)):
+        return f'- a figure of {pair[0].size} pixels\n+ a figure of {pair[1].size} pixels'
     size = [min(m, n) for m, n in zip(pair[0].size, pair[1].size)]
-    one, other = (np.asarray(im.crop((0, 0, *size)).filter(ImageFilter.GaussianBlur(1)), dtype=float) for im in pair)
+    one, other = (
+        np.asarray(im.crop((0, 0, *size)).filter(ImageFilter.GaussianBlur(1)), dtype=float) for im in pair
+    )
     off = np.abs(one - other).max(2)
-    if off.max() <= FIGURE_TOL: return
+    if off.max() <= FIGURE_TOL:
+        return
     folder = Path(tempfile.mkdtemp(prefix='figures-'))
-    for name, im in zip(('stored', 'came'), pair): im.save(folder/f'{name}.png')
+    for name, im in zip(('stored', 'came'), pair):
+        im.save(folder / f'{name}.png')
     y, x = np.unravel_index(off.argmax(), off.shape)
     return f'the figure looks different, most at x={x}, y={y} ({off.max():.0f} of 255): see {folder}/stored.png and came.png'
 
@@ -89,26 +113,53 @@ def shown(cell):
     found = []
     for o in cell.outputs:
         if o.output_type == 'stream':
-            if found and found[-1][0] == o.name: found[-1] = o.name, found[-1][1] + o.text
-            else: found.append((o.name, o.text))
+            if found and found[-1][0] == o.name:
+                found[-1] = o.name, found[-1][1] + o.text
+            else:
+                found.append((o.name, o.text))
         elif o.output_type != 'error' and not gone(o):
-            kind = next(k for k in ('image/png', 'text/html', 'text/markdown', 'text/plain', *o.data) if k in o.data)
-            found.append((kind, re.sub(r'<style.*?</style>|<[^>]*>', ' ', html.unescape(o.data[kind]), flags=re.S) if kind == 'text/html' else o.data[kind]))
+            kind = next(
+                k for k in ('image/png', 'text/html', 'text/markdown', 'text/plain', *o.data) if k in o.data
+            )
+            found.append(
+                (
+                    kind,
+                    re.sub(r'<style.*?</style>|<[^>]*>', ' ', html.unescape(o.data[kind]), flags=re.S)
+                    if kind == 'text/html'
+                    else o.data[kind],
+                )
+            )
     return found
 
 
-def gone(output): return re.fullmatch(r'\s*(<style>.*</style>)?\s*(<div>\s*</div>)?\s*', output.get('data', {}).get('text/html', 'x'), re.S)
+def gone(output):
+    return re.fullmatch(
+        r'\s*(<style>.*</style>)?\s*(<div>\s*</div>)?\s*', output.get('data', {}).get('text/html', 'x'), re.S
+    )
 
 
 def differences(stored, cell):
     "What is different about the outputs of `cell`, one text each."
     a, b = shown(stored), shown(cell)
-    if [k for k, _ in a] != [k for k, _ in b]: return ['\n'.join(f'{sign} {", ".join(k for k, _ in x) or "no output"}' + ''.join(f'\n    {v[:200].strip()}' for k, v in x if k == 'stderr') for sign, x in zip('-+', (a, b)))]
-    if says(cell, 'volatile'): return []
-    return [d for (kind, x), (_, y) in zip(a, b) if (d := (figures_differ if kind == 'image/png' else texts_differ)(x, y))]
+    if [k for k, _ in a] != [k for k, _ in b]:
+        return [
+            '\n'.join(
+                f'{sign} {", ".join(k for k, _ in x) or "no output"}'
+                + ''.join(f'\n    {v[:200].strip()}' for k, v in x if k == 'stderr')
+                for sign, x in zip('-+', (a, b))
+            )
+        ]
+    if says(cell, 'volatile'):
+        return []
+    return [
+        d
+        for (kind, x), (_, y) in zip(a, b)
+        if (d := (figures_differ if kind == 'image/png' else texts_differ)(x, y))
+    ]
 
 
-def says(cell, directive): return re.search(rf'^#\| *{directive}\b', cell.source, re.M)
+def says(cell, directive):
+    return re.search(rf'^#\| *{directive}\b', cell.source, re.M)
 
 
 async def run(path, kernels, write=False):
@@ -117,7 +168,8 @@ async def run(path, kernels, write=False):
     began = time.perf_counter()
     wrong = []
     client = NotebookClient(
-        notebook, km=kernels.manager(), timeout=300, extra_arguments=['--log-level=ERROR'])
+        notebook, km=kernels.manager(), timeout=300, extra_arguments=['--log-level=ERROR']
+    )
     async with client.async_setup_kernel(cwd=str(path.parent), env=environment(), cleanup_kc=True):
         for i, cell in enumerate(notebook.cells):
             if cell.cell_type != 'code' or says(cell, '(eval: *false|notest)'):
@@ -159,8 +211,10 @@ def run_all(paths, kernels, jobs, write=False):
     failed = 0
     with ThreadPoolExecutor(jobs) as pool:
         # nbclient would take over Ctrl-C, notebook by notebook, if its event loop ran in the main thread.
-        futures = {pool.submit(lambda p: asyncio.run(run(p, kernels, write)), path): path
-                   for path in longest_first(paths)}
+        futures = {
+            pool.submit(lambda p: asyncio.run(run(p, kernels, write)), path): path
+            for path in longest_first(paths)
+        }
         try:
             for future in as_completed(futures):
                 seconds, wrong = future.result()
@@ -181,7 +235,7 @@ def longest_first(paths):
 def report(path, seconds, wrong):
     """Print one line about the notebook at `path`, and more about each cell that is wrong."""
     name = os.path.relpath(path, ROOT)
-    print(f'{seconds:5.1f} s  {name}' + f'   warning: over {LIMIT} s'*(seconds > LIMIT), flush=True)
+    print(f'{seconds:5.1f} s  {name}' + f'   warning: over {LIMIT} s' * (seconds > LIMIT), flush=True)
     for cell, what in wrong:
         lines = (f'    {line}' for line in what.splitlines())
         print('', f'{name}, cell {cell.id}: {first_line(cell)}', *lines, '', sep='\n', flush=True)
@@ -192,24 +246,32 @@ def main(args=None):
     starting, how = start_kernels(args.fresh)
     with starting as kernels:
         jobs = min(args.jobs, len(paths))
-        print(f'{len(paths)} notebook{"s"*(len(paths) > 1)}, {jobs} at a time, {how}', flush=True)
+        print(f'{len(paths)} notebook{"s" * (len(paths) > 1)}, {jobs} at a time, {how}', flush=True)
         failed = run_all(paths, kernels, jobs, args.write)
     if failed:
         python = Path(sys.executable).name
-        print(f'{failed} of {len(paths)} notebooks are not what they show (- is stored, + came). '
-              f'If that is as it should be: {python} tools/run_notebooks.py --write NOTEBOOK')
+        print(
+            f'{failed} of {len(paths)} notebooks are not what they show (- is stored, + came). '
+            f'If that is as it should be: {python} tools/run_notebooks.py --write NOTEBOOK'
+        )
     return int(failed > 0)
 
 
 def parse(args=None):
     """Return (options, paths of notebooks)."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('paths', nargs='*', type=Path, default=[ROOT/'nbs'],
-                        help='notebooks, or folders of them')
+    parser.add_argument(
+        'paths', nargs='*', type=Path, default=[ROOT / 'nbs'], help='notebooks, or folders of them'
+    )
     parser.add_argument('--write', action='store_true', help='store the outputs, instead of comparing')
     parser.add_argument('--fresh', action='store_true', help='start each kernel as a new process, unforked')
-    parser.add_argument('--jobs', type=int, default=min(os.cpu_count() or 1, 8), metavar='N',
-                        help='how many notebooks run at a time (default: %(default)s)')
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=min(os.cpu_count() or 1, 8),
+        metavar='N',
+        help='how many notebooks run at a time (default: %(default)s)',
+    )
     args = parser.parse_args(args)
     if args.jobs < 1:
         parser.error(f'--jobs must be at least 1, got {args.jobs}')

@@ -3,6 +3,7 @@
 A scenario is a function of the rank of the process; it returns a curve, or what can be stored as JSON. Those
 of a module run in the order in which it defines them. Each framework has its module, imported when asked for.
 """
+
 import contextlib
 
 # {module.function: the function}, of the modules that have been imported

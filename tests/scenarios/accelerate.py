@@ -1,4 +1,5 @@
 "Scenarios with `learn.to_accelerate()`, and with a loop around an `Accelerator`."
+
 import os
 from datetime import timedelta
 from functools import partial
@@ -23,6 +24,7 @@ MAKES_GROUP = True
 
 class Unreadable:
     "A dataset with a row that the second process can't read."
+
     def __init__(self, rank):
         self.rows = problem()
         self.rank = rank
@@ -31,7 +33,8 @@ class Unreadable:
         return len(self.rows)
 
     def __getitem__(self, i):
-        if i == 3 and self.rank == 1: raise Bad('unreadable')
+        if i == 3 and self.rank == 1:
+            raise Bad('unreadable')
         return self.rows[i]
 
 
@@ -47,8 +50,11 @@ def accelerator(sharded=False, **kwargs):
     group = InitProcessGroupKwargs(timeout=timedelta(seconds=60))
     acc = Accelerator(cpu=True, kwargs_handlers=[group], **kwargs)
     if sharded:
-        plugin = FullyShardedDataParallelPlugin(fsdp_version=2, auto_wrap_policy='transformer_based_wrap',
-                                                transformer_cls_names_to_wrap=['Linear'])
+        plugin = FullyShardedDataParallelPlugin(
+            fsdp_version=2,
+            auto_wrap_policy='transformer_based_wrap',
+            transformer_cls_names_to_wrap=['Linear'],
+        )
         PartialState._shared_state['distributed_type'] = DistributedType.FSDP
         AcceleratorState._shared_state['distributed_type'] = DistributedType.FSDP
         AcceleratorState._shared_state['fsdp_plugin'] = plugin
@@ -61,15 +67,24 @@ def small_net(sharded=False):
     return nn.Sequential(nn.Linear(6, 16), norm, nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3))
 
 
-def learner(data=None, split=False, silent=True, workers=0, callback_fns=None, sharded=False, path='.',
-            **kwargs):
+def learner(
+    data=None, split=False, silent=True, workers=0, callback_fns=None, sharded=False, path='.', **kwargs
+):
     "A learner with an accelerator, to which the further arguments go."
     model = small_net(sharded)
     train_dl = DataLoader(data or problem(), 8, shuffle=True, num_workers=workers)
     dls = train_dl, DataLoader(problem(48, 1), 8)
-    learn = Learner(dls, model, loss_func=nn.CrossEntropyLoss(), metrics=accuracy, silent=silent,
-                    path=Path(path), callback_fns=callback_fns)
-    if split: learn.split(lambda m: m[4])
+    learn = Learner(
+        dls,
+        model,
+        loss_func=nn.CrossEntropyLoss(),
+        metrics=accuracy,
+        silent=silent,
+        path=Path(path),
+        callback_fns=callback_fns,
+    )
+    if split:
+        learn.split(lambda m: m[4])
     return learn.to_accelerate(accelerator(sharded, **kwargs))
 
 
@@ -119,8 +134,10 @@ def detours(learn):
 
     def breaks_off(out, y):
         calls.append(1)
-        if len(calls) == 6: raise Bad('everywhere')
+        if len(calls) == 6:
+            raise Bad('everywhere')
         return loss(out, y)
+
     learn.loss_func = breaks_off
     assert error_of(learn.lr_find, num_it=20) == 'Bad: everywhere'
     learn.loss_func = loss
@@ -134,7 +151,8 @@ def later(**kwargs):
     for detour in (False, True):
         learn = learner(**kwargs)
         learn.fit(1, 1e-2)
-        if detour: detours(learn)
+        if detour:
+            detours(learn)
         learn.fit(2, 1e-2)
         ends.append([state(learn), torch.get_rng_state().tolist(), learn.validate()[0].item()])
     return ends[0] == ends[1], ends[0][2]
@@ -196,7 +214,8 @@ def loop(rank):
         with LRSweep(opt, model, others=acc, num_it=20, stop_div=False, verify=not fails) as sweep:
             for i, (x, y) in enumerate(sweep(dl)):
                 with acc.accumulate(model):
-                    if fails and i == 7 and rank: raise Bad('unreadable')
+                    if fails and i == 7 and rank:
+                        raise Bad('unreadable')
                     loss = cross_entropy(model(x), y)
                     sweep.meet()
                     acc.backward(loss)
@@ -204,6 +223,7 @@ def loop(rank):
                     opt.zero_grad()
                 sweep.record(loss, update=acc.sync_gradients)
         return sweep.curve.losses.tolist()
+
     torch.manual_seed(1)
     own = find()
     message = error_of(find, fails=True)
@@ -231,7 +251,8 @@ def saved(folder, load, **kwargs):
     learn.fit(1, 1e-2)
     dist.barrier()
     # It was saved while it was wrapped.
-    if load: learn.load('model')
+    if load:
+        learn.load('model')
     path = learn.save('model', return_path=True)
     dist.barrier()
     whole = torch.load(path, weights_only=True)

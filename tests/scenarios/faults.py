@@ -1,4 +1,5 @@
 "Scenarios in which one process alone fails: the other one is told, and both are as before and in step."
+
 from functools import wraps
 
 import torch
@@ -12,13 +13,15 @@ from scenarios.plain import batches, found, training
 
 class Trap(nn.Module):
     "Raises in its n-th call."
+
     def __init__(self, n):
         super().__init__()
         self.left = n
 
     def forward(self, out, y=None):
         self.left -= 1
-        if self.left == 0: raise Bad('in one process')
+        if self.left == 0:
+            raise Bad('in one process')
         return out if y is None else cross_entropy(out, y)
 
 
@@ -35,17 +38,21 @@ SWAPPED = []
 
 def fault(f):
     "Make `f` a scenario which returns what is raised; with two processes it is the second one that fails."
+
     @wraps(f)
     def faulty(rank):
         return error_of(f, rank)
+
     FAULTS.append(faulty)
     return scenario(faulty)
 
 
 def swapped(f):
     "Make a scenario of `f` with the ranks of two processes exchanged, too."
+
     def other(rank):
         return f(1 - rank)
+
     SWAPPED.append(f)
     SCENARIOS[f'{name_of(f)}_in_0'] = other
     return f
@@ -55,9 +62,11 @@ def swapped(f):
 @fault
 def bad_loading(rank):
     def loading():
-        for i, b in enumerate(batches(rank)*3):
-            if rank and i == 5: raise Bad('in one process')
+        for i, b in enumerate(batches(rank) * 3):
+            if rank and i == 5:
+                raise Bad('in one process')
             yield b
+
     found(*training(), loading())
 
 
@@ -83,7 +92,9 @@ def bad_step(rank):
 
     def count(*args):
         calls.append(1)
-        if rank and len(calls) == 6: raise Bad('in one process')
+        if rank and len(calls) == 6:
+            raise Bad('in one process')
+
     opt.register_step_pre_hook(count)
     found(model, opt, batches(rank))
 
@@ -115,8 +126,10 @@ def bad_before_the_model(rank):
 
     def step(batch):
         calls.append(1)
-        if rank and len(calls) == 6: raise Bad('in one process')
+        if rank and len(calls) == 6:
+            raise Bad('in one process')
         return cross_entropy(model(batch[0]), batch[1])
+
     found(model, opt, batches(rank), None, step=step)
 
 
@@ -130,9 +143,11 @@ def bad_closure(rank):
 @fault
 def bad_while_the_other_runs_out(rank):
     "Two words at one meeting."
+
     def loading():
-        yield from (batches(rank)*2)[:8]
+        yield from (batches(rank) * 2)[:8]
         raise Bad('in one process')
+
     found(*training(), loading() if rank else plain.stream(rank, 8), accumulate=3)
 
 

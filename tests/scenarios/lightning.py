@@ -1,4 +1,5 @@
 "Scenarios with `lr_find` for Lightning. Lightning makes the process group, in the first of them."
+
 import os
 from datetime import timedelta
 
@@ -33,8 +34,10 @@ class Net(L.LightningModule):
 
 class Fails(Net):
     "In the second process, in the sixth step."
+
     def training_step(self, batch, i):
-        if len(self.seen) == 5 and self.global_rank: raise KeyError('unreadable')
+        if len(self.seen) == 5 and self.global_rank:
+            raise KeyError('unreadable')
         return super().training_step(batch, i)
 
 
@@ -59,6 +62,7 @@ class Gan(L.LightningModule):
 
 class Stream(IterableDataset):
     "Ends sooner in one process, and can't begin again."
+
     def __init__(self, rows):
         self.rows = list(rows)
 
@@ -82,7 +86,7 @@ def trainer(find_unused_parameters=False, **kwargs):
 
 
 def find(*args, **kwargs):
-    return lr_find(*args, max_lr=10., num_training=20, early_stop_threshold=None, **kwargs).curve
+    return lr_find(*args, max_lr=10.0, num_training=20, early_stop_threshold=None, **kwargs).curve
 
 
 def trained(detour, **kwargs):
@@ -115,8 +119,8 @@ def gan(rank):
 
 @scenario
 def stream(rank):
-    data = DataLoader(Stream([row for row in rows()][:56 + 24*rank]), 8)
-    return lr_find(trainer(), Net(), data, max_lr=10., num_training=20, silent=True).curve
+    data = DataLoader(Stream([row for row in rows()][: 56 + 24 * rank]), 8)
+    return lr_find(trainer(), Net(), data, max_lr=10.0, num_training=20, silent=True).curve
 
 
 @scenario

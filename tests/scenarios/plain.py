@@ -1,4 +1,5 @@
 "Scenarios without a framework: `find_lr`, `LRSweep` and a `Learner` over DistributedDataParallel."
+
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -12,7 +13,7 @@ from scenarios import replaced, scenario
 def batches(rank):
     "Another part of the data for each process, of up to four."
     rows = problem(384)
-    return [rows[i:i+16] for i in range(96*rank, 96*rank + 96, 16)]
+    return [rows[i : i + 16] for i in range(96 * rank, 96 * rank + 96, 16)]
 
 
 def small_net():
@@ -45,7 +46,7 @@ def take_steps(model, opt, batches, loss_func=cross_entropy):
 
 def stream(rank, n):
     "The first `n` of three epochs of batches, as a generator, which can't begin again."
-    return (b for b in (batches(rank)*3)[:n])
+    return (b for b in (batches(rank) * 3)[:n])
 
 
 @scenario
@@ -81,11 +82,12 @@ def rest_of_a_window(rank):
 @scenario
 def uneven_lists(rank):
     "The second process begins its loader again sooner; they all do then."
-    return found(*training(), batches(rank)[:6 - 2*rank], num_it=20, stop_div=False)
+    return found(*training(), batches(rank)[: 6 - 2 * rank], num_it=20, stop_div=False)
 
 
 class Leftovers:
     "Can't begin again, and doesn't look like it."
+
     def __init__(self, rows):
         self.rows = rows
 
@@ -96,7 +98,7 @@ class Leftovers:
 
 @scenario
 def leftovers(rank):
-    return found(*training(), Leftovers((batches(rank)*3)[:9 - 2*rank]))
+    return found(*training(), Leftovers((batches(rank) * 3)[: 9 - 2 * rank]))
 
 
 @scenario
@@ -123,7 +125,8 @@ def nan_in_one(rank):
     def step(batch):
         calls.append(1)
         loss = cross_entropy(model(batch[0]), batch[1])
-        return loss*float('nan') if rank and len(calls) == 6 else loss
+        return loss * float('nan') if rank and len(calls) == 6 else loss
+
     return found(model, opt, batches(rank), None, step=step)
 
 
@@ -136,7 +139,8 @@ def apart(rank):
 @scenario
 def one_alone(rank):
     "Only the first process looks for a rate; the second does so after it."
-    if rank: return apart(rank)
+    if rank:
+        return apart(rank)
     model, opt = training(together=False)
     with LRSweep(opt, model, reduce=False, num_it=10, stop_div=False) as sweep:
         for x, y in sweep(batches(rank)):
@@ -160,12 +164,14 @@ def left(rank):
             opt.step()
             opt.zero_grad()
             sweep.record(loss)
-            if rank and len(sweep) == 5: break
+            if rank and len(sweep) == 5:
+                break
     return sweep.curve
 
 
 class Overflow(torch.autograd.Function):
     "Passes the loss on; its gradient is infinite if asked for."
+
     @staticmethod
     def forward(ctx, loss, now):
         ctx.now = now
@@ -173,19 +179,20 @@ class Overflow(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        return grad*float('inf') if ctx.now else grad, None
+        return grad * float('inf') if ctx.now else grad, None
 
 
 @scenario
 def skipped_in_one(rank):
     "Gradients overflow in one process, and nobody averages them."
     model, opt = training(together=False)
-    scaler = torch.amp.GradScaler('cpu', init_scale=2.)
+    scaler = torch.amp.GradScaler('cpu', init_scale=2.0)
     calls = []
 
     def step(batch):
         calls.append(1)
         return Overflow.apply(cross_entropy(model(batch[0]), batch[1]), rank and len(calls) == 4)
+
     return found(model, opt, batches(rank), None, step=step, scaler=scaler, num_it=10, stop_div=False)
 
 
@@ -203,12 +210,15 @@ def weights(model):
 @scenario
 def later_training(rank):
     "Weights after a training, with and without a range test in the middle."
+
     def train(detour):
         model, opt = training()
         take_steps(model, opt, batches(rank)[:3])
-        if detour: found(model, opt, batches(rank), num_it=30)
+        if detour:
+            found(model, opt, batches(rank), num_it=30)
         take_steps(model, opt, batches(rank))
         return weights(model)
+
     return [train(True), train(False)]
 
 
@@ -217,9 +227,12 @@ def first_training(rank):
     """As `later_training`, but the range test comes first.
 
     DDP arranges the gradients anew after its first step, which changes sums of three."""
+
     def train(detour):
         model, opt = training()
-        if detour: found(model, opt, batches(rank), num_it=5)
+        if detour:
+            found(model, opt, batches(rank), num_it=5)
         take_steps(model, opt, batches(rank))
         return weights(model)
+
     return [train(True), train(False)]

@@ -1,4 +1,5 @@
 "Scenarios with a model that is sharded over the processes, as FSDP2 does it."
+
 import tempfile
 
 import torch
@@ -21,6 +22,7 @@ SWEEP = dict(end_lr=1e5, num_it=60)
 def training():
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
+
     model = whole_net()
     mesh = init_device_mesh('cpu', (dist.get_world_size(),))
     for layer in (model[0], model[3]):
@@ -43,8 +45,10 @@ def on_disk(rank):
 
 def detours(model, opt, rank, fails):
     "A range test that ends well, and two that break off: in a forward pass, and after one."
+
     def breaks_off(out, y):
         raise ZeroDivisionError('after it')
+
     found(model, opt, batches(rank), num_it=30, end_lr=1e5, verify=True)
     fails.append(1)
     assert error_of(found, model, opt, batches(rank)) == 'ZeroDivisionError: division by zero'
@@ -55,14 +59,17 @@ def detours(model, opt, rank, fails):
 @scenario
 def later_training(rank):
     "Weights and moments, shard by shard, after a training, with and without range tests in its middle."
+
     def train(detour):
         model, opt = training()
         fails = []
-        model[2].register_forward_hook(lambda *args: 1/0 if fails else None)
+        model[2].register_forward_hook(lambda *args: 1 / 0 if fails else None)
         take_steps(model, opt, batches(rank)[:2])
         # The root's parameters stay together after a forward pass.
         model(batches(rank)[0][0])
-        if detour: detours(model, opt, rank, fails)
+        if detour:
+            detours(model, opt, rank, fails)
         take_steps(model, opt, batches(rank)[:4])
         return [t.to_local().tolist() for p in model.parameters() for t in (p, opt.state[p]['exp_avg'])]
+
     return [train(True), train(False)]

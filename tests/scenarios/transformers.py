@@ -1,4 +1,5 @@
 "Scenarios with a Hugging Face Trainer and its `lr_find`."
+
 import contextlib, io
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,9 @@ def fault(rank):
 
     def collate(rows):
         calls.append(rows)
-        if rank and len(calls) == 6: raise KeyError('unreadable')
+        if rank and len(calls) == 6:
+            raise KeyError('unreadable')
         return usual(rows)
+
     trainer.data_collator = collate
     return error_of(lr_find, trainer)
