@@ -9,12 +9,16 @@ import importlib
 
 # The public names, and the module each comes from, in import order.
 _modules = dict(
-    anneal=['annealing_no', 'annealing_linear', 'annealing_exp', 'annealing_cos', 'annealing_poly', 'Scheduler'],
     curve=['LRCurve', 'whittaker', 'smoothed'],
     suggest=['Suggestion', 'NoSuggestion', 'Bounds', 'fall_centre', 'steep', 'minimum', 'valley', 'slide', 'cyclical_bounds'],
     plot=['plot_curves', 'LivePlot'],
+    settings=[], utils=[],
     snapshot=['Snapshot', 'Fingerprint', 'NotRestored'],
+    detour=[],
     sweep=['LRSweep', 'Divergence'],
+    batch=[],
+    range_test=['find_lr', 'RangeTest', 'TrainDataLoaderIter', 'ValDataLoaderIter'],
+    anneal=['annealing_no', 'annealing_linear', 'annealing_exp', 'annealing_cos', 'annealing_poly', 'Scheduler'],
     callback=['Callback', 'LearnerCallback', 'CallbackHandler', 'AverageMetric', 'SmoothenValue', 'add_metrics', 'shapes_training', 'EVENTS', 'STATE'],
     data=['DataBunch', 'digits_data', 'digits_sample', 'simple_cnn', 'accuracy', 'error_rate'],
     learner=['Learner', 'OptimWrapper', 'fit', 'validate', 'loss_batch'],
@@ -22,7 +26,6 @@ _modules = dict(
     lr_finder=['LRFinder', 'lr_find', 'LRFound'],
     one_cycle=['OneCycleScheduler', 'one_cycle_at'],
     training=['GradientClipping', 'GradientAccumulation', 'MixedPrecision'],
-    range_test=['find_lr', 'RangeTest', 'TrainDataLoaderIter', 'ValDataLoaderIter'],
     cli=['find_learning_rate_model', 'find_learning_rate_from_args', 'search_learning_rate'],
     **{'integrations.lightning': [], 'integrations.accelerate': ['AccelerateCallback'], 'integrations.transformers': []},      # the others' `lr_find` is reached from their module
 )

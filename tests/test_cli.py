@@ -764,7 +764,7 @@ def test_findings_name_the_remedy_of_the_command_line():
 
 
 def test_the_table_of_the_notebook_has_the_fields_of_json():
-    notebook = Path(__file__).parent.parent / 'nbs' / '20_cli.ipynb'
+    notebook = Path(__file__).parent.parent / 'nbs' / '42_cli.ipynb'
     table = re.findall(r'^    "\| `(\w+)` \|', notebook.read_text(), re.M)
     found = cli.answer(LRCurve([1e-3, 1e-2], [2.0, 1.0]))
     assert set(table) == {*found, 'directory'}

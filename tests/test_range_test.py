@@ -476,7 +476,7 @@ def test_batches_go_to_the_device_in_every_container():
         num_it=3,
         **QUIET,
     )
-    from fastlr.data import to_device
+    from fastlr.batch import to_device
 
     assert (
         seen == [['cpu', 'cpu', 'text']] * 3 and to_device(Own(torch.ones(1)), 'meta').x.device.type == 'meta'
@@ -816,7 +816,7 @@ def test_lrfinder_methods_that_would_be_ignored_are_refused():
 
 
 def test_images_of_a_validation_batch_count_not_their_boxes():
-    from fastlr.callback import find_bs
+    from fastlr.batch import find_bs
 
     detect = [
         (torch.ones(2, 6), [dict(boxes=torch.ones(7, 4)), dict(boxes=torch.ones(1, 4))]),
@@ -886,7 +886,7 @@ def test_a_step_may_name_what_comes_later():
 
 def test_mappings_and_iterators_keep_their_class():
     from collections import OrderedDict, UserDict
-    from fastlr.data import to_device
+    from fastlr.batch import to_device
 
     class Encoding(UserDict):
         to = lambda self, device: Encoding({k: v.to(device) for k, v in self.items()})

@@ -32,14 +32,14 @@ from kernel_server import ForkedKernels, PlainKernels, can_fork
 ROOT = Path(__file__).resolve().parent.parent
 # The notebooks that take longest start first. The list needn't be right: it only saves seconds.
 SLOW = (
-    '10_lr_finder',
-    '32_transformers',
+    '28_lr_finder',
+    '62_transformers',
     'your_own_loop',
     'coming_from',
-    '30_lightning',
-    '03_plot',
+    '60_lightning',
+    '04_plot',
     'choosing_a_rate',
-    '13_range_test',
+    '18_range_test',
 )
 LIMIT = 20  # seconds that a notebook should take at most
 REL_TOL = 1e-3  # what another processor's rounding may make of a number
