@@ -19,7 +19,8 @@ RATES, SCHEDULES, SEEDS, LENGTH, UPDATES = (
     2,
     32,
     60,
-)  # schedules with so many seeds
+    # Schedules with so many seeds.
+)
 GPT = dict(
     n_embd=32,
     n_layer=2,

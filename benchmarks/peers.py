@@ -25,9 +25,11 @@ from tasks import TASKS
 
 SEEDS = 10, 11, 12
 FILE = Path(__file__).with_suffix('.json')
-LOWEST = 1e-7  # torch-lr-finder and ignite start at the optimizer's rate; this is what the former's documentation gives it
+# Torch-lr-finder and ignite start at the optimizer's rate; this is what the former's documentation gives it.
+LOWEST = 1e-7
 STEPS = (
-    100  # everybody's default but ignite's, which is as long as the run: an epoch, here as short as 8 batches
+    # Everybody's default but ignite's, which is as long as the run: an epoch, here as short as 8 batches.
+    100
 )
 
 
@@ -43,7 +45,8 @@ def torch_lr_finder(setup):
 
 def fastai(setup):
     "One range test, and all four ways of reading it; a way that raises gives its exception."
-    from fastai.callback.schedule import minimum, slide, steep, valley  # brings `lr_find`, too
+    # Brings `lr_find`, too.
+    from fastai.callback.schedule import minimum, slide, steep, valley
     from fastai.learner import DataLoaders, Learner
     from fastai.optimizer import OptimWrapper
 
@@ -181,7 +184,8 @@ def main(names):
     versions = {
         'python': platform.python_version(),
         **{p: version(p) for p in packages},
-    }  # Python's library is text for tasks
+        # Python's library is text for tasks.
+    }
     result = {'versions': versions, 'suggestions': {}}
     if FILE.exists():
         earlier = json.loads(FILE.read_text())

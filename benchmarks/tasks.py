@@ -130,7 +130,8 @@ def mnist1d():
 
     state = np.random.get_state()
     d = make_dataset(get_dataset_args())
-    np.random.set_state(state)  # it seeds the global generator
+    # It seeds the global generator.
+    np.random.set_state(state)
     return _float(d['x']), torch.tensor(d['y'])
 
 
@@ -352,8 +353,11 @@ def each_character(out, y):
 
 def nll(out, y):
     return F.gaussian_nll_loss(
-        out[:, :1], y, out[:, 1:].clamp(-12, 12).exp()
-    )  # below zero where targets are small
+        out[:, :1],
+        y,
+        out[:, 1:].clamp(-12, 12).exp(),
+        # Below zero where targets are small.
+    )
 
 
 def likelihood(out, y):

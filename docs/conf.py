@@ -4,7 +4,8 @@ import configparser, sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / 'docs')]  # the library that the reference describes; `docments`
+# The library that the reference describes; `docments`.
+sys.path[:0] = [str(ROOT), str(ROOT / 'docs')]
 ini = configparser.ConfigParser()
 ini.read(ROOT / 'settings.ini')
 ini = ini['DEFAULT']
@@ -30,15 +31,20 @@ html_copy_source = False
 html_domain_indices = False
 templates_path = []
 
-nb_execution_mode = 'off'  # the notebooks come executed
+# The notebooks come executed.
+nb_execution_mode = 'off'
 nb_merge_streams = True
 myst_enable_extensions = ['colon_fence', 'dollarmath']
 myst_heading_anchors = 4
-myst_heading_slug_func = 'docments.slug'  # as Jupyter and code hosts write anchors
-suppress_warnings = ['misc.highlighting_failure']  # IPython's magics are not Python
+# As Jupyter and code hosts write anchors.
+myst_heading_slug_func = 'docments.slug'
+# IPython's magics are not Python.
+suppress_warnings = ['misc.highlighting_failure']
 
-smartquotes = False  # a value in quotes can be copied
+# A value in quotes can be copied.
+smartquotes = False
 autodoc_member_order = 'bysource'
 autodoc_preserve_defaults = True
-autodoc_typehints = 'none'  # they stand in the table
+# They stand in the table.
+autodoc_typehints = 'none'
 copybutton_exclude = '.linenos, .gp, .go'

@@ -12,7 +12,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 import fastlr
 
 for module in fastlr._modules:
-    importlib.import_module(f'fastlr.{module}')  # later ones give methods to the classes of earlier ones
+    # Later ones give methods to the classes of earlier ones.
+    importlib.import_module(f'fastlr.{module}')
 
 # the names that examples give to things: `learn.lr_find` in prose is `Learner.lr_find`
 USUAL = dict(learn='Learner', recorder='Recorder', curve='LRCurve', sweep='LRSweep')
@@ -51,7 +52,8 @@ def rows(obj, what):
         next(iter(inspect.signature(obj).parameters), None)
         if what == 'method' and inspect.isfunction(obj)
         else None
-    )  # `self`, or what `@patch` calls it
+        # `self`, or what `@patch` calls it.
+    )
     for name, d in docments(obj, full=True, returns=True).items():
         if not d.docment or name == own:
             continue
@@ -75,7 +77,8 @@ def add_table(app, what, name, obj, options, lines):
     try:
         found = list(rows(obj, what))
     except (TypeError, ValueError, OSError):
-        return  # an alias, or made in C
+        # An alias, or made in C.
+        return
     kept = [i for i in range(4) if any(r[i] for r in found)]
     if not kept:
         return
@@ -121,7 +124,8 @@ class Doclinks(SphinxPostTransform):
 
     def run(self):
         if self.env.docname == 'tutorials/coming_from':
-            return  # half of the names on it are other libraries'
+            # Half of the names on it are other libraries'.
+            return
         objects = self.env.domaindata['py']['objects']
         short = short_names(objects)
         for node in list(self.document.findall(nodes.literal)):

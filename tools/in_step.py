@@ -6,7 +6,8 @@ import filecmp, os, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MADE = ('nbs', 'fastlr', 'images', 'README.md')  # what the tools write
+# What the tools write.
+MADE = ('nbs', 'fastlr', 'images', 'README.md')
 BIN = Path(sys.executable).parent
 
 
@@ -31,7 +32,8 @@ def main():
                 shutil.copytree(src, copy / name, ignore=shutil.ignore_patterns('__pycache__', 'models'))
             elif src.exists():
                 shutil.copy(src, copy / name)
-        for top in ('fastlr', 'images'):  # only what a notebook makes comes back
+        # Only what a notebook makes comes back.
+        for top in ('fastlr', 'images'):
             for p in (copy / top).rglob('*'):
                 if p.is_file() and p != copy / 'fastlr' / '__init__.py':
                     p.unlink()

@@ -15,7 +15,8 @@ def main(root):
     nb.cells = [c for c in nb.cells if not c.source.startswith('#| hide')]
     for c in nb.cells:
         c.source = DIRECTIVE.sub('', c.source)
-    nb.metadata['language_info'] = {'name': 'python'}  # for the code fences
+    # For the code fences.
+    nb.metadata['language_info'] = {'name': 'python'}
     config = Config(
         {'ExtractOutputPreprocessor': {'output_filename_template': 'images/index_{cell_index}{extension}'}}
     )

@@ -41,16 +41,24 @@ SLOW = (
     'choosing_a_rate',
     '18_range_test',
 )
-LIMIT = 20  # seconds that a notebook should take at most
-REL_TOL = 1e-3  # what another processor's rounding may make of a number
-FIGURE_TOL = 60  # of 255, and of pixels that are blurred: see `figures_differ`
-MASKS = {  # what no two runs, or no two machines, have in common
-    'clock': r'\b\d+:\d\d(:\d\d)?\b',  # 00:03
-    'duration': r'\b\d+(\.\d+)? ?(ns|µs|us|ms|s|sec|seconds)\b',  # 0.12 s
-    'address': r'( at)? ?\b0x[0-9a-f]{6,}\b',  # nbdev_clean takes them out
+# Seconds that a notebook should take at most.
+LIMIT = 20
+# What another processor's rounding may make of a number.
+REL_TOL = 1e-3
+# Of 255, and of pixels that are blurred: see `figures_differ`.
+FIGURE_TOL = 60
+# What no two runs, or no two machines, have in common.
+MASKS = {
+    # 00:03.
+    'clock': r'\b\d+:\d\d(:\d\d)?\b',
+    # 0.12 s.
+    'duration': r'\b\d+(\.\d+)? ?(ns|µs|us|ms|s|sec|seconds)\b',
+    # nbdev_clean takes them out.
+    'address': r'( at)? ?\b0x[0-9a-f]{6,}\b',
     'temporary path': r'/(tmp|var/folders)/[^\s\'",;:)]*',
     'version': r'\b(Python|torch) \d[\w.+]*',
-}  # Python 3.11.7, torch 2.13.0+cpu
+    # Python 3.11.7, torch 2.13.0+cpu.
+}
 NUMBER = r'(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?!\w)'
 
 
