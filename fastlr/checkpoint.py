@@ -25,7 +25,7 @@ def save(self:Learner,
     return_path:bool=False, # return where it was written
     with_opt:bool=True # the optimizer's state too, if there is one
 ):
-    "Write the model (and the optimizer) to `path/model_dir/file.pth`. Of several processes all call it, and none waits."
+    "Write the model (and the optimizer) to `path/model_dir/file.pth`. Of several processes all call it."
     path = _model_path(self, file)
     state = dict(model=_unwrapped(self.model).state_dict())
     if with_opt and self.opt is not None: state['opt'] = self.opt.state_dict()
@@ -66,7 +66,8 @@ def load(self:Learner,
                          "load the model first, and then call to_accelerate")
     state = torch.load(_model_path(self, file), map_location=device or self.device, weights_only=True)
     if 'model' not in state:
-        raise ValueError(f"load: {file} holds no model as `save` writes it, but the keys {sorted(state)[:5]}; "
+        raise ValueError(f"load: {file} holds no model as `save` writes it, "
+                         f"but the keys {sorted(state)[:5]}; "
                          "use learn.model.load_state_dict for a bare state dict")
     # Parameters of a lazy module have no shape before they are loaded, and nothing to be restored to.
     lazy = any(is_lazy(p) for p in self.model.parameters())
@@ -83,7 +84,7 @@ def load(self:Learner,
 
 # %% ../nbs/26_checkpoint.ipynb #5a5142ea
 def _load_opt(learn, state):
-    "Give the optimizer a saved `state`. Raise `ValueError` if that is of another kind, or over other layer groups."
+    "Give the optimizer a saved `state`. Raise `ValueError` if that is the state of another one."
     if learn.opt is None: learn.create_opt(3e-3)
     if _layout(state) != _layout(learn.opt.state_dict()):
         raise ValueError("load: the file's optimizer is of another kind, or over other layer groups, "
@@ -91,6 +92,6 @@ def _load_opt(learn, state):
     learn.opt.load_state_dict(state)
 
 def _layout(state):
-    "Return, for each parameter group in the `state` of an optimizer, its size and the names of its hyperparameters."
+    "Return size and hyperparameters' names of each parameter group in the `state` of an optimizer."
     # Schedulers add `initial_lr`, which an optimizer doesn't need.
     return [(len(g['params']), sorted(set(g) - {'initial_lr'})) for g in state['param_groups']]

@@ -50,8 +50,9 @@ def default_device() -> torch.device:
 def _loader(ds, bs, num_workers, device, train):
     "Return a `DataLoader` over `ds`; for training it shuffles."
     # A last small batch is dropped in training, unless it is the only one.
-    return DataLoader(ds, batch_size=bs, shuffle=train, drop_last=train and len(ds) >= bs, num_workers=num_workers,
-                      pin_memory=device.type == 'cuda', persistent_workers=num_workers > 0)
+    return DataLoader(ds, batch_size=bs, shuffle=train, drop_last=train and len(ds) >= bs,
+                      num_workers=num_workers, persistent_workers=num_workers > 0,
+                      pin_memory=device.type == 'cuda')
 
 # %% ../nbs/22_data.ipynb #cc040248
 @patch(cls_method=True)
@@ -85,5 +86,6 @@ def as_databunch(
     for train, valid in (('train_dl', 'valid_dl'), ('train', 'valid')):
         if hasattr(data, train): return DataBunch(getattr(data, train), getattr(data, valid, None), **more)
     if isinstance(data, (tuple, list)) and len(data) == 2: return DataBunch(*data)
-    raise TypeError("data must be a DataBunch, a pair of loaders (train, valid), or an object with train_dl/valid_dl "
-                    f"or train/valid; got {type(data).__name__}. For a training loader alone, pass (loader, None)")
+    raise TypeError("data must be a DataBunch, a pair of loaders (train, valid), or an object with "
+                    f"train_dl/valid_dl or train/valid; got {type(data).__name__}. "
+                    "For a training loader alone, pass (loader, None)")

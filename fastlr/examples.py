@@ -31,7 +31,8 @@ def digits_data(
 def _digits(classes):
     "Return all digits, or those in `classes`, as a dataset."
     try: from sklearn.datasets import load_digits
-    except ImportError as e: raise ImportError("digits_data needs scikit-learn: pip install scikit-learn") from e
+    except ImportError as e:
+        raise ImportError("digits_data needs scikit-learn: pip install scikit-learn") from e
     digits = load_digits()
     x = torch.tensor(digits.images/16, dtype=torch.float32)[:, None]
     y = torch.tensor(digits.target)

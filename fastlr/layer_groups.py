@@ -18,7 +18,7 @@ from .utils import as_list
 def split(self:Learner,
     split_on # modules at which a new layer group begins, or a function model -> such modules
 ) -> Learner: # itself
-    "Divide the parameters into layer groups. Raise `ValueError` for a module outside of the model, or without parameters."
+    "Divide the parameters into layer groups. Raise if `split_on` names anything but modules with parameters."
     if callable(split_on) and not isinstance(split_on, nn.Module): split_on = split_on(self.model)
     starts = {id(_first_param(self.model, m)) for m in as_list(split_on)}
     groups = [[]]
@@ -32,7 +32,8 @@ def split(self:Learner,
 def _first_param(model, m):
     "Return the first parameter of `m`. Raise unless it is a module of `model` that has one."
     if not isinstance(m, nn.Module):
-        raise TypeError(f"split: split_on must be modules of the model, or a function model -> modules; got {m!r}")
+        raise TypeError("split: split_on must be modules of the model, or a function model -> modules; "
+                        f"got {m!r}")
     first = next(m.parameters(), None)
     if any(first is p for p in model.parameters()): return first
     why = 'has no parameter' if first is None else 'is not part of the model'
@@ -43,7 +44,7 @@ def _first_param(model, m):
 def freeze_to(self:Learner,
     n:int # index of the first layer group that is trained; negative: counted from the end
 ):
-    "Train the layer groups from `n` on, and freeze those before. Raise `ValueError` if there is no such group."
+    "Train the layer groups from `n` on, and freeze those before. Raise `ValueError` for an `n` too large."
     size = len(self.layer_groups)
     if not -size <= n <= size:
         raise ValueError(f"freeze_to: n must lie between {-size} and {size} for {size} layer groups, got {n}")
@@ -56,7 +57,8 @@ def freeze_to(self:Learner,
 def freeze(self:Learner):
     "Train the last layer group only. Raise `ValueError` if there is just one."
     if len(self.layer_groups) < 2:
-        raise ValueError("freeze: there is one layer group, and freezing all but it changes nothing; call split first")
+        raise ValueError("freeze: there is one layer group, and freezing all but it changes nothing; "
+                         "call split first")
     self.freeze_to(-1)
 
 @patch

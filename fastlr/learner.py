@@ -36,11 +36,11 @@ class Learner:
         wd:float=1e-2, # weight decay from 0; None, or one bound in `opt_func`: leave it to `opt_func`
         path=None, # folder for what is saved; default: the one of `data`
         model_dir='models', # folder for models, below `path`
-        callback_fns=None, # functions learner -> callback, called for each fit: a callback class, or a partial of one
+        callback_fns=None, # functions learner -> callback, called for each fit: classes, or partials
         callbacks=None, # callbacks for every fit
         layer_groups=None, # modules, or lists of parameters, that get rates of their own; default: one group
         silent:bool=False, # print nothing, show no bars
-        auto_lr_find=False # True: `tune` also sets the model's lr or learning_rate; or the name of an attribute
+        auto_lr_find=False # `tune` sets the model's lr or learning_rate, too; or the name of its attribute
     ):
         # Everything is checked before the model moves to its device.
         _check_model(model)
@@ -58,7 +58,7 @@ class Learner:
         self.layer_groups = [model] if layer_groups is None else check_groups(as_list(layer_groups), model)
         self.silent = silent
         self.auto_lr_find = _check_auto_lr_find(auto_lr_find)
-        # The optimizer, made by the first fit; the handler of the fit that is under way; what `tune` has found.
+        # The optimizer, made by the first fit; the handler of the fit under way; what `tune` has found.
         self.opt = None
         self.handler = None
         self.tuned = None
@@ -100,7 +100,7 @@ def _check_wd(wd):
 
 # %% ../nbs/25_learner.ipynb #25000004
 def _check_callbacks(callbacks):
-    "Return `callbacks`. Raise `TypeError` unless each is a `Callback` that names known events and known state."
+    "Return `callbacks`. Raise `TypeError` unless each is a `Callback` with known events and state."
     for cb in callbacks: check_callback(cb)
     return callbacks
 
@@ -115,7 +115,8 @@ def _check_callback_fns(fns):
 def _check_auto_lr_find(auto):
     "Return `auto`. Raise `TypeError` unless it is a bool or a name."
     if isinstance(auto, (bool, str)): return auto
-    raise TypeError(f"auto_lr_find must be True, False or the name of an attribute of the model, got {auto!r}")
+    raise TypeError("auto_lr_find must be True, False or the name of an attribute of the model, "
+                    f"got {auto!r}")
 
 # %% ../nbs/25_learner.ipynb #7d0b3a21
 @patch(as_prop=True)
@@ -194,7 +195,7 @@ def _may_shape(self:Learner, fn):
 @patch
 def fit(self:Learner,
     epochs:int, # passes over the training data, from 0
-    lr='auto', # learning rate: number from 0, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3
+    lr='auto', # number from 0, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3
     wd:float=None, # weight decay, from 0; default: the learner's
     callbacks=None # `Callback`s for this fit alone
 ):
@@ -264,7 +265,7 @@ def get_preds(self:Learner,
 
 # %% ../nbs/25_learner.ipynb #782fada7
 def _gather(parts):
-    "Join the outputs of all batches: tensors along the first dimension, also inside tuples, lists and mappings."
+    "Join the outputs of all batches along the first dimension, also inside tuples, lists and mappings."
     first = parts[0]
     if first is None: return None
     if torch.is_tensor(first): return torch.cat(parts) if first.ndim else torch.stack(parts)

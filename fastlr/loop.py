@@ -44,8 +44,8 @@ def fit(
             val_loss = None if skip else validate(learn, learn.data.valid_dl, handler)
             if handler.on_epoch_end(val_loss): break
             if empty:
-                raise ValueError(f"train_dl gave no batch in epoch {epoch}: a generator can be used only once, "
-                                 "pass a loader or a list")
+                raise ValueError(f"train_dl gave no batch in epoch {epoch}: a generator can be used only "
+                                 "once, pass a loader or a list")
     except BaseException as e:
         exception = e
         raise
@@ -59,7 +59,7 @@ def loss_batch(
     model, # called with the input: positionally with the parts of a tuple, by keyword with a mapping
     xb, # input, on the device of the model
     yb, # target; None if the model computes its loss itself
-    loss_func=None, # (output, target) -> scalar tensor; default: what the model puts into its output as `loss`
+    loss_func=None, # (output, target) -> scalar tensor; default: the `loss` in the model's output
     opt=None, # has `step` and `zero_grad`; None for validation
     handler=None # `CallbackHandler`; default: one without callbacks
 ) -> torch.Tensor: # the loss as measured, detached
@@ -82,8 +82,9 @@ def check_loss_func(
 ):
     "Raise `ValueError` if a loss is needed, and there is no function that computes it."
     if loss_func is None and yb is not None:
-        raise ValueError("loss_func is None, and the data has none: pass Learner(..., loss_func=nn.CrossEntropyLoss()) "
-                         "or the like; only for batches that are mappings may the model compute the loss itself")
+        raise ValueError("loss_func is None, and the data has none: pass Learner(..., "
+                         "loss_func=nn.CrossEntropyLoss()) or the like; only for batches that are mappings "
+                         "may the model compute the loss itself")
 
 # %% ../nbs/24_loop.ipynb #245d54bc
 def validate(
@@ -101,7 +102,8 @@ def validate(
             total, n = total + loss*bs, n + bs
             if handler.on_batch_end(loss): break
     if not n:
-        raise ValueError("The validation loader gave no batch: check its dataset, or pass None to train without validation")
+        raise ValueError("The validation loader gave no batch: check its dataset, or pass None "
+                         "to train without validation")
     return (total/n).cpu()
 
 # %% ../nbs/24_loop.ipynb #534eb800
@@ -124,7 +126,7 @@ def _batch_failed(cb, e):
 
 # %% ../nbs/24_loop.ipynb #b0ca80fa
 class PlainBar:
-    "Stands in for a progress bar: iterates, and prints the lines that are written to it unless it is `silent`."
+    "Stands in for a progress bar: iterates, and prints what is written to it unless it is `silent`."
     def __init__(self,
         gen, # iterable that it goes through
         silent=False # print nothing either
@@ -163,7 +165,7 @@ def batch_bar(
     dl, # iterable of batches
     parent # what `epoch_bar` returned
 ):
-    "Go through the batches of `dl`, with a bar below `parent` that goes away at the end, also at an early one."
+    "Go through the batches of `dl`, with a bar below `parent` that goes away at the end."
     if isinstance(parent, PlainBar) or known_len(dl) is None:
         yield from dl
         return

@@ -28,8 +28,9 @@ def check_groups(
     have = [id(p) for g in groups for p in group_params(g)]
     want = [id(p) for p in model.parameters()]
     if sorted(have) == sorted(want): return groups
-    raise ValueError(f"layer_groups must hold each parameter of the model exactly once: they hold "
-                     f"{len(set(have) & set(want))} of its {len(want)}, {len(set(have) - set(want))} that are not in it, "
+    raise ValueError("layer_groups must hold each parameter of the model exactly once: "
+                     f"they hold {len(set(have) & set(want))} of its {len(want)}, "
+                     f"{len(set(have) - set(want))} that are not in it, "
                      f"and {len(have) - len(set(have))} twice; or use learn.split")
 
 # %% ../nbs/23_optim.ipynb #23000020
@@ -59,7 +60,7 @@ def _rates(lr, name):
 
 # %% ../nbs/23_optim.ipynb #333cc93a
 class OptimWrapper:
-    "A torch optimizer whose `lr`, `mom`, `wd` and `beta` are read (of the last group) and set (of all) by name."
+    "A torch optimizer whose `lr`, `mom`, `wd` and `beta` are read and set by name."
     def __init__(self,
         opt # torch optimizer
     ):
@@ -84,14 +85,15 @@ def create(cls:OptimWrapper,
                          "Unfreeze some, or check the model")
     opt = cls(opt_func(params, lr=lr[-1] if isinstance(lr, (list, tuple)) else lr))
     if needs_closure(opt.opt):
-        raise TypeError(f"{type(opt.opt).__name__} needs a closure that evaluates the loss several times per step, "
-                        "which this loop doesn't offer; use LRSweep with a loop of your own, or another optimizer")
+        raise TypeError(f"{type(opt.opt).__name__} needs a closure that evaluates the loss several times per "
+                        "step, which this loop doesn't offer; use LRSweep with a loop of your own, "
+                        "or another optimizer")
     opt.lr = lr
     if opt.wd is not None and wd is not None: opt.wd = wd
     return opt
 
 # %% ../nbs/23_optim.ipynb #5a54f86b
-# How torch's optimizers call them. Adam has neither `momentum` nor `alpha`, but keeps both numbers in `betas`.
+# What torch's optimizers call them. Adam has neither `momentum` nor `alpha`, but keeps both in `betas`.
 _TORCH_NAMES = dict(mom='momentum', beta='alpha', wd='weight_decay')
 
 def _read(group, name):
@@ -150,7 +152,7 @@ OptimWrapper.wd = _stat('wd', "Weight decay; None if the optimizer has none.")
 # %% ../nbs/23_optim.ipynb #e893e89e
 @patch
 def step(self:OptimWrapper):
-    "Update the parameters; through the gradient scaler, if there is one, which skips it when gradients overflow."
+    "Update the parameters; a gradient scaler, if there is one, skips this when gradients overflow."
     if self.scaler is None:
         self.opt.step()
         return

@@ -142,12 +142,12 @@ def plot(self:Recorder,
 @patch
 def _need_curve(self:Recorder):
     "Return the curve of the last `lr_find`. Raise `RuntimeError` if there was none."
-    if self.curve is None: raise RuntimeError("There is no range test to look at yet: run learn.lr_find() first")
-    return self.curve
+    if self.curve is not None: return self.curve
+    raise RuntimeError("There is no range test to look at yet: run learn.lr_find() first")
 
 @patch(as_prop=True)
 def min_grad_lr(self:Recorder) -> float: # of the fastest layer group
-    "The rate at which the loss of the last `lr_find` falls fastest. Raises `NoSuggestion`, or `RuntimeError` without a curve."
+    "The rate at which the loss of the last `lr_find` falls fastest. May raise `NoSuggestion`."
     return self._need_curve().suggest('steep').lr
 
 # %% ../nbs/27_recorder.ipynb #2176ea18
@@ -202,8 +202,8 @@ def plot_losses(self:Recorder,
     "Draw the smoothed training loss, and the validation loss where an epoch ended."
     n = len(self._raw)
     if n - skip_start - skip_end < 1:
-        raise ValueError(f"skip_start={skip_start} and skip_end={skip_end} leave none of the {n} recorded batches; "
-                         "skip less, or run fit first")
+        raise ValueError(f"skip_start={skip_start} and skip_end={skip_end} leave none of the {n} recorded "
+                         "batches; skip less, or run fit first")
     ax = _axes(1, ax)[0]
     ax.plot(range(skip_start, n-skip_end), self.losses[skip_start:n-skip_end], label='Train')
     validated = [(end, float(loss)) for end, loss in zip(self._ends(), self.val_losses) if loss is not None]
