@@ -24,7 +24,8 @@ def fit(
 ):
     "Train. Raise `ValueError` if the training loader gives no batch."
     handler, pbar = CallbackHandler(callbacks, metrics), epoch_bar(epochs, silent)
-    outer, learn.handler, exception = learn.handler, handler, None
+    exception = None
+    outer, learn.handler = learn.handler, handler
     try:
         handler.on_train_begin(epochs, pbar, metrics)
         # An interrupted fit may have left gradients.
