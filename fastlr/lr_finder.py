@@ -16,7 +16,8 @@ from fastcore.basics import patch
 from torch import nn
 
 from .callback import LearnerCallback
-from .learner import Learner, fit, validate
+from .learner import Learner
+from .loop import fit, validate
 from .plot import LivePlot, LRCurve
 from .recorder import Recorder                 # noqa: F401  importing it gives every learner one
 from .snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function

@@ -15,61 +15,108 @@ from fastcore.basics import listify, patch
 from .callback import LearnerCallback, SmoothenValue
 from .learner import Learner
 from .suggest import NoSuggestion
-from .sweep import _main_process, _read_every
+from .sweep import _read_every
+from .utils import is_main_process
 
 # %% ../nbs/27_recorder.ipynb #2726127d
 class Recorder(LearnerCallback):
     "Records rates, momenta, losses and metrics of the last fit, and prints the table of epochs."
-    _order, shapes_training = -200, False               # before those that scale the loss: recorded is what was measured
+    # Before the callbacks that scale the loss, so that the loss is recorded as it was measured.
+    _order = -200
+    shapes_training = False
+
     def __init__(self,
         learn, # the `Learner`
         add_time:bool=True # a column for the time that each epoch took
     ):
         super().__init__(learn)
-        self.add_time, self.curve = add_time, None
-        self._reset([])
+        self.add_time = add_time
+        # The curve of the last `lr_find`.
+        self.curve = None
+        # The names of the columns of the table, and when the epoch began.
+        self.names = self._columns([])
+        self.start = None
+        # One value per batch.
+        self.lrs = []
+        self.moms = []
+        # One value per epoch; metrics only where there was validation.
+        self.nb_batches = []
+        self.val_losses = []
+        self.metrics = []
+        # Training losses as measured, and smoothed as far as they have been looked at.
+        self._raw = []
+        self._smooth = []
+        self._smoothener = SmoothenValue(0.98)
 
-    def on_train_begin(self, pbar, metrics_names, **kwargs): self._reset(metrics_names); pbar.write(self.names, table=True)
-    def on_epoch_begin(self, **kwargs): self.start = time.time()
-    def on_batch_begin(self, train, **kwargs):
-        if train: opt = self.learn.opt; self.lrs.append(_value(opt.lr)); self.moms.append(_value(opt.mom))
-
-    def on_backward_begin(self, last_loss, **kwargs): self._raw.append(last_loss.item() if _read_every(last_loss) == 1 else last_loss.detach().clone())
-
-    def on_epoch_end(self, epoch, num_batch, last_metrics, pbar, **kwargs):
-        self.nb_batches.append(num_batch); self.val_losses.append(last_metrics[0])
-        if len(last_metrics) > 1: self.metrics.append(last_metrics[1:])
-        pbar.write(self.format_stats([epoch, self.losses[-1] if self._raw else None, *last_metrics]), table=True)
+    def _columns(self, metrics_names):
+        time_column = ['time'] if self.add_time else []
+        return ['epoch', 'train_loss', 'valid_loss', *listify(metrics_names), *time_column]
 
 # %% ../nbs/27_recorder.ipynb #3f84f7d4
 @patch
-def _reset(self:Recorder, metrics_names):
-    self.names = ['epoch', 'train_loss', 'valid_loss'] + listify(metrics_names) + (['time'] if self.add_time else [])
-    self.lrs, self.moms, self.val_losses, self.metrics, self.nb_batches = [], [], [], [], []
+def on_train_begin(self:Recorder, pbar, metrics_names, **kwargs):
+    "Begin new lists, and print the head of the table."
+    self.names = self._columns(metrics_names)
+    self.lrs, self.moms = [], []
+    self.nb_batches, self.val_losses, self.metrics = [], [], []
     self._raw, self._smooth, self._smoothener = [], [], SmoothenValue(0.98)
+    pbar.write(self.names, table=True)
+
+@patch
+def on_epoch_begin(self:Recorder, **kwargs):
+    "Note the time."
+    self.start = time.time()
+
+@patch
+def on_batch_begin(self:Recorder, train, **kwargs):
+    "Record rate and momentum of a training batch."
+    if not train: return
+    self.lrs.append(_value(self.learn.opt.lr))
+    self.moms.append(_value(self.learn.opt.mom))
+
+def _value(v):
+    "Return `v` as it is now: a rate that is a tensor is changed in place."
+    return v.detach().clone() if torch.is_tensor(v) else v
+
+@patch
+def on_backward_begin(self:Recorder, last_loss, **kwargs):
+    "Record the loss: as a number where that is cheap, else as a tensor."
+    self._raw.append(last_loss.item() if _read_every(last_loss) == 1 else last_loss.detach().clone())
+
+@patch
+def on_epoch_end(self:Recorder, epoch, num_batch, last_metrics, pbar, **kwargs):
+    "Record validation loss and metrics, and print a line of the table."
+    self.nb_batches.append(num_batch)
+    self.val_losses.append(last_metrics[0])
+    if len(last_metrics) > 1: self.metrics.append(last_metrics[1:])
+    train_loss = self.losses[-1] if self._raw else None
+    pbar.write(self.format_stats([epoch, train_loss, *last_metrics]), table=True)
 
 # %% ../nbs/27_recorder.ipynb #4f90e3f9
-def _value(v): return v.detach().clone() if torch.is_tensor(v) else v          # a rate that is a tensor is changed in place
-
 @patch
 def format_stats(self:Recorder,
     stats # numbers or None, in the order of `names`; what is missing at the end counts as None
-) -> list[str]: # as many as there are `names`
-    "One line of the table: the numbers of `stats` under their names, and the time that the epoch took."
+) -> list[str]: # one per column
+    "Format a line of the table: the numbers of `stats`, and the time that the epoch took."
     out = ['#na#' if v is None else str(v) if isinstance(v, int) else f'{float(v):.6f}' for v in stats]
     out += ['#na#'] * (len(self.names) - self.add_time - len(out))
-    seconds = int(time.time() - self.start)
-    return out + ([f'{seconds//60:02d}:{seconds%60:02d}'] if self.add_time else [])
+    if not self.add_time: return out
+    minutes, seconds = divmod(int(time.time() - self.start), 60)
+    return [*out, f'{minutes:02d}:{seconds:02d}']
 
 @patch(as_prop=True)
 def losses(self:Recorder) -> torch.Tensor: # (n,) on the CPU
     "Training loss after each batch, smoothed: a moving average with momentum 0.98, corrected for its start."
     new = self._raw[len(self._smooth):]
-    if new and all(map(torch.is_tensor, new)): new = torch.stack([l.float().reshape(()) for l in new]).tolist()         # from an accelerator, with one copy
-    for v in map(float, new):
-        self._smoothener.add_value(v); self._smooth.append(self._smoothener.smooth)
+    if new and all(map(torch.is_tensor, new)):
+        # All that wait on an accelerator are fetched with one copy.
+        new = torch.stack([loss.float().reshape(()) for loss in new]).tolist()
+    for loss in map(float, new):
+        self._smoothener.add_value(loss)
+        self._smooth.append(self._smoothener.smooth)
     return torch.tensor(self._smooth)
 
+# From here on, every learner has one.
 Learner.default_callback_fns = [Recorder]
 
 # %% ../nbs/27_recorder.ipynb #83d8d8ac
@@ -83,33 +130,37 @@ def plot(self:Recorder,
     k:float=None, # smooth `k` times as far as usual, above zero
     ax=None # matplotlib axes to draw on; default: a new figure
 ): # the axes, or the figure
-    "Draw the loss of the last `lr_find` against the rate. Raises `RuntimeError` if there was none."
+    "Draw the loss of the last `lr_find` against the rate. Raise `RuntimeError` if there was none."
     curve = self._need_curve()
-    if (skip_start, skip_end) == (10, 5) and (len(curve) < 25 or curve.settings.get('mode') == 'linear'): skip_start = skip_end = 0
+    short = len(curve) < 25 or curve.settings.get('mode') == 'linear'
+    if short and (skip_start, skip_end) == (10, 5): skip_start = skip_end = 0
     ax = curve.plot(suggestion, skip_start, skip_end, k, show_grid, ax)
-    if suggestion and _main_process(): print(suggestion_text(curve))
+    if suggestion and is_main_process(): print(suggestion_text(curve))
     return ax.figure if return_fig else ax
 
 # %% ../nbs/27_recorder.ipynb #710287b3
 @patch
 def _need_curve(self:Recorder):
-    if self.curve is None: raise RuntimeError("There is no range test to look at yet: run learn.lr_find() first")
-    return self.curve
+    "Return the curve of the last `lr_find`. Raise `RuntimeError` if there was none."
+    if self.curve is not None: return self.curve
+    raise RuntimeError("There is no range test to look at yet: run learn.lr_find() first")
 
 @patch(as_prop=True)
 def min_grad_lr(self:Recorder) -> float: # of the fastest layer group
-    "The rate at which the loss of the last `lr_find` falls fastest. Raises `NoSuggestion`, or `RuntimeError` without a curve."
+    "The rate at which the loss of the last `lr_find` falls fastest. May raise `NoSuggestion`."
     return self._need_curve().suggest('steep').lr
 
 # %% ../nbs/27_recorder.ipynb #2176ea18
 def suggestion_text(
     curve # `LRCurve`
 ) -> str: # several lines
-    "The suggestions, and what is odd about the curve, to be printed; the reason why, if there is none."
+    "Return the suggestions, and what is odd about the curve, as text; the reason, if there is no suggestion."
     try: auto, found = curve.suggest(), curve.suggestions()
     except NoSuggestion as e: return f"No suggestion: {e}"
-    lines = [f"{name}: {found[rule].lr:.2E}" for rule, name in dict(steep='Min numerical gradient', minimum='Min loss divided by 10').items() if rule in found]
-    lines += [f"Suggested lr: {auto.lr:.2E}", f"Suggested maximum for one-cycle: {auto.one_cycle:.2E}"]
+    labels = dict(steep='Min numerical gradient', minimum='Min loss divided by 10')
+    lines = [f"{label}: {found[rule].lr:.2E}" for rule, label in labels.items() if rule in found]
+    lines.append(f"Suggested lr: {auto.lr:.2E}")
+    lines.append(f"Suggested maximum for one-cycle: {auto.one_cycle:.2E}")
     if len(auto.lrs) > 1: lines.append(f"... for each layer group: {', '.join(f'{v:.2E}' for v in auto.lrs)}")
     return '\n'.join(lines + [f"Note: {f}" for f in curve.findings])
 
@@ -119,25 +170,26 @@ def plot_lr(self:Recorder,
     show_moms:bool=False, # draw the momentum beside it
     axs=None # matplotlib axes, as many as there are pictures; default: a new figure
 ): # the axes
-    "The learning rate of each batch of the last fit."
+    "Draw the learning rate of each batch of the last fit."
     axs = _axes(2 if show_moms else 1, axs)
     for ax, values, name in zip(axs, (self.lrs, self.moms), ('Learning rate', 'Momentum')):
-        ax.plot(values); ax.set(xlabel='Batches', ylabel=name)
+        ax.plot(values)
+        ax.set(xlabel='Batches', ylabel=name)
     return axs if show_moms else axs[0]
 
 # %% ../nbs/27_recorder.ipynb #663dc3f6
 def _axes(n, axs=None):
-    "`axs` as a list of `n` axes, or `n` new ones side by side."
-    if axs is not None: axs = list(np.ravel(axs))
-    else:
+    "Return `axs` as a list of `n` axes, or `n` new ones side by side."
+    if axs is None:
         import matplotlib.pyplot as plt
-        axs = list(plt.subplots(1, n, figsize=(5*n, 3.2), squeeze=False, layout='constrained')[1][0])
+        axs = plt.subplots(1, n, figsize=(5*n, 3.2), squeeze=False, layout='constrained')[1]
+    axs = list(np.ravel(axs))
     if len(axs) < n: raise ValueError(f"axs: {n} pictures need {n} axes, got {len(axs)}")
     return axs
 
 @patch
 def _ends(self:Recorder):
-    "The batches at which the epochs ended."
+    "Return the batches at which the epochs ended."
     return torch.tensor(self.nb_batches).cumsum(0).tolist()
 
 # %% ../nbs/27_recorder.ipynb #af716037
@@ -147,25 +199,32 @@ def plot_losses(self:Recorder,
     skip_end:int=0, # batches to leave out at the end, from 0
     ax=None # matplotlib axes; default: a new figure
 ): # the axes
-    "Smoothed training loss, and the validation loss where an epoch ended."
+    "Draw the smoothed training loss, and the validation loss where an epoch ended."
     n = len(self._raw)
-    if n - skip_start - skip_end < 1: raise ValueError(f"skip_start={skip_start} and skip_end={skip_end} leave none of the {n} recorded batches; skip less, or run fit first")
+    if n - skip_start - skip_end < 1:
+        raise ValueError(f"skip_start={skip_start} and skip_end={skip_end} leave none of the {n} recorded "
+                         "batches; skip less, or run fit first")
     ax = _axes(1, ax)[0]
     ax.plot(range(skip_start, n-skip_end), self.losses[skip_start:n-skip_end], label='Train')
-    seen = [(i, float(v)) for i, v in zip(self._ends(), self.val_losses) if v is not None]
-    if seen: ax.plot(*zip(*seen), 'o-', label='Validation')
-    ax.set(xlabel='Batches processed', ylabel='Loss'); ax.legend(frameon=False)
+    validated = [(end, float(loss)) for end, loss in zip(self._ends(), self.val_losses) if loss is not None]
+    if validated: ax.plot(*zip(*validated), 'o-', label='Validation')
+    ax.set(xlabel='Batches processed', ylabel='Loss')
+    ax.legend(frameon=False)
     return ax
 
 # %% ../nbs/27_recorder.ipynb #d75148da
 @patch
 def plot_metrics(self:Recorder,
-    axs=None # matplotlib axes, one a metric; default: a new figure
+    axs=None # matplotlib axes, one per metric; default: a new figure
 ): # the axes
-    "Each metric where an epoch ended. Raises `ValueError` if none was recorded."
-    if not self.metrics: raise ValueError("No metric was recorded: pass metrics to the Learner, and fit with validation data")
-    names, axs = self.names[3:3+len(self.metrics[0])], _axes(len(self.metrics[0]), axs)
-    for i, (name, ax) in enumerate(zip(names, axs)):
-        at = [end for end, v in zip(self._ends(), self.val_losses) if v is not None]       # metrics come with validation
-        ax.plot(at, [float(m[i]) for m in self.metrics], 'o-'); ax.set(xlabel='Batches processed', ylabel=name)
+    "Draw each metric where an epoch ended. Raise `ValueError` if none was recorded."
+    if not self.metrics:
+        raise ValueError("No metric was recorded: pass metrics to the Learner, and fit with validation data")
+    n = len(self.metrics[0])
+    axs = _axes(n, axs)
+    # An epoch without validation has no metrics.
+    ends = [end for end, loss in zip(self._ends(), self.val_losses) if loss is not None]
+    for i, (name, ax) in enumerate(zip(self.names[3:3+n], axs)):
+        ax.plot(ends, [float(m[i]) for m in self.metrics], 'o-')
+        ax.set(xlabel='Batches processed', ylabel=name)
     return axs

@@ -9,7 +9,8 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from children import Child
 from conftest import loaders, make_learner, net, problem, same
-from fastlr import DataBunch, GradientAccumulation, Learner, accuracy
+from fastlr import Callback, DataBunch, GradientAccumulation, Learner, accuracy
+from fastlr.loop import PlainBar
 
 
 @pytest.mark.parametrize('workers', [0, 2])
@@ -251,16 +252,40 @@ def test_bad_input_is_named(words, do, error):
         do()
 
 
-def test_bad_metric_changes_nothing():
+def test_metrics_are_called_on_validation_batches_and_never_before():
+    seen = []
+
+    class Ends(Callback):
+        def on_batch_end(self, train, **kwargs):
+            seen.append('train' if train else 'valid')
+
+    def metric(preds, targets):
+        seen.append('metric')
+        return 0.0
+
+    learn = make_learner(metrics=metric)
+    learn.fit(0)
+    assert not seen
+    learn.fit(1, callbacks=Ends())
+    n, m = len(learn.data.train_dl), len(learn.data.valid_dl)
+    assert seen == ['train'] * n + ['metric', 'valid'] * m
+
+
+def test_bad_metric_is_reported_with_its_shapes_and_ends_the_fit():
     learn = make_learner(metrics=bad_metric)
-    before, rng = {k: v.clone() for k, v in learn.model.state_dict().items()}, torch.get_rng_state()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"'bad_metric' raised RuntimeError.*\(16, 3\).*\(16,\)"):
         learn.fit(1)
-    assert (
-        same(before, dict(learn.model.state_dict()))
-        and torch.equal(rng, torch.get_rng_state())
-        and learn.opt is None
-    )
+    assert learn.handler is None and learn.opt is not None
+    learn.metrics = []
+    learn.fit(1)
+
+
+def test_a_line_of_text_before_a_table_leaves_its_columns(capsys):
+    bar = PlainBar(range(1))
+    bar.write('hello')
+    bar.write(['epoch', 'valid_loss'], table=True)
+    bar.write(['0', '0.5'], table=True)
+    assert capsys.readouterr().out.splitlines() == ['hello', 'epoch     valid_loss', '0         0.5']
 
 
 def test_error_in_a_worker_process_goes_through():

@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader
 
 from ..batch import find_bs
 from ..callback import Callback, LearnerCallback
-from ..learner import Learner, group_params
+from ..learner import Learner
+from ..optim import group_params
 from ..training import GradientAccumulation, MixedPrecision
 
 # %% ../../nbs/61_accelerate.ipynb #7cdd7b8e
