@@ -26,8 +26,9 @@ _modules = dict(
     lr_finder=['LRFinder', 'lr_find', 'LRFound'],
     one_cycle=['OneCycleScheduler', 'one_cycle_at'],
     training=['GradientClipping', 'GradientAccumulation', 'MixedPrecision'],
-    cli=['find_learning_rate_model', 'find_learning_rate_from_args', 'search_learning_rate'],
-    **{'integrations.lightning': [], 'integrations.accelerate': ['AccelerateCallback'], 'integrations.transformers': []},      # the others' `lr_find` is reached from their module
+    config=[], results=[], cli=[],
+    **{'compat.allennlp': ['find_learning_rate_model', 'find_learning_rate_from_args', 'search_learning_rate'],
+       'integrations.lightning': [], 'integrations.accelerate': ['AccelerateCallback'], 'integrations.transformers': []},      # the others' `lr_find` is reached from their module
 )
 __all__ = [name for names in _modules.values() for name in names]
 
