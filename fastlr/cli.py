@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CLI', 'INTERRUPTED', 'sweep_settings', 'sweep', 'run', 'parser', 'run_command', 'main']
 
-# %% ../nbs/42_cli.ipynb #1171d355
+# %% ../nbs/42_cli.ipynb #0673bb32
 import argparse, json, random, sys, traceback
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +19,7 @@ from .results import answer, check_directory, report, write_results
 from .settings import SweepSettings
 from .suggest import RULES
 
-# %% ../nbs/42_cli.ipynb #27137bb1
+# %% ../nbs/42_cli.ipynb #a398b2d9
 CLI = EntryPoint('fastlr find-lr', dict(
     start_lr='--start-lr', end_lr='--end-lr', num_it='--num-batches', mode='--linear',
     stop_div='--stopping-factor', runs='--runs', probe='--probe', accumulate='training.accumulate',
@@ -43,14 +43,15 @@ def sweep_settings(
     try: return SweepSettings(start_lr, end_lr, num_batches, mode, stop, runs=runs, probe=probe, entry=entry)
     except (TypeError, ValueError) as e: raise ConfigError(str(e)) from e
 
-# %% ../nbs/42_cli.ipynb #0e0cfa9a
+# %% ../nbs/42_cli.ipynb #2aaede31
 def sweep(
     learn, # `Learner`
-    settings:SweepSettings,
+    settings:SweepSettings, # as `sweep_settings` returns them
     **kwargs # further arguments of `lr_find`
 ): # `LRCurve`
     "Run the range test that `settings` ask for; everything but the curve is restored afterwards."
-    s, before = settings, learn.recorder.curve
+    s = settings
+    before = learn.recorder.curve
     options = dict(mode=s.mode, runs=s.runs, probe=s.probe, accumulate=s.accumulate, silent=True, **kwargs)
     try: learn.lr_find(s.start_lr, s.end_lr, s.num_it, s.stop_div, **options)
     finally:
@@ -60,12 +61,12 @@ def sweep(
             learn.recorder.curve = replace(curve, settings={**curve.settings, 'names': s.entry.options})
     return learn.recorder.curve
 
-# %% ../nbs/42_cli.ipynb #f0222a90
+# %% ../nbs/42_cli.ipynb #a8914c4c
 INTERRUPTED = "The command was interrupted: not all that was asked for has been run."
 
 def run(
     config:dict, # as `read_config` returns it
-    settings:SweepSettings,
+    settings:SweepSettings, # as `sweep_settings` returns them
     directory=None, # for the results; None: nothing is written
     name:str='training', # what to call it in the report
     rule:str='auto', # name of a rule, as for `curve.suggest`
@@ -96,7 +97,7 @@ def run(
             raise ConfigError(f"this training can't be run: {reason}") from e
         return conclude()
 
-# %% ../nbs/42_cli.ipynb #cba9d6d8
+# %% ../nbs/42_cli.ipynb #edc7ba2a
 @contextmanager
 def _seeded(seed):
     "Seed all random generators, and restore them on leaving."
@@ -125,7 +126,7 @@ def _write(directory, force, entry, *results):
         option = entry.options['directory']
         raise ConfigError(f"{option} {str(directory)!r} can't be written: {e.strerror or e}") from e
 
-# %% ../nbs/42_cli.ipynb #707df456
+# %% ../nbs/42_cli.ipynb #676b28f1
 def parser() -> argparse.ArgumentParser:
     "Return the parser of the options, which have AllenNLP's names and defaults."
     top = argparse.ArgumentParser('fastlr', allow_abbrev=False,
@@ -145,7 +146,7 @@ def parser() -> argparse.ArgumentParser:
     examples.add_argument('name', nargs='?', choices=list(EXAMPLES), help="print this one")
     return top
 
-# %% ../nbs/42_cli.ipynb #f05fbbc0
+# %% ../nbs/42_cli.ipynb #70acfb71
 def _add_allennlp_options(p):
     p.add_argument('param_path', metavar='CONFIG',
                    help=f"file with {', '.join(PARTS)} (.yaml, .json, .jsonnet or .toml), or the name of a "
@@ -166,7 +167,7 @@ def _add_allennlp_options(p):
     p.add_argument('--include-package', action='append', default=[], metavar='PKG',
                    help="import this package first; may be given again")
 
-# %% ../nbs/42_cli.ipynb #7a7d468c
+# %% ../nbs/42_cli.ipynb #584738cf
 def _add_further_options(p):
     p.add_argument('--runs', type=int, default=1,
                    help="sweeps from the same state, whose median counts (default: %(default)s)")
@@ -182,7 +183,7 @@ def _add_further_options(p):
                    help="print the configuration with overrides and defaults, and end")
     p.add_argument('--debug', action='store_true', help="show where an error comes from")
 
-# %% ../nbs/42_cli.ipynb #6faf5f2d
+# %% ../nbs/42_cli.ipynb #15b747bf
 def run_command(
     args:argparse.Namespace # as `parser` returns it, for `find-lr`
 ) -> int: # exit code: 0 found, 1 no honest suggestion
@@ -205,7 +206,7 @@ def run_command(
     _print_result(found, directory, args)
     return 1 if found['error'] else 0
 
-# %% ../nbs/42_cli.ipynb #b425189a
+# %% ../nbs/42_cli.ipynb #3c109b85
 @contextmanager
 def _importable(*directories):
     "Import from these directories too, until the block is left."
@@ -236,7 +237,7 @@ def _print_for_people(found, directory):
     drawn = (directory/'lr-losses.png').exists()
     print(f"{'Picture, curve' if drawn else 'Curve'} and report are in {str(directory)!r}")
 
-# %% ../nbs/42_cli.ipynb #ba94c4ed
+# %% ../nbs/42_cli.ipynb #a927ec4a
 def main(
     argv:list=None # arguments; default: those of the command line
 ) -> int: # exit code

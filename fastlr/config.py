@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EXAMPLES', 'PARTS', 'KINDS', 'PYTHON', 'ConfigError', 'read_config', 'training_settings', 'Configuration']
 
-# %% ../nbs/40_config.ipynb #b8e89e57
+# %% ../nbs/40_config.ipynb #b1ccbf45
 import inspect, json
 from argparse import ArgumentError, Namespace
 from copy import deepcopy
@@ -17,7 +17,7 @@ from fastcore.basics import patch
 
 from .curve import EntryPoint
 
-# %% ../nbs/40_config.ipynb #b773966b
+# %% ../nbs/40_config.ipynb #4c91f5c7
 EXAMPLES = {'digits': """\
 # Handwritten digits, ten classes, and a small convolutional network.
 model:
@@ -41,7 +41,7 @@ training:            # may be left out; these are the defaults
   wd: null           # weight decay; null leaves it to the optimizer
 """}
 
-# %% ../nbs/40_config.ipynb #2cf747e5
+# %% ../nbs/40_config.ipynb #a647a8d7
 EXAMPLES['sevens'] = """\
 # Threes against sevens, with momentum, and clipped gradients.
 model:
@@ -60,7 +60,7 @@ training:
   clip: 1.0
 """
 
-# %% ../nbs/40_config.ipynb #c6cbfb04
+# %% ../nbs/40_config.ipynb #41c64fd6
 PARTS = 'model', 'data', 'optimizer', 'loss'
 KINDS = {'.yaml': 'yaml', '.yml': 'yaml', '.json': 'yaml', '.jsonnet': 'jsonnet', '.libsonnet': 'jsonnet',
          '.toml': 'toml'}
@@ -83,7 +83,7 @@ def read_config(
     raise ConfigError(f"the configuration {str(config)!r} must hold {', '.join(PARTS)}, each a mapping; "
                       f"it holds a {type(found).__name__}")
 
-# %% ../nbs/40_config.ipynb #37185a7d
+# %% ../nbs/40_config.ipynb #057f58ee
 def _read(config): # (text, format)
     if str(config) in EXAMPLES: return EXAMPLES[str(config)], 'yaml'
     path = Path(config)
@@ -115,7 +115,7 @@ def _jsonargparse():
     except ImportError as e:
         raise ConfigError("jsonargparse checks configurations: pip install 'jsonargparse[signatures]'") from e
 
-# %% ../nbs/40_config.ipynb #1a0e983e
+# %% ../nbs/40_config.ipynb #213732db
 def _parse_overrides(text, option):
     if not text: return {}
     try: found = json.loads(text)
@@ -134,7 +134,7 @@ def _merge(config, overrides):
         merged[first] = value
     return merged
 
-# %% ../nbs/40_config.ipynb #fc8c0972
+# %% ../nbs/40_config.ipynb #693112ae
 def training_settings(
     accumulate:int=1, # batches that make one optimizer update, at least 1
     precision:str=None, # 'bf16' or 'fp16'; None: full precision
@@ -152,7 +152,7 @@ def training_settings(
         raise ConfigError(f"training.wd must be a finite number from 0, or null, got {wd!r}")
     return dict(accumulate=accumulate, precision=precision, clip=clip, wd=wd)
 
-# %% ../nbs/40_config.ipynb #d8c4df30
+# %% ../nbs/40_config.ipynb #227fe92d
 class Configuration:
     "A training as a file describes it, checked against all signatures that it names. Raises `ConfigError`."
     def __init__(self,
@@ -172,7 +172,7 @@ class Configuration:
             raise ConfigError("training.wd and optimizer.init_args.weight_decay both set the weight decay: "
                               "leave one of them out")
 
-# %% ../nbs/40_config.ipynb #6fafdbcf
+# %% ../nbs/40_config.ipynb #6ae5cb23
 def _check_shape(config):
     "Return a copy of `config` in which each part has `init_args`, without the rate of the optimizer."
     missing = [name for name in PARTS if name not in config]
@@ -205,7 +205,7 @@ def _import(path, name, entry):
         reason = f"{type(e).__name__}: {e}"
         raise ConfigError(f"{name}.class_path: {path!r} can't be imported ({reason}){remedy}") from e
 
-# %% ../nbs/40_config.ipynb #6459eac9
+# %% ../nbs/40_config.ipynb #eac7ae59
 def _parser_for(targets):
     parser = _jsonargparse().ArgumentParser(exit_on_error=False)
     for name, target in targets.items():
@@ -235,7 +235,7 @@ def _check_untyped(target, part, name):
         if argument in part['init_args'] or (name, argument) == ('optimizer', 'lr'): continue
         raise ConfigError(f"{name}.init_args for {part['class_path']}: the argument {argument!r} is missing")
 
-# %% ../nbs/40_config.ipynb #9f6f9899
+# %% ../nbs/40_config.ipynb #2659d657
 @patch
 def make(self:Configuration,
     name:str # 'model', 'data', 'optimizer' or 'loss'
@@ -250,18 +250,19 @@ def make(self:Configuration,
     except Exception as e:
         raise ConfigError(f"{name}: {part['class_path']} can't be made: {type(e).__name__}: {e}") from e
 
-# %% ../nbs/40_config.ipynb #ea4836da
+# %% ../nbs/40_config.ipynb #eed6b9ea
 @patch
 def learner(self:Configuration,
     device=None # name of a device, such as 'cuda'; default: that of the data
 ):
     "Build the `Learner`. Raises `ConfigError`."
+    # From the top, which loads everything that adds to a learner: its recorder, and `lr_find`.
+    from fastlr import GradientClipping, Learner, MixedPrecision
     from fastlr.data import as_databunch
-    from fastlr.learner import Learner
-    from fastlr.training import GradientClipping, MixedPrecision
     optimizer = self.make('optimizer')
     data, model, loss = (self.make(name) for name in ('data', 'model', 'loss'))
-    callbacks, settings = [], self.training
+    settings = self.training
+    callbacks = []
     for callback, option in ((MixedPrecision, 'precision'), (GradientClipping, 'clip')):
         if settings[option] is not None: callbacks.append(partial(callback, **{option: settings[option]}))
     if callable(getattr(data, '__iter__', None)) and not isinstance(data, (tuple, list)): data = data, None
@@ -278,7 +279,7 @@ def _device(name, option):
     try: return torch.empty(0, device=name).device
     except Exception as e: raise ConfigError(f"{option} {name!r} can't be used here: {e}") from e
 
-# %% ../nbs/40_config.ipynb #fc4eeca7
+# %% ../nbs/40_config.ipynb #1a0fbc81
 @patch
 def to_yaml(self:Configuration) -> str:
     "Return the configuration with all defaults, as it was understood."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FILES', 'PYTHON', 'answer', 'can_be_drawn', 'report', 'check_directory', 'write_results']
 
-# %% ../nbs/41_results.ipynb #881a3346
+# %% ../nbs/41_results.ipynb #8b783704
 import os, re, shutil, sys, tempfile
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from .config import ConfigError
 from .curve import EntryPoint, LRCurve
 from .suggest import NoSuggestion
 
-# %% ../nbs/41_results.ipynb #a37c3ddd
+# %% ../nbs/41_results.ipynb #d2a22762
 def answer(
-    curve:LRCurve,
+    curve:LRCurve, # of the range test
     rule:str='auto' # name of a rule, as for `curve.suggest`
 ) -> dict: # the fields of the table above, but for `directory`
     "Return what there is to say about a curve; `error` says why, if no honest suggestion is possible."
@@ -35,16 +35,16 @@ def answer(
     found['findings'] = [f for f in found['findings'] if f != found['error']]
     return found
 
-# %% ../nbs/41_results.ipynb #a4952017
+# %% ../nbs/41_results.ipynb #e0444702
 def can_be_drawn(
-    curve:LRCurve
+    curve:LRCurve # of the range test
 ) -> bool:
     "Return whether `curve` has two rates with the loss after each was applied, as a picture needs them."
     return len(curve.aligned()[0]) > 1
 
 def report(
     name:str, # of the training
-    curve:LRCurve,
+    curve:LRCurve, # of the range test
     found:dict, # the `answer` of the curve
     asked:dict # what was asked for, by name
 ) -> str: # Markdown
@@ -71,7 +71,7 @@ def _points(curve):
     return (f"- {len(curve)} points, from {curve.lrs[0]:.2e} to {curve.lrs[-1]:.2e}; "
             f"ended because: {curve.stop_reason}")
 
-# %% ../nbs/41_results.ipynb #343bf823
+# %% ../nbs/41_results.ipynb #8db3d03f
 FILES = 'lr-losses.png', 'curve.json', 'curve.csv', 'config.yaml', 'report.md'
 # What a process that was killed while it wrote may leave.
 _PART = re.compile(rf"\.({'|'.join(map(re.escape, FILES))})\.\d+\.part")
@@ -108,10 +108,10 @@ def _check_writable(path, said):
     if not there.is_dir(): raise ConfigError(f"{said} is a file")
     if not os.access(there, os.W_OK | os.X_OK): raise ConfigError(f"{said} is not writable")
 
-# %% ../nbs/41_results.ipynb #47f953bb
+# %% ../nbs/41_results.ipynb #1637073c
 def write_results(
     path:Path, # directory, as `check_directory` returns it
-    curve:LRCurve,
+    curve:LRCurve, # of the range test
     found:dict, # the `answer` of the curve
     config:str, # YAML of the training, with all defaults
     text:str, # the `report`

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ALLENNLP', 'search_learning_rate', 'find_learning_rate_model', 'find_learning_rate_from_args']
 
-# %% ../../nbs/51_compat_allennlp.ipynb #d96dba90
+# %% ../../nbs/51_compat_allennlp.ipynb #621f42d2
 from argparse import Namespace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ..config import read_config
 from ..curve import EntryPoint
 from ..results import check_directory
 
-# %% ../../nbs/51_compat_allennlp.ipynb #ffe98e40
+# %% ../../nbs/51_compat_allennlp.ipynb #37b5c5a3
 ALLENNLP = EntryPoint('find_learning_rate_model', dict(
     start_lr='start_lr', end_lr='end_lr', num_it='num_batches', mode='linear_steps',
     stop_div='stopping_factor', accumulate='training.accumulate', loader='data', device='device',
@@ -34,7 +34,7 @@ def search_learning_rate(
     curve = sweep(trainer, settings, **kwargs)
     return curve.lrs.tolist(), curve.losses.tolist()
 
-# %% ../../nbs/51_compat_allennlp.ipynb #50da4b4a
+# %% ../../nbs/51_compat_allennlp.ipynb #f46c36cb
 def find_learning_rate_model(
     params, # path of a configuration, the name of an example, or a dict
     serialization_dir, # directory for the results
