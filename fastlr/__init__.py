@@ -31,8 +31,9 @@ _modules = dict(
     training=['GradientClipping', 'GradientAccumulation', 'MixedPrecision'],
     examples=['digits_data', 'digits_sample', 'simple_cnn', 'accuracy', 'error_rate'],
     layer_groups=[],
-    cli=['find_learning_rate_model', 'find_learning_rate_from_args', 'search_learning_rate'],
-    **{'integrations.lightning': [], 'integrations.accelerate': ['AccelerateCallback'], 'integrations.transformers': []},      # the others' `lr_find` is reached from their module
+    config=[], results=[], cli=[],
+    **{'compat.allennlp': ['find_learning_rate_model', 'find_learning_rate_from_args', 'search_learning_rate'],
+       'integrations.lightning': [], 'integrations.accelerate': ['AccelerateCallback'], 'integrations.transformers': []},      # the others' `lr_find` is reached from their module
 )
 __all__ = [name for names in _modules.values() for name in names]
 

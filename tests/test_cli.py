@@ -24,8 +24,18 @@ import numpy as np
 import pytest
 import torch
 
-import fastlr.cli as cli
-from fastlr import LRCurve, find_learning_rate_from_args, find_learning_rate_model, search_learning_rate
+from fastlr import (
+    Learner,
+    LRCurve,
+    cli,
+    config,
+    find_learning_rate_from_args,
+    find_learning_rate_model,
+    results,
+    search_learning_rate,
+)
+from fastlr.suggest import RULES
+from fastlr.settings import SweepSettings
 
 SMALL = {
     'model': {'class_path': 'mine.Net', 'init_args': {'hidden': 16}},
@@ -96,6 +106,8 @@ class Nan(torch.nn.Module):
     def forward(self, out, y):
         return out.sum()*float('nan')
 '''
+
+WITHOUT_PICTURE = set(results.FILES) - {'lr-losses.png'}
 
 # Enough for a suggestion, where the length of a sweep is not what is tested.
 SHORT = '--quiet', '--num-batches', '25'
@@ -231,7 +243,7 @@ def test_find_lr_as_a_user_calls_it(capfd):
     p = fastlr('find-lr', 'small.json', '-s', 'out/a', '--stopping-factor', '4')
     assert p.returncode == 0
     assert p.stderr == ''
-    assert files('out/a') == sorted(cli.FILES)
+    assert files('out/a') == sorted(results.FILES)
     curve = LRCurve.load('out/a/curve.json')
     assert curve.lrs[0] == 1e-5
     assert curve.settings['num_it'] == 100
@@ -273,7 +285,7 @@ def check_picture(file):
 def test_the_built_in_example_and_quiet(capfd):
     assert code('find-lr', 'digits', '-s', 'runs/digits', *SHORT) == 0
     assert capfd.readouterr() == ('', '')
-    assert files('runs/digits') == sorted(cli.FILES)
+    assert files('runs/digits') == sorted(results.FILES)
 
 
 def test_no_suggestion_for_the_built_in_example_in_its_own_process():
@@ -295,7 +307,7 @@ def check_no_suggestion(out, err):
     assert 'no suggestion' in err
     assert '--start-lr' in err
     assert 'start_lr' not in err + out
-    assert files('d') == sorted(cli.FILES)
+    assert files('d') == sorted(results.FILES)
     report = Path('d/report.md').read_text()
     assert 'No suggestion' in report
     assert '| constant rate | none |' in report
@@ -333,7 +345,7 @@ def test_ctrl_c_writes_the_curve_so_far():
     curve = LRCurve.load('d/curve.json')
     assert curve.stop_reason == 'interrupted'
     assert 0 < len(curve) < 100
-    assert files('d') == sorted(cli.FILES if len(curve) > 1 else set(cli.FILES) - {'lr-losses.png'})
+    assert files('d') == sorted(results.FILES if results.can_be_drawn(curve) else WITHOUT_PICTURE)
 
 
 @contextmanager
@@ -388,7 +400,7 @@ WITHOUT_TORCH = """
 import sys
 from fastlr.cli import main
 
-HEAVY = 'torch', 'numpy', 'matplotlib', 'jsonargparse'
+HEAVY = 'torch', 'matplotlib', 'jsonargparse'
 
 for args in {helps}:
     try:
@@ -429,7 +441,7 @@ BAD_OVERRIDES = {
     'raises': ('{"data.class_path": "mine.nothing"}', 'no such data'),
     'untyped': ('{"data": {"class_path": "mine.untyped"}}', "'n' is missing"),
     'no dot': ('{"model.class_path": "mine"}', 'with dots'),
-    'typo': ('{"loss.clas_path": "x"}', "unknown key 'clas_path'"),
+    'typo': ('{"loss.clas_path": "x"}', "'loss.clas_path' is not accepted"),
     'list of arguments': ('{"model.init_args": [4]}', 'must be a mapping'),
     'broken module': ('{"model.class_path": "broken.X"}', 'NameError'),
     'quits': ('{"model.class_path": "mine.quits"}', 'SystemExit'),
@@ -455,7 +467,7 @@ BAD = {
     'link': (['small.json', '-s', 'dangling'], 'link to nowhere'),
     'a file': (['small.json', '-s', 'mine.py'], 'is a file'),
     'below a file': (['small.json', '-s', 'mine.py/d'], "can't be written"),
-    'sources': (['small.json', '-s', '.', '-f'], 'no result of ours'),
+    'sources': (['small.json', '-s', '.', '-f'], 'not a result of ours'),
     **{name: (['small.json', '-s', 'd', '-o', text], words) for name, (text, words) in BAD_OVERRIDES.items()},
 }
 
@@ -600,7 +612,7 @@ def test_four_kinds_of_files_mean_the_same(kind, capfd):
     assert capfd.readouterr().out == printed
     Path(f'broken.{kind}').write_text('[{"a": ')
     assert code('find-lr', f'broken.{kind}', '-s', 'd') == 2
-    assert 'no valid' in capfd.readouterr().err
+    assert 'is not valid' in capfd.readouterr().err
 
 
 def test_training_settings_take_part(undrawn):
@@ -646,11 +658,11 @@ def test_examples(capfd):
     p = fastlr('examples')
     assert p.returncode == 0
     assert p.stderr == ''
-    assert [line.split(':')[0] for line in p.stdout.splitlines()] == list(cli.EXAMPLES)
-    for name in cli.EXAMPLES:
+    assert [line.split(':')[0] for line in p.stdout.splitlines()] == list(config.EXAMPLES)
+    for name in config.EXAMPLES:
         assert code('examples', name) == 0
-        assert capfd.readouterr().out == cli.EXAMPLES[name]
-        learn, _ = cli.learner_from(cli.read_config(name))
+        assert capfd.readouterr().out == config.EXAMPLES[name]
+        learn = config.Configuration(config.read_config(name)).learner()
         assert learn.lr_find(num_it=12, silent=True).lrs[0] == 1e-7
 
 
@@ -661,7 +673,7 @@ def test_in_python(here):
     assert len(curve) == 20
     assert curve.settings['mode'] == 'linear'
     assert curve.lrs[-1] == 1
-    with pytest.raises(cli.ConfigError, match='--force'):
+    with pytest.raises(config.ConfigError, match="serialization_dir 'a' .* force=True"):
         find_learning_rate_model(SMALL, 'a')
     find_learning_rate_model(SMALL, 'a', force=True)
     assert len(LRCurve.load('a/curve.json')) == 100
@@ -671,36 +683,39 @@ def test_in_python(here):
 
 def test_search_in_python(here):
     sys.path.insert(0, str(here))
-    learn, _ = cli.learner_from(SMALL)
+    learn = config.Configuration(SMALL).learner()
     before = [p.detach().clone() for p in learn.model.parameters()]
     rates, losses = search_learning_rate(learn, num_batches=15)
     assert len(rates) == len(losses) == 15
     assert type(rates) is type(losses) is list
     assert all(torch.equal(a, b) for a, b in zip(before, learn.model.parameters()))
-    with pytest.raises(cli.ConfigError, match='above 10'):
+    with pytest.raises(config.ConfigError, match='above 10'):
         search_learning_rate(learn, num_batches=10)
 
 
 def test_numbers_are_checked_in_python_too():
-    with pytest.raises(cli.ConfigError, match='--end-lr'):
+    with pytest.raises(config.ConfigError, match='start_lr must be below end_lr'):
         find_learning_rate_model(SMALL, 'a', start_lr=1.0, end_lr=0.1)
+    with pytest.raises(config.ConfigError, match='^num_batches'):
+        find_learning_rate_model(SMALL, 'a', num_batches=10)
+    with pytest.raises(config.ConfigError, match='^stopping_factor .* None to go on'):
+        find_learning_rate_model(SMALL, 'a', stopping_factor=0.5)
 
 
 def test_rules_of_the_command_are_those_of_the_library():
-    from fastlr.suggest import RULES
-
-    assert tuple(RULES) == cli.RULES
+    for name in RULES:
+        assert cli.parser().parse_args(['find-lr', 'digits', '--rule', name]).rule == name
 
 
 def test_what_appears_meanwhile_is_not_overwritten(monkeypatch):
-    search = cli.search_learning_rate
+    sweep = cli.sweep
 
-    def search_and_write(*args, **kwargs):
-        search(*args, **kwargs)
+    def sweep_and_write(*args, **kwargs):
+        sweep(*args, **kwargs)
         Path('d').mkdir()
         Path('d/report.md').write_text('mine')
 
-    monkeypatch.setattr(cli, 'search_learning_rate', search_and_write)
+    monkeypatch.setattr(cli, 'sweep', sweep_and_write)
     assert code('find-lr', 'small.json', '-s', 'd', *SHORT) == 2
     assert Path('d/report.md').read_text() == 'mine'
     assert files('d') == ['report.md']
@@ -726,7 +741,7 @@ def test_what_a_killed_process_left_does_not_block(undrawn):
     losses_of('d')
     Path('d/.curve.json.99.part').write_text('half')
     losses_of('d', '-f')
-    assert files('d') == sorted(cli.FILES)
+    assert files('d') == sorted(results.FILES)
     Path('e/curve.json').mkdir(parents=True)
     assert code('find-lr', 'small.json', '-s', 'e', '-f') == 2
 
@@ -755,16 +770,199 @@ def test_modules_beside_the_file(capfd):
 
 def test_findings_name_the_remedy_of_the_command_line():
     "For `lr_find` it is `runs=5`, for an `LRSweep` the median of several; here it is an option."
-    curve = LRCurve(10 ** np.linspace(-6, 0.5, 100), np.random.default_rng(0).normal(0.1, 0.02, 100))
-    assert 'runs=5, or the `LRCurve.median`' in curve.findings[0]
-    error = cli.answer(curve)['error']
-    assert '(--runs 5)' in error
+    losses = np.random.default_rng(0).normal(0.1, 0.02, 100)
+    curve = LRCurve(10 ** np.linspace(-6, 0.5, 100), losses, settings={'names': cli.CLI.options})
+    error = results.answer(curve)['error']
+    assert '--runs' in error
     assert '--end-lr' in error
     assert 'LRCurve' not in error
 
 
+def test_the_curve_of_the_command_speaks_its_words():
+    code('find-lr', 'small.json', '-s', 'd', *SHORT)
+    assert LRCurve.load('d/curve.json').settings['names'] == cli.CLI.options
+
+
 def test_the_table_of_the_notebook_has_the_fields_of_json():
-    notebook = Path(__file__).parent.parent / 'nbs' / '42_cli.ipynb'
+    notebook = Path(__file__).parent.parent / 'nbs' / '41_results.ipynb'
     table = re.findall(r'^    "\| `(\w+)` \|', notebook.read_text(), re.M)
-    found = cli.answer(LRCurve([1e-3, 1e-2], [2.0, 1.0]))
+    found = results.answer(LRCurve([1e-3, 1e-2], [2.0, 1.0]))
     assert set(table) == {*found, 'directory'}
+
+
+def test_a_curve_of_two_points_is_written_without_a_picture(monkeypatch, capfd):
+    "With momentum the loss belongs to the rate before, so that there is one point to draw, and no line."
+    losses_of('d')
+    lr_find = Learner.lr_find
+
+    def cut(learn, *args, **kwargs):
+        curve = lr_find(learn, *args, **kwargs)
+        learn.recorder.curve = LRCurve(curve.lrs[:2], curve.losses[:2], settings=curve.settings)
+
+    monkeypatch.setattr(Learner, 'lr_find', cut)
+    assert code('find-lr', 'small.json', '-s', 'd', '-f') == 1
+    assert "\nCurve and report are in 'd'" in '\n' + capfd.readouterr().out
+    assert len(LRCurve.load('d/curve.json')) == 2
+    assert LRCurve.load('d/curve.json').settings['momentum'] == 0.9
+    # The picture of the curve before is gone, too.
+    assert set(files('d')) == WITHOUT_PICTURE
+    assert 'lr-losses.png' not in Path('d/report.md').read_text()
+
+
+def test_a_curve_of_three_points_has_a_picture(monkeypatch):
+    curve = LRCurve([1e-3, 1e-2, 1e-1], [2.0, 1.0, 3.0])
+    found = results.answer(curve)
+    results.write_results(Path('d'), curve, found, '', results.report('three', curve, found, {}))
+    assert files('d') == sorted(results.FILES)
+    assert 'lr-losses.png' in Path('d/report.md').read_text()
+
+
+def test_a_disk_that_is_full_half_way_leaves_the_old_results(monkeypatch, undrawn, capfd):
+    losses_of('d')
+    before = contents('d')
+    copy = results.shutil.copyfile
+
+    def full(source, target):
+        if 'report' in str(target):
+            raise OSError(28, 'No space left on device')
+        return copy(source, target)
+
+    monkeypatch.setattr(results.shutil, 'copyfile', full)
+    assert code('find-lr', 'small.json', '-s', 'd', *SHORT, '-f', '--seed', '1') == 2
+    assert 'No space left' in capfd.readouterr().err
+    assert contents('d') == before
+
+
+def generators():
+    return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+
+
+@pytest.mark.parametrize('changes', [{}, {'model': {'class_path': 'mine.quits'}}], ids=['works', 'fails'])
+def test_in_python_the_random_generators_go_on_as_before(here, undrawn, changes):
+    sys.path.insert(0, str(here))
+    random.seed(5)
+    np.random.seed(5)
+    torch.manual_seed(5)
+    before = generators()
+    try:
+        find_learning_rate_model({**SMALL, **changes}, 'a', num_batches=15)
+    except SystemExit:
+        assert changes
+    assert generators() == before
+
+
+@pytest.mark.parametrize('fails', [False, True])
+def test_in_python_the_import_path_is_restored(here, undrawn, fails):
+    Path('sub').mkdir()
+    Path('small.json').rename('sub/small.json')
+    args = cli.parser().parse_args(['find-lr', 'sub/small.json', '-s', 'b', '--quiet', '--num-batches', '25'])
+    args.include_package = ['mine', *(['absent'] if fails else [])]
+    before = sys.path[:]
+    if fails:
+        with pytest.raises(config.ConfigError, match='absent'):
+            find_learning_rate_from_args(args)
+    else:
+        assert find_learning_rate_from_args(args) == 0
+    assert sys.path == before
+
+
+def test_a_user_module_may_change_the_import_path(here):
+    "What it adds stays: only what the command has added is removed."
+    Path('mine.py').write_text(MINE + "\nimport sys\nsys.path.insert(0, 'elsewhere')\n")
+    before = sys.path[:]
+    args = cli.parser().parse_args(['find-lr', 'small.json', '--print-config'])
+    assert find_learning_rate_from_args(args) == 0
+    assert sys.path == ['elsewhere', *before]
+
+
+def test_search_keeps_the_words_of_allennlp_in_the_curve(here):
+    sys.path.insert(0, str(here))
+    learn = config.Configuration(SMALL).learner()
+    search_learning_rate(learn, num_batches=15)
+    assert learn.recorder.curve.settings['names']['num_it'] == 'num_batches'
+
+
+def test_settings_are_validated_once_and_for_all_in_the_words_of_the_command():
+    settings = cli.sweep_settings(cli.CLI, runs=3)
+    assert type(settings) is SweepSettings
+    assert settings.entry is cli.CLI
+    assert settings.stop_div is False
+    with pytest.raises(config.ConfigError, match='^--runs must be at least 1'):
+        cli.sweep_settings(cli.CLI, runs=0)
+
+
+TYPED = """
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+import torch
+
+class Kind(enum.Enum):
+    small = 1
+    large = 2
+
+@dataclass
+class Size:
+    width: int = 4
+    depth: int = 1
+
+class Net(torch.nn.Sequential):
+    def __init__(self, act: torch.nn.Module, size: Size = Size(), kind: Kind = Kind.small, at: Path = Path('x'), f=len):
+        assert isinstance(size, Size) and isinstance(kind, Kind) and isinstance(at, Path) and f is len
+        super().__init__(torch.nn.Linear(6, size.width), act, torch.nn.Linear(size.width, 3))
+
+class Wrapped(torch.optim.SGD):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+"""
+
+TYPED_MODEL = {
+    'class_path': 'typed.Net',
+    'init_args': {
+        'act': {'class_path': 'torch.nn.LeakyReLU', 'init_args': {'negative_slope': 0.2}},
+        'size': {'width': 5},
+        'kind': 'large',
+        'at': 'here',
+    },
+}
+
+
+def test_nested_classes_and_types_that_yaml_lacks(here, undrawn, capfd):
+    Path('typed.py').write_text(TYPED)
+    optimizer = {'class_path': 'typed.Wrapped', 'init_args': {'momentum': 0.9}}
+    text = json.dumps({**SMALL, 'model': TYPED_MODEL, 'optimizer': optimizer})
+    Path('typed.json').write_text(text)
+    assert code('find-lr', 'typed.json', '-s', 'a', *SHORT) in (0, 1)
+    written = Path('a/config.yaml').read_text()
+    for line in ('width: 5', 'depth: 1', 'kind: large', 'at: here', 'negative_slope: 0.2', 'inplace: false'):
+        assert f' {line}\n' in written
+    # A default that no file can hold.
+    assert 'f:' not in written
+    assert code('find-lr', 'a/config.yaml', '-s', 'b', *SHORT) in (0, 1)
+    assert np.array_equal(LRCurve.load('a/curve.json').losses, LRCurve.load('b/curve.json').losses)
+    assert Path('b/config.yaml').read_text() == written
+    capfd.readouterr()
+    assert code('find-lr', 'typed.json', '-s', 'c', '-o', '{"model.init_args.size.width": "wide"}') == 2
+    check_error(*capfd.readouterr(), 'model.init_args.size')
+
+
+def test_a_configuration_given_in_python_is_not_changed(here):
+    sys.path.insert(0, str(here))
+    given = json.loads(
+        json.dumps({**SMALL, 'optimizer': {'class_path': 'torch.optim.SGD', 'init_args': {'lr': 3}}})
+    )
+    before = json.dumps(given)
+    config.Configuration(given).to_yaml()
+    assert json.dumps(given) == before
+
+
+def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypatch):
+    def absent(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(config, 'import_module', absent)
+    with pytest.raises(config.ConfigError, match=r"pip install 'jsonargparse\[signatures\]'"):
+        config.read_config('digits')
+    Path('c.jsonnet').write_text('{}')
+    with pytest.raises(config.ConfigError, match=r"pip install 'jsonargparse\[jsonnet\]'"):
+        config.read_config('c.jsonnet')
