@@ -17,7 +17,7 @@ _modules = dict(
     detour=[],
     sweep=['LRSweep', 'Divergence'],
     batch=[],
-    range_test=['find_lr', 'RangeTest', 'TrainDataLoaderIter', 'ValDataLoaderIter'],
+    range_test=['find_lr'],
     anneal=['annealing_no', 'annealing_linear', 'annealing_exp', 'annealing_cos', 'annealing_poly', 'Scheduler'],
     callback=['Callback', 'LearnerCallback', 'CallbackHandler', 'AverageMetric', 'SmoothenValue', 'add_metrics', 'shapes_training', 'EVENTS', 'STATE'],
     data=['DataBunch', 'digits_data', 'digits_sample', 'simple_cnn', 'accuracy', 'error_rate'],
@@ -27,6 +27,7 @@ _modules = dict(
     one_cycle=['OneCycleScheduler', 'one_cycle_at'],
     training=['GradientClipping', 'GradientAccumulation', 'MixedPrecision'],
     cli=['find_learning_rate_model', 'find_learning_rate_from_args', 'search_learning_rate'],
+    **{'compat.loader_iter': ['TrainDataLoaderIter', 'ValDataLoaderIter'], 'compat.torch_lr_finder': ['RangeTest']},
     **{'integrations.lightning': [], 'integrations.accelerate': ['AccelerateCallback'], 'integrations.transformers': []},      # the others' `lr_find` is reached from their module
 )
 __all__ = [name for names in _modules.values() for name in names]
