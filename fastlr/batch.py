@@ -67,7 +67,7 @@ def _like_mapping(x, entries):
     new.update(entries)
     return new
 
-# %% ../nbs/17_batch.ipynb #7adbfc1e
+# %% ../nbs/17_batch.ipynb #0a35da9f
 def as_device(
     device # a device, its name, or None
 ): # `torch.device`, or None
@@ -82,7 +82,7 @@ def device_of(
     "The device of the first parameter of `models`; None if there is no parameter."
     return next((p.device for m in models for p in m.parameters()), None)
 
-# %% ../nbs/17_batch.ipynb #8ff5ae9d
+# %% ../nbs/17_batch.ipynb #90ca8e85
 def move_training(
     models, # list of modules
     opts, # list of torch optimizers over their parameters
@@ -158,7 +158,7 @@ def eval_mode(*models):
     finally:
         for m, training in modes: m.training = training
 
-# %% ../nbs/17_batch.ipynb #b28c02a6
+# %% ../nbs/17_batch.ipynb #2546c9d1
 def loss_with_graph(
     loss_of, # batch -> scalar tensor
     batch # what a loader delivered

@@ -21,7 +21,7 @@ from .snapshot import Fingerprint, check_parts, parts_of_function
 from .sweep import LRSweep, fail_together, run_probes
 from .utils import add_note, as_list, describe, needs_closure, progress_bar
 
-# %% ../nbs/18_range_test.ipynb #600635c7
+# %% ../nbs/18_range_test.ipynb #528a8ade
 # The options of `LRSweep` that `find_lr` passes on.
 MORE = 'scaler', 'extend', 'others', 'schedulers', 'where', 'verify', 'reduce'
 # What other finders call our options.
@@ -73,7 +73,7 @@ def find_lr(
         curve = LRCurve.median([sweep_once(settings, run or None).curve for run in range(runs)])
         return run_probes(curve, partial(_probe, sweep_once, settings)) if probe else curve
 
-# %% ../nbs/18_range_test.ipynb #f684c367
+# %% ../nbs/18_range_test.ipynb #aed2aa49
 def _check_options(options):
     "Raise `TypeError` for an option that doesn't exist, with our name for it if other finders have it."
     for name in options:
@@ -87,8 +87,8 @@ def _probe(sweep_once, settings, rates, _, updates, mode):
     return sweep_once(replace(settings.holding(rates, updates), stop_div=True))
 
 # %% ../nbs/18_range_test.ipynb #e631a0df
-def _loss_function(training, criterion, step): # (batch -> loss, hook for the steps of the optimizers or None)
-    "The function that computes the loss of a batch."
+def _loss_function(training, criterion, step):
+    "A function from a batch to its loss, and a hook for the steps of the optimizers, or None."
     if step is None: return partial(_criterion_loss, training.models[0], criterion, training.place), None
     loss_of = _StepLoss(step, training.opts, training.place)
     return loss_of, loss_of.on_optimizer_step
@@ -196,7 +196,7 @@ def _train_rest(sweep, n, measure):
     if measure is not None: sweep.record(measure(), update=True)
     sweep.flush()
 
-# %% ../nbs/18_range_test.ipynb #e705e40c
+# %% ../nbs/18_range_test.ipynb #b0485636
 class PlainTraining:
     "A model, its optimizers and its loss functions, as `find_lr` and `RangeTest` train them."
     def __init__(self,
@@ -278,7 +278,8 @@ def run(self:PlainTraining,
     "Train until the `sweep` is over, and restore everything."
     fingerprint = Fingerprint(**self.functions) if sweep.verify else None
     with sweep:
-        trained, measure = self._prepare(sweep, on_step), None
+        trained = self._prepare(sweep, on_step)
+        measure = None
         if val_loader is not None:
             sweep.use_loader(val_loader)
             measure = partial(mean_loss, trained, loss_of, val_loader)

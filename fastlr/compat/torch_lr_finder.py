@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RANGE_TEST', 'LRFinder', 'RangeTest', 'DataLoaderIter', 'TrainDataLoaderIter', 'ValDataLoaderIter']
 
-# %% ../../nbs/50_compat_torch_lr_finder.ipynb #8f1e37fa
+# %% ../../nbs/50_compat_torch_lr_finder.ipynb #263766ad
 import tempfile
 from contextlib import nullcontext
 from functools import partial
@@ -157,7 +157,8 @@ def range_test(self:RangeTest,
     self._check_scheduler()
     settings = _settings(self.optimizer, start_lr, end_lr, num_iter, step_mode, smooth_f, diverge_th,
                          accumulation_steps)
-    training, scaler = self._training(), self._scaler()
+    training = self._training()
+    scaler = self._scaler()
     training.check(accumulation_steps, scaler)
     train = _pairs('train_loader', train_loader, TrainDataLoaderIter)
     val = None if val_loader is None else _pairs('val_loader', val_loader, ValDataLoaderIter)
@@ -171,7 +172,7 @@ def range_test(self:RangeTest,
     finally:
         if sweep.groups: self._keep(sweep.curve, smooth_f, progress)
 
-# %% ../../nbs/50_compat_torch_lr_finder.ipynb #b02109fe
+# %% ../../nbs/50_compat_torch_lr_finder.ipynb #27ddeb86
 @patch
 def _loss(self:RangeTest, batch, device, non_blocking):
     "The loss of a pair (inputs, labels)."
@@ -260,7 +261,8 @@ def _new_axes():
 @patch
 def _print_suggestion(self:RangeTest, lr):
     "Print the steepest place, what `suggest` finds if `history` was measured, and the findings of the curve."
-    notes, other = [], ''
+    other = ''
+    notes = []
     if self._curve is not None and self.history['lr'] == self._curve.lrs.tolist():
         notes = [f"Note: {finding}" for finding in self._curve.findings]
         try: other = f"; suggest() finds {self.suggest().lr:.2E}"
