@@ -162,6 +162,12 @@ def says(node):
     )
 
 
+def defined(node):
+    "The names that `node` gives to something: of a function, a class, or an assignment such as an alias."
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return {getattr(node, 'name', None), *(getattr(t, 'id', None) for t in targets)}
+
+
 def told(symbol, notebook, within=9):
     "Whether there is prose among the cells just before the one that defines `symbol`."
     n = symbol.split('.')[-1]
@@ -169,7 +175,7 @@ def told(symbol, notebook, within=9):
         if (
             c['cell_type'] == 'code'
             and source(c).startswith('#| export')
-            and any(getattr(d, 'name', None) == n for s in parsed(source(c)) for d in ast.walk(s))
+            and any(n in defined(d) for s in parsed(source(c)) for d in ast.walk(s))
         ):
             return any(b['cell_type'] == 'markdown' for b in notebook[max(i - within, 0) : i])
     return '.' in symbol and told(symbol.split('.')[0], notebook)  # a property that no `def` makes

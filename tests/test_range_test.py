@@ -1,12 +1,10 @@
-"The faces for plain PyTorch: find_lr and RangeTest, against hand-written loops, against the other faces, and against pytorch-lr-finder itself."
+"The range test for plain PyTorch: find_lr, against hand-written loops and the other entry points; and what it shares with RangeTest."
 
 import copy, random
 from functools import partial
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest, torch
-import torch_lr_finder
 from hypothesis import given, strategies as st
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -14,7 +12,8 @@ from torch.utils.data import DataLoader
 
 import fastlr.sweep
 from conftest import examples, loaders, net, problem, same
-from fastlr import Learner, LRSweep, RangeTest, TrainDataLoaderIter, ValDataLoaderIter, find_lr
+from fastlr import Learner, LRSweep, find_lr
+from fastlr.compat.torch_lr_finder import RangeTest
 from fastlr.snapshot import Fingerprint
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 
@@ -132,15 +131,6 @@ CALLS = dict(
     file=lambda t: find_lr(
         t.model, t.opt, cross_entropy, t.loader, num_it=8, where='/tmp', verify=True, **QUIET
     ),
-    range_test=lambda t: RangeTest(t.model, t.opt, cross_entropy).range_test(
-        t.loader, num_iter=8, start_lr=1e-5, **QUIET
-    ),
-    on_disk=lambda t: RangeTest(t.model, t.opt, cross_entropy, memory_cache=False).range_test(
-        TrainDataLoaderIter(t.loader), t.loader, start_lr=1e-5, num_iter=8, **QUIET
-    ),
-    scaled=lambda t: RangeTest(
-        t.model, t.opt, cross_entropy, amp_backend='torch', grad_scaler=torch.amp.GradScaler('cpu')
-    ).range_test(t.loader, start_lr=1e-5, num_iter=8, **QUIET),
 )
 
 
@@ -196,225 +186,7 @@ def test_whatever_takes_part(model, opt, loader, fault):
 
 @pytest.mark.parametrize('loader', WORKERS)
 def test_with_workers(loader):
-    assert continues(CALLS['find'], loader=loader) and (
-        loader == 'stream_workers' or continues(CALLS['range_test'], loader=loader)
-    )
-
-
-@pytest.mark.parametrize('error', [ZeroDivisionError, KeyboardInterrupt])
-@pytest.mark.parametrize('place', ['dataset', 'step'])
-def test_range_test_keeps_what_it_measured_when_it_is_cut_short(place, error):
-    t = Training().train(2)
-    first = t.state()
-    test = RangeTest(t.model, t.opt, lambda out, y: (trip('step'), cross_entropy(out, y))[1])
-    trip.arm(place, 5 if place == 'step' else 16 * 5, error)
-    with pytest.raises(error):
-        test.range_test(t.loader, start_lr=1e-6, num_iter=20, **QUIET)
-    assert (
-        same(first, t.state())
-        and len(test.history['loss']) == len(test.curve) == 5
-        and test.curve.stop_reason == 'interrupted'
-    )
-
-
-# pytorch-lr-finder, the real one
-
-SETTINGS = dict(
-    usual={},
-    linear=dict(step_mode='linear', end_lr=1.0),
-    rough=dict(smooth_f=0),
-    smooth=dict(smooth_f=0.3),
-    soon=dict(diverge_th=1.5),
-    never=dict(diverge_th=1e9, end_lr=1.0),
-    shouted=dict(step_mode='EXP'),
-    gathered=dict(accumulation_steps=3),
-    validated=dict(val_loader=True, num_iter=20),
-    start=dict(start_lr=1e-4),
-    list=dict(start_lr=[1e-3]),
-)
-
-
-@pytest.mark.parametrize('name', SETTINGS)
-def test_history_is_that_of_pytorch_lr_finder(name, monkeypatch, capsys):
-    monkeypatch.setattr(plt, 'show', lambda: None)
-
-    def run(cls):
-        kw = {'num_iter': 60, **SETTINGS[name]}
-        train, make = loaders()[0], net
-        if 'val_loader' in kw:
-            kw['val_loader'] = loaders()[1]
-            train, make = (
-                DataLoader(problem(), 16),
-                plain,
-            )  # there the validation loader draws a random number earlier
-        finder = cls(*parts(lr=1e-5, make=make), device='cpu')
-        finder.range_test(train, **kw)
-        return finder
-
-    theirs, ours = run(torch_lr_finder.LRFinder), run(RangeTest)
-    assert len(theirs.history['lr']) == len(ours.history['lr']) >= 10
-    assert np.allclose(theirs.history['lr'], ours.history['lr'], rtol=1e-9) and np.allclose(
-        theirs.history['loss'], ours.history['loss'], rtol=1e-5
-    )
-    assert theirs.best_loss == pytest.approx(ours.best_loss, rel=1e-5)
-    for skips in ((10, 5), (0, 0), (3, 0)):
-        if len(ours.history['lr']) > sum(skips) + 2:
-            (ax, lr), (their_ax, their_lr) = ours.plot(*skips), theirs.plot(*skips)
-            assert (
-                lr == pytest.approx(their_lr, rel=1e-9)
-                and ax.get_xscale() == their_ax.get_xscale() == 'log'
-                and len(ax.lines) == len(their_ax.lines) == len(ax.collections) == 1
-            )
-            assert np.allclose(ax.lines[0].get_xydata(), their_ax.lines[0].get_xydata())
-    plt.close('all')
-
-
-def test_mixed_precision_is_that_of_pytorch_lr_finder():
-    def run(cls):
-        finder = cls(
-            *parts(lr=1e-5),
-            amp_backend='torch',
-            amp_config=dict(device_type='cpu', dtype=torch.float16),
-            grad_scaler=torch.amp.GradScaler('cpu', init_scale=2.0**10),
-        )
-        finder.range_test(loaders()[0], num_iter=40, end_lr=1e-1, accumulation_steps=2)
-        return finder.history
-
-    theirs, ours = run(torch_lr_finder.LRFinder), run(RangeTest)
-    assert (
-        np.allclose(theirs['lr'], ours['lr'])
-        and np.allclose(theirs['loss'], ours['loss'], rtol=1e-3)
-        and len(ours['lr']) == 40
-    )
-
-
-def test_the_lines_of_its_documentation(capsys):
-    "With the import changed, and with small nets on the CPU."
-    from fastlr.range_test import RangeTest as LRFinder
-
-    trainloader, val_loader = loaders()
-    model = net()
-    criterion = nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-7, weight_decay=1e-2)
-    lr_finder = LRFinder(model, optimizer, criterion, device="cpu")
-    lr_finder.range_test(trainloader, end_lr=100, num_iter=100)
-    ax, lr = lr_finder.plot()
-    lr_finder.reset()
-    assert lr_finder.history['lr'][0] == 1e-7 and 1e-4 < lr < 10 and optimizer.param_groups[0]['lr'] == 1e-7
-
-    model = net()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.1, weight_decay=1e-2)
-    lr_finder = LRFinder(model, optimizer, criterion, device="cpu")
-    lr_finder.range_test(trainloader, val_loader=val_loader, end_lr=1, num_iter=100, step_mode="linear")
-    ax, lr = lr_finder.plot(log_lr=False)
-    lr_finder.reset()
-    assert (
-        ax.get_xscale() == 'linear'
-        and 0.1 < lr < 1
-        and np.allclose(np.diff(lr_finder.history['lr']), 0.9 / 99)
-    )
-
-    desired_batch_size, real_batch_size = 32, 4
-    accumulation_steps = desired_batch_size // real_batch_size
-    trainloader = DataLoader(problem(), batch_size=real_batch_size, shuffle=True)
-    model = net()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-6)
-    lr_finder = LRFinder(model, optimizer, criterion, device="cpu")
-    lr_finder.range_test(
-        trainloader, end_lr=10, num_iter=100, step_mode="exp", accumulation_steps=accumulation_steps
-    )
-    lr_finder.plot()
-    lr_finder.reset()
-    assert lr_finder.curve.settings['accumulate'] == 8
-
-    scaler = torch.amp.GradScaler('cpu')
-    lr_finder = LRFinder(
-        model,
-        optimizer,
-        criterion,
-        device='cpu',
-        amp_backend='torch',
-        amp_config={'device_type': 'cpu', 'dtype': torch.float16},
-        grad_scaler=scaler,
-    )
-    lr_finder.range_test(trainloader, end_lr=10, num_iter=100, step_mode='exp')
-    lr_finder.plot()
-    lr_finder.reset()
-    assert scaler.get_scale() == 2.0**16 and len(lr_finder.history['lr']) > 50
-    plt.close('all')
-    assert 'Suggested LR' in capsys.readouterr().out
-
-
-def test_own_iterators_in_a_range_test():
-    class Dicts(TrainDataLoaderIter):
-        def inputs_labels_from_batch(self, batch_data):
-            return batch_data['x'], batch_data['y']
-
-    class ValDicts(ValDataLoaderIter):
-        inputs_labels_from_batch = Dicts.inputs_labels_from_batch
-
-    rows = problem()
-    named = [dict(x=x, y=y) for x, y in rows]
-
-    def run(train, val):
-        test = RangeTest(*parts(lr=1e-5))
-        test.range_test(train, val_loader=val, num_iter=12, **QUIET)
-        return test.history
-
-    own = Dicts(DataLoader(named, 16))
-    next(own)  # it has given one batch out; the test begins at the first
-    a, b = run(own, ValDicts(DataLoader(named, 16))), run(DataLoader(rows, 16), DataLoader(rows, 16))
-    assert a == b and torch.equal(next(own)[1], rows[16:32][1])  # and it goes on where it was
-    with pytest.raises(ValueError, match='inputs_labels_from_batch'):
-        run(DataLoader(named, 16), None)
-    once = TrainDataLoaderIter(DataLoader(rows, 16), auto_reset=False)
-    test = RangeTest(*parts(lr=1e-5))
-    test.range_test(once, num_iter=12, **QUIET)
-    assert len(test.curve) == 6 and test.curve.stop_reason == 'data'
-
-
-@examples(60)
-@given(n=st.integers(1, 5), draws=st.lists(st.booleans(), max_size=25))
-def test_iterators_behave_as_those_of_pytorch_lr_finder(n, draws):
-    "Whatever is done with them: `next` (True) or a new `iter` (False)."
-    dl = DataLoader(list(zip(range(n), range(n))), 1)
-    for ours, theirs in (
-        (TrainDataLoaderIter(dl), torch_lr_finder.TrainDataLoaderIter(dl)),
-        (ValDataLoaderIter(dl), torch_lr_finder.ValDataLoaderIter(dl)),
-    ):
-        for draw in draws:
-            if draw:
-                a, b = next(ours, None), next(theirs, None)
-                assert (a and int(a[0])) == (b and int(b[0]))
-            else:
-                iter(ours), iter(theirs)
-
-
-# picture
-
-
-def test_plot_draws_what_is_in_history(capsys):
-    test = RangeTest(*parts())
-    test.history = {'lr': list(10.0 ** np.arange(-6, 0)), 'loss': [5, 5, 4, 1, 2, 9]}
-    fig, ax = plt.subplots()
-    assert (
-        test.plot(0, 0, ax=ax, show_lr=0.5) == (ax, 10.0**-4)
-        and capsys.readouterr().out == 'Suggested LR: 1.00E-04 (steepest gradient)\n'
-    )
-    assert (
-        len(ax.lines) == 2
-        and len(ax.collections) == 1
-        and ax.collections[0].get_offsets().tolist() == [[10.0**-4, 4]]
-    )
-    assert test.plot(0, 0, suggest_lr=False, ax=plt.subplots()[1]).collections[:] == []
-    with pytest.raises(RuntimeError, match='Need at least 8 .* has 6'):
-        test.plot(3, 3)
-    blank = test.plot(3, 3, suggest_lr=False)
-    assert len(blank.lines[0].get_xdata()) == 0 and 'nothing to draw' in blank.texts[0].get_text()
-    for bad in (dict(skip_start=-1), dict(skip_end=-1), dict(show_lr='0.1', skip_start=0, skip_end=0)):
-        with pytest.raises(ValueError, match=next(iter(bad))):
-            test.plot(**bad)
-    plt.close('all')
+    assert continues(CALLS['find'], loader=loader)
 
 
 # devices
@@ -742,7 +514,7 @@ def test_turns_without_a_step_are_noticed():
 def test_who_calls_it_by_the_name_of_another_is_told():
     from fastlr import LRFinder
 
-    with pytest.raises(TypeError, match='from fastlr.range_test import RangeTest'):
+    with pytest.raises(TypeError, match='pytorch-lr-finder'):
         LRFinder(*parts())
     for theirs, ours in dict(num_iter='num_it', max_lr='end_lr', grad_scaler='scaler').items():
         with pytest.raises(TypeError, match=f"find_lr has no option '{theirs}'; here it is called {ours}"):
@@ -803,18 +575,6 @@ def test_what_is_not_trained_stays_in_its_mode():
     assert modes == [False] * 12
 
 
-def test_lrfinder_methods_that_would_be_ignored_are_refused():
-    with pytest.raises(TypeError, match='_train_batch'):
-
-        class Mine(RangeTest):
-            def _train_batch(self, *args, **kwargs):
-                return 0.0
-
-    class Fine(RangeTest):
-        def plot(self, *args, **kwargs):
-            return super().plot(*args, **kwargs)
-
-
 def test_images_of_a_validation_batch_count_not_their_boxes():
     from fastlr.batch import find_bs
 
@@ -831,18 +591,6 @@ def test_images_of_a_validation_batch_count_not_their_boxes():
     assert curve.losses[0] == pytest.approx(
         (2 * model(torch.ones(1, 6)) + model(torch.zeros(1, 6))).item() / 3, rel=1e-5
     )
-
-
-def test_range_test_with_lbfgs():
-    model, _, criterion = parts(make=plain)
-    opt = torch.optim.LBFGS(model.parameters(), lr=1e-4, max_iter=2)
-    test = RangeTest(
-        model, opt, criterion, grad_scaler=torch.amp.GradScaler('cpu')
-    )  # not used without amp_backend
-    test.range_test(loaders()[0], end_lr=0.1, num_iter=5, **QUIET)
-    assert len(test.curve) == 5
-    with pytest.raises(ValueError, match='closure'):
-        test.range_test(loaders()[0], accumulation_steps=2, **QUIET)
 
 
 def test_one_loader_with_persistent_workers_cant_be_both():
@@ -884,7 +632,7 @@ def test_a_step_may_name_what_comes_later():
     assert len(curve) == 3
 
 
-def test_mappings_and_iterators_keep_their_class():
+def test_mappings_keep_their_class():
     from collections import OrderedDict, UserDict
     from fastlr.batch import to_device
 
@@ -899,18 +647,6 @@ def test_mappings_and_iterators_keep_their_class():
     assert moved['e'].x.device.type == moved['o']['y'].device.type == moved['u'][
         'z'
     ].device.type == 'meta' and [type(v) for v in moved.values()] == [Encoding, OrderedDict, UserDict]
-
-    class Resets(TrainDataLoaderIter):
-        def __next__(self):
-            try:
-                return self.inputs_labels_from_batch(next(self._iterator))
-            except StopIteration:
-                self._iterator = iter(self.data_loader)
-                return self.inputs_labels_from_batch(next(self._iterator))
-
-    test = RangeTest(*parts(lr=1e-5))
-    test.range_test(Resets(loaders()[0]), num_iter=12, **QUIET)
-    assert len(test.curve) == 12
 
 
 def test_optimizers_without_hooks_and_without_gradients():
@@ -953,14 +689,6 @@ def test_numbers_of_other_libraries():
     test = RangeTest(*parts())
     test.range_test(loaders()[0], num_iter=np.int64(4), start_lr=0, **QUIET)
     assert test.history['lr'][0] == 1e-3  # 0: the optimizer's, as there
-
-
-def test_a_model_that_is_moved_later_gets_its_batches():
-    model, opt, criterion = parts()
-    test = RangeTest(model, opt, criterion)
-    assert test.device == torch.device('cpu')
-    model.to('meta')
-    assert test.device == torch.device('meta')
 
 
 @pytest.mark.parametrize(
@@ -1039,7 +767,7 @@ def test_batches_are_sent_to_the_device():
 
 
 def test_moments_go_where_the_model_goes():
-    from fastlr.range_test import _move
+    from fastlr.batch import move_training
 
     torch.__future__.set_swap_module_params_on_conversion(
         True
@@ -1047,7 +775,7 @@ def test_moments_go_where_the_model_goes():
     try:
         t = Training(opt='adamw').train(2)
         t.opt.zero_grad()
-        _move([t.model], [t.opt], torch.device('meta'))
+        move_training([t.model], [t.opt], torch.device('meta'))
         assert {(k, v.device.type) for s in t.opt.state.values() for k, v in s.items()} == {
             ('step', 'cpu'),
             ('exp_avg', 'meta'),
@@ -1055,7 +783,7 @@ def test_moments_go_where_the_model_goes():
         }
         t = Training(opt='lbfgs').train(2)
         t.opt.zero_grad()
-        _move([t.model], [t.opt], torch.device('meta'))
+        move_training([t.model], [t.opt], torch.device('meta'))
         assert {v.device.type for s in t.opt.state.values() for v in (s['d'], *s['old_dirs'])} == {'meta'}
     finally:
         torch.__future__.set_swap_module_params_on_conversion(False)
@@ -1092,21 +820,3 @@ def test_verify_looks_into_functions_too():
             verify=True,
             **QUIET,
         )
-
-
-def test_where_the_copy_of_the_state_is(monkeypatch, tmp_path):
-    import tempfile
-    import fastlr.snapshot as module
-
-    seen, opened = [], module._open_file
-    monkeypatch.setattr(module, '_open_file', lambda where: (seen.append(str(where)), opened(where))[1])
-    for kw in (
-        {},
-        dict(memory_cache=False),
-        dict(memory_cache=False, cache_dir=tmp_path),
-        dict(cache_dir=tmp_path),
-    ):
-        RangeTest(*parts(), **kw).range_test(loaders()[0], start_lr=1e-5, num_iter=3, **QUIET)
-    assert (
-        seen == ['device', tempfile.gettempdir(), str(tmp_path), 'device'] and list(tmp_path.iterdir()) == []
-    )

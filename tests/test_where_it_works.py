@@ -56,7 +56,7 @@ TESTS = {
     ),
     'bf16': (
         'lr_find:nothing_happened',
-        'range_test:mixed_precision_is_that_of_pytorch_lr_finder',
+        'torch_lr_finder:mixed_precision_is_that_of_pytorch_lr_finder',
         'accelerate:precision',
         'lightning:precision',
         'transformers:training_goes_on_as_if_it_had_never_run',
