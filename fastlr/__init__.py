@@ -27,7 +27,10 @@ _modules = dict(
     one_cycle=['OneCycleScheduler', 'one_cycle_at'],
     training=['GradientClipping', 'GradientAccumulation', 'MixedPrecision'],
     cli=['find_learning_rate_model', 'find_learning_rate_from_args', 'search_learning_rate'],
-    **{'integrations.lightning': [], 'integrations.accelerate': ['AccelerateCallback'], 'integrations.transformers': []},      # the others' `lr_find` is reached from their module
+    # The `lr_find` of an integration is reached from its module.
+    **{'integrations.lightning_trainer': [], 'integrations.lightning_sweep': [],
+       'integrations.transformers_sweep': [], 'integrations.lightning': [],
+       'integrations.accelerate': ['AccelerateCallback'], 'integrations.transformers': []},
 )
 __all__ = [name for names in _modules.values() for name in names]
 
