@@ -23,8 +23,8 @@ from transformers import (
 )
 
 from conftest import same
-from fastlr import NoSuggestion, NotRestored, find_lr
-from fastlr.integrations.transformers import lr_find
+from fastlr import LRCurve, NoSuggestion, NotRestored, find_lr
+from fastlr.integrations.transformers import TrainerLRFound, lr_find
 from fastlr.snapshot import Fingerprint
 from small_trainers import CLASSES, WORDS, language, make, ragged, rows, state
 
@@ -562,6 +562,27 @@ def test_the_number_is_for_the_schedule_of_the_trainer(tmp_path, capsys):
         found.suggestion(schedule='one_cycle')
 
 
+def test_one_curve_has_one_suggestion():
+    "Also where it lies among the first ten points."
+    lrs = np.geomspace(1e-2, 10, 30)
+    x = np.log10(lrs)
+    falls, rises = 1 / (1 + np.exp(-4 * (x + 1.9))), 1 / (1 + np.exp(-8 * x))
+    curve = LRCurve(lrs, 2.3 - 1.8 * falls + 3 * rises)
+    lr = curve.suggest().lr
+    assert lr < lrs[10]
+    assert TrainerLRFound(curve).suggestion() == lr
+    assert TrainerLRFound(curve, 'constant').suggestion() == lr / 2
+
+
+@pytest.mark.parametrize('update_args', [False, True])
+def test_findings_follow_the_suggestion(update_args, tmp_path, capsys):
+    found = lr_find(make(tmp_path), num_it=29, update_args=update_args)
+    first, *notes = capsys.readouterr().out.splitlines()
+    assert f'{found.suggestion():.1E} (' in first
+    assert notes == [f'Note: {finding}' for finding in found.curve.findings]
+    assert notes[0].startswith('Note: Only ')
+
+
 def test_with_update_args_it_is_set_and_used(tmp_path, capsys):
     trainer = make(tmp_path, lr_scheduler_type='constant')
     found = lr_find(trainer, update_args=True)
@@ -620,14 +641,15 @@ def trained(folder):
     [
         (
             lambda f: lr_find(BertForSequenceClassification(CLASSES)),
-            'trainer must be a transformers.Trainer, got BertFor',
+            'trainer must be a transformers.Trainer, got a BertFor',
         ),
         (lambda f: lr_find(Trainer), 'got the class Trainer'),
         (inside, 'in the middle of train'),
         (lambda f: lr_find(with_flag(f, 'is_deepspeed_enabled')), 'DeepSpeed'),
         (lambda f: lr_find(with_flag(f, 'is_fsdp_enabled')), 'FSDP'),
-        (lambda f: lr_find(make(f), mode='hold'), "mode='hold'"),
-        (lambda f: lr_find(make(f), mode='log'), "mode must be one of"),
+        (lambda f: lr_find(make(f), mode='hold'), "mode must be 'exp' or 'linear', got 'hold'"),
+        (lambda f: lr_find(make(f), mode='log'), "mode must be 'exp' or 'linear', got 'log'"),
+        (lambda f: lr_find(make(f), runs=1.5), 'runs must be a whole number, got 1.5'),
         (lambda f: lr_find(make(f), runs=0), 'runs .* got 0'),
         (
             lambda f: lr_find(make(f), start_lr='1e-5'),
@@ -686,4 +708,4 @@ def test_transformers_is_imported_when_it_is_used():
         env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[1])},
         check=True,
     ).stdout
-    assert "pip install 'fastlr-finder[transformers]'" in said
+    assert said == 'fastlr.integrations.transformers needs transformers: pip install transformers\n'

@@ -8,6 +8,7 @@ __all__ = ['AccelerateCallback', 'MeanOverProcesses']
 # %% ../../nbs/61_accelerate.ipynb #5ec32019
 import copy
 from contextlib import ExitStack
+from functools import partial
 
 import torch
 from fastcore.basics import patch
@@ -22,20 +23,30 @@ from ..training import GradientAccumulation, MixedPrecision
 
 # %% ../../nbs/61_accelerate.ipynb #7cdd7b8e
 class AccelerateCallback(LearnerCallback):
-    "Takes the steps of a fit with an `Accelerator`. `learn.to_accelerate()` makes one."
-    _order = -150                                               # after the recorder, which notes the loss as measured; before the finder, which puts back what this one changes
+    "Take the steps of a fit with an `Accelerator`. `learn.to_accelerate()` makes one."
+    # After the recorder, which notes the loss as measured, and before the finder, which restores everything.
+    _order = -150
     def __init__(self,
         learn, # the `Learner`
         accelerator # `accelerate.Accelerator`
     ):
         super().__init__(learn)
-        self.accelerator, self.scaler, self.model, self.window = accelerator, accelerator.scaler, None, ExitStack()
-        self.counters = vars(accelerator), vars(accelerator.gradient_state)         # what a callback holds, a range test puts back
+        self.accelerator = accelerator
+        self.scaler = accelerator.scaler
+        # The range test restores what a callback holds: with these, what the accelerator counts.
+        self.counters = vars(accelerator), vars(accelerator.gradient_state)
+        # During a fit: the model that was wrapped, and those of its attributes that `prepare_model` changes.
+        self.model = None
+        self.before = {}
+        # What `accumulate` has entered for the current batch.
+        self.window = ExitStack()
 
     def on_train_begin(self, **kwargs):
         learn, acc = self.learn, self.accelerator
-        self.model, self.before = learn.model, {k: vars(learn.model).get(k) for k in ('forward', '_original_forward')}
-        if not acc.is_fsdp2: learn.model = acc.prepare_model(learn.model, evaluation_mode=learn.handler is None)
+        self.model = learn.model
+        self.before = {k: vars(learn.model).get(k) for k in ('forward', '_original_forward')}
+        evaluates = learn.handler is None
+        if not acc.is_fsdp2: learn.model = acc.prepare_model(learn.model, evaluation_mode=evaluates)
         if learn.opt is not None: learn.opt.scaler = self.scaler
 
     def on_train_end(self, **kwargs):
@@ -47,16 +58,19 @@ class AccelerateCallback(LearnerCallback):
 # %% ../../nbs/61_accelerate.ipynb #86ccdd5d
 @patch
 def _unwrap(self:AccelerateCallback):
-    "The model as it was; `prepare_model` has wrapped it, noted it, and under mixed precision given it another `forward`."
+    "Undo `prepare_model`, which has wrapped the model, noted it, and perhaps given it another `forward`."
     learn, acc, model = self.learn, self.accelerator, self.model
-    if hasattr(learn.model, '_remove_autograd_hooks'): learn.model._remove_autograd_hooks()        # of DDP: a wrapper that lingers would average the gradients of the next one
+    # A DDP wrapper that lingers would average the gradients of the next one.
+    if hasattr(learn.model, '_remove_autograd_hooks'): learn.model._remove_autograd_hooks()
     if not acc.is_fsdp2: acc._models[:] = [m for m in acc._models if m is not learn.model and m is not model]
+    # After a forward pass FSDP2 leaves the root unsharded, and `parameters` would give other tensors.
     for m in model.modules():
-        if hasattr(type(m), 'reshard'): m.reshard()                     # FSDP2 leaves the root together after a forward pass, and `parameters` would give other tensors
+        if hasattr(type(m), 'reshard'): m.reshard()
     for k, v in self.before.items():
         if v is None: vars(model).pop(k, None)
         else: vars(model)[k] = v
-    learn.model, self.model = model, None
+    learn.model = model
+    self.model = None
 
 # %% ../../nbs/61_accelerate.ipynb #5c0e58ca
 @patch
@@ -78,69 +92,108 @@ def on_backward_end(self:AccelerateCallback, skip_step, **kwargs):
 
 @patch
 def on_batch_end(self:AccelerateCallback, **kwargs): self.window.close()
+
 @patch
-def batch_failed(self:AccelerateCallback): "Leave the turn of the accelerator, for the batch will not end."; self.window.close()
+def batch_failed(self:AccelerateCallback):
+    "Leave the accelerator's window, since the batch will not end."
+    self.window.close()
 
 # %% ../../nbs/61_accelerate.ipynb #268f829a
 class MeanOverProcesses(Callback):
-    "Replaces the validation loss and the metrics of an epoch by their means over all processes, each in proportion to its rows."
-    _order, shapes_training = -300, True                                # before the recorder; and in `learn.validate`, too
+    "Replace validation loss and metrics of an epoch by their means over all processes, weighted by rows."
+    # Before the recorder.
+    _order = -300
+    # In `learn.validate`, too.
+    shapes_training = True
     def __init__(self,
         accelerator # `accelerate.Accelerator`
     ):
         self.accelerator = accelerator
+        # Validated in this epoch, by this process.
+        self.rows = 0
 
     def on_epoch_begin(self, **kwargs): self.rows = 0
+
     def on_batch_end(self, train, last_input, last_target, **kwargs):
         if not train: self.rows += find_bs(last_input if last_target is None else last_target)
+
     def on_epoch_end(self, last_metrics, **kwargs):
         if not self.rows: return
-        values = torch.stack([torch.as_tensor(v, dtype=torch.float64, device=self.accelerator.device) for v in last_metrics])
-        *sums, n = self.accelerator.reduce(torch.cat([values*self.rows, values.new_tensor([self.rows])]), 'sum')
-        return {'last_metrics': [(s/n).float().cpu() for s in sums]}
+        as_tensor = partial(torch.as_tensor, dtype=torch.float64, device=self.accelerator.device)
+        values = torch.stack([as_tensor(v) for v in last_metrics])
+        sums = torch.cat([values*self.rows, values.new_tensor([self.rows])])
+        *sums, rows = self.accelerator.reduce(sums, 'sum')
+        return {'last_metrics': [(s/rows).float().cpu() for s in sums]}
 
 # %% ../../nbs/61_accelerate.ipynb #2e0a3584
 @patch
 def to_accelerate(self:Learner,
     accelerator=None, # an `Accelerator`, if there is one already
-    **kwargs # else what to make one with: `mixed_precision`, `gradient_accumulation_steps`, `cpu`, `fsdp_plugin`, ...
+    **kwargs # else its arguments: `mixed_precision`, `gradient_accumulation_steps`, `cpu`, `fsdp_plugin`, ...
 ) -> Learner: # itself
-    "Train from here on in all processes that were launched. Raises `ValueError` or `TypeError`, before anything has changed, for what can't work."
+    """Train from here on in all processes that were launched.
+
+    Raises `ImportError`, `ValueError` or `TypeError` for what can't work, before anything has changed."""
     acc = _accelerator(accelerator, kwargs)
-    _check(self, acc)
+    _check_accelerator(self, acc)
+    _check_callbacks(self)
     if acc.is_fsdp2: _shard(self, acc)
     else: self.model.to(acc.device)
     self.data = copy.copy(self.data)
-    self.data.device = torch.device('cpu') if acc.device.type == 'cpu' else acc.device          # which it calls cpu:0, a name that `torch.load` doesn't know
+    # Accelerate calls it cpu:0, a name that `torch.load` doesn't know.
+    self.data.device = torch.device('cpu') if acc.device.type == 'cpu' else acc.device
     for name in ('train_dl', 'valid_dl'):
         dl = getattr(self.data, name)
         if isinstance(dl, DataLoader): setattr(self.data, name, acc.prepare_data_loader(dl))
-    self.callbacks = [*self.callbacks, AccelerateCallback(self, acc), *([MeanOverProcesses(acc)] if acc.num_processes > 1 else [])]
+    self.callbacks = [*self.callbacks, AccelerateCallback(self, acc)]
+    if acc.num_processes > 1: self.callbacks.append(MeanOverProcesses(acc))
     return self
 
 # %% ../../nbs/61_accelerate.ipynb #21bfe493
 def _accelerator(accelerator, kwargs):
+    "Return the accelerator that was passed, or make one. Raises `ImportError`, `TypeError` or `ValueError`."
     try: from accelerate import Accelerator
-    except ImportError as e: raise ImportError("to_accelerate needs accelerate: pip install 'fastlr-finder[accelerate]'") from e
+    except ImportError as e:
+        raise ImportError("to_accelerate needs accelerate: pip install accelerate") from e
     if accelerator is None: return Accelerator(**kwargs)
-    if not isinstance(accelerator, Accelerator): raise TypeError(f"accelerator must be an accelerate.Accelerator, got {accelerator!r}")
-    if kwargs: raise ValueError(f"to_accelerate: {', '.join(kwargs)} would be for a new Accelerator, and one was passed; give them to that one")
-    return accelerator
+    if not isinstance(accelerator, Accelerator):
+        raise TypeError(f"accelerator must be an accelerate.Accelerator, got {accelerator!r}")
+    if not kwargs: return accelerator
+    names = ', '.join(kwargs)
+    raise ValueError(f"to_accelerate: {names} would be for a new Accelerator, and one was passed; give them to "
+                     "that one")
 
-def _check(learn, acc):
-    "Raise for what this learner and this accelerator can't do together."
+def _check_accelerator(learn, acc):
+    "Raise `ValueError` if `acc` trains in a way that a learner can't."
     kind = getattr(acc.distributed_type, 'value', acc.distributed_type)
-    if not (acc.is_fsdp2 or kind == 'NO' or kind.startswith('MULTI_')): raise ValueError(f"to_accelerate: distributed training of type {kind} takes model and optimizer apart; use DDP, or FSDP with fsdp_version=2")
-    cbs = [*learn.callbacks, *learn.callback_fns]
-    if any(isinstance(cb, AccelerateCallback) for cb in cbs): raise ValueError("to_accelerate: this learner has an accelerator already")
-    for cls, option in ((MixedPrecision, 'mixed_precision'), (GradientAccumulation, 'gradient_accumulation_steps')):
-        if any(cls in (type(cb), cb, getattr(cb, 'func', None)) for cb in cbs): raise ValueError(f"to_accelerate: the learner has {cls.__name__}, and the accelerator does that; leave it out, and pass {option} to the accelerator")
-    if acc.is_fsdp2 and learn.opt is not None: raise ValueError("to_accelerate: with FSDP2 call it before the first fit; the optimizer, which is there already, would lose its state")
+    if not (acc.is_fsdp2 or kind == 'NO' or kind.startswith('MULTI_')):
+        raise ValueError(f"to_accelerate: distributed training of type {kind} takes model and optimizer "
+                         "apart; use DDP, or FSDP with fsdp_version=2")
+    if acc.is_fsdp2 and learn.opt is not None:
+        raise ValueError("to_accelerate: with FSDP2 call it before the first fit; the optimizer, which "
+                         "exists already, would lose its state")
+
+def _check_callbacks(learn):
+    "Raise `ValueError` if a callback of `learn` does what the accelerator does."
+    callbacks = [*learn.callbacks, *learn.callback_fns]
+    # They may be callbacks, their classes, or partials of these.
+    kinds = [kind for cb in callbacks for kind in (type(cb), cb, getattr(cb, 'func', None))]
+    if any(isinstance(cb, AccelerateCallback) for cb in callbacks):
+        raise ValueError("to_accelerate: this learner has an accelerator already")
+    options = {MixedPrecision: 'mixed_precision', GradientAccumulation: 'gradient_accumulation_steps'}
+    for cls, option in options.items():
+        if cls in kinds:
+            raise ValueError(f"to_accelerate: the learner has {cls.__name__}, and the accelerator does that; "
+                             f"leave it out, and pass {option} to the accelerator")
 
 # %% ../../nbs/61_accelerate.ipynb #7b1c8cf1
 def _shard(learn, acc):
     "Shard the model in place. Layer groups that are lists of parameters get the new ones."
     old = list(learn.model.parameters())
-    learn.model, _ = acc.prepare(learn.model, torch.optim.SGD(old, lr=0.))            # accelerate asks for an optimizer; ours is made by `fit`
+    # Accelerate asks for an optimizer; `fit` makes ours.
+    learn.model, _ = acc.prepare(learn.model, torch.optim.SGD(old, lr=0.))
     new = {id(o): n for o, n in zip(old, learn.model.parameters())}
-    learn.layer_groups = [g if isinstance(g, nn.Module) else [new[id(p)] for p in group_params(g)] for g in learn.layer_groups]
+    groups = []
+    for group in learn.layer_groups:
+        groups.append(group if isinstance(group, nn.Module) else [new[id(p)] for p in group_params(group)])
+    learn.layer_groups = groups
