@@ -1,9 +1,11 @@
-"""Build the site from the executed notebooks: `make docs`. Nothing is executed and nothing is fetched; a warning fails the build.
+"""Build the site from the executed notebooks: `make docs`. A warning fails the build.
 
     python tools/docs.py [FOLDER]
 
-The pages are gathered in `_docs/source` (the notebooks without their hidden cells and directives, a page of reference for each
-module, the pages of `docs/`), and Sphinx makes `_docs/html` of them (or in another folder). (nbdev's own way needs Quarto, which cannot be had everywhere.)"""
+The script gathers the pages in `_docs/source`: the notebooks without their hidden cells and directives, a page
+of reference for each module, the pages of `docs/`. From them Sphinx makes `_docs/html`; if FOLDER is given, it
+takes the place of `_docs`. No notebook is executed, and nothing is fetched. (nbdev's own command for this needs
+Quarto, which can't be installed everywhere.)"""
 
 import importlib, re, shutil, subprocess, sys
 from pathlib import Path
@@ -30,23 +32,42 @@ TOC = '''```{{toctree}}
 :hidden:
 {pages}
 ```'''
+REFERENCE = '''# Reference
+
+What each module offers, with parameters, defaults and units. The notebooks of the same names explain it, \
+with examples. What later modules add to `Learner`, such as `Learner.lr_find`, `Learner.tune` and \
+`Learner.fit_one_cycle`, is listed with the `Learner`.
+'''
+# `automodule` finds the docstrings of a module; `docments` adds the tables of parameters to them.
+MODULE = '''# fastlr.{module}
+
+{quote}
+
+The notebook [{nb}](../{nb}.ipynb) explains it, with examples.
+
+```{{eval-rst}}
+.. automodule:: fastlr.{module}
+   :members:
+   :special-members: __call__
+```
+'''
 
 
 def pages():
-    "The site's contents: caption -> documents, in reading order."
+    "Return the contents of the site: caption -> documents, in reading order."
     nbs = sorted(p.stem for p in (ROOT / 'nbs').glob('[0-9]*.ipynb'))
     tutorials = lambda *names: [f'tutorials/{n}' for n in names]
     return {
         'Use it': tutorials('start', 'choosing_a_rate', 'your_own_loop', 'where_it_works', 'coming_from'),
         'What it is worth': tutorials('which_rule', 'measured', 'restored', 'speed'),
-        'The library, told': nbs,
+        'The library, explained': nbs,
         'Reference': ['reference/index'],
         'Work on it': ['architecture', 'contributing', 'changelog'],
     }
 
 
 def linked(text):
-    "Links between the folders of the project as they are in the site, where all stands under one root."
+    "Return `text` with links between the folders of the project as they are in the site, which has one root."
     return re.sub(
         r'\]\((?:\.\./)*(?:docs/|nbs/|(?=[A-Z]+\.md))([\w/]+\.(?:md|ipynb))',
         lambda m: f']({m[1].lower()}',
@@ -55,13 +76,18 @@ def linked(text):
 
 
 def directives(cell):
-    return (
-        [m.split()[0].rstrip(':') for m in DIRECTIVE.findall(cell.source)] if cell.cell_type == 'code' else []
-    )
+    "Return the names of the directives of `cell`."
+    if cell.cell_type != 'code':
+        return []
+    return [m.split()[0].rstrip(':') for m in DIRECTIVE.findall(cell.source)]
 
 
 def tidy(nb):
-    "What a reader sees: no hidden cells, no directives, no empty outputs; theirs and ours side by side; library code marked."
+    """Reduce `nb` to what a reader of the site sees.
+
+    Hidden cells, directives and empty outputs are removed, and library code is marked. A cell with the directive
+    `beside` moves into a column next to the code of another library in the cell before it.
+    """
     kept = []
     for c in nb.cells:
         d = directives(c)
@@ -83,7 +109,7 @@ def tidy(nb):
 
 
 def is_empty(output):
-    "A progress bar that has gone leaves an HTML display with nothing but a style."
+    "Return whether `output` is the HTML display without content that a finished progress bar leaves behind."
     html = ''.join(output.get('data', {}).get('text/html', ''))
     return (
         bool(html)
@@ -93,53 +119,33 @@ def is_empty(output):
 
 
 def beside(prose, here):
-    "The last fenced block of `prose`, with the sentence before it, and the code `here`, in two columns."
+    "Return `prose` with its last fenced block and the sentence before that in one column, `here` in another."
     start = prose.rindex('\n```', 0, prose.rstrip().rindex('```')) + 1
     before, sentence = re.fullmatch(r'(.*?)([^.\n]*:)?\s*', prose[:start], re.S).groups()
-    return (
-        before.rstrip()
-        + '\n\n'
-        + BESIDE.format(there=f"{(sentence or 'There:').strip()}\n{prose[start:].strip()}", here=here)
-    )
+    there = f"{(sentence or 'There:').strip()}\n{prose[start:].strip()}"
+    return before.rstrip() + '\n\n' + BESIDE.format(there=there, here=here)
 
 
 def reference(src, modules):
-    "A page for each module: what `automodule` finds, with the tables that `docments` adds; and a page of all names."
+    "Write a page for each of `modules`, and a page of all names, to the folder `reference` of `src`."
     (src / 'reference').mkdir()
-    index = [
-        '# Reference',
-        '',
-        'What each module offers, with parameters, defaults and units. The stories behind them, with examples, are the notebooks of the same '
-        'names. What is added to `Learner` by later ones, such as `Learner.lr_find`, `Learner.tune` and `Learner.fit_one_cycle`, stands with the `Learner`.',
-        '',
-    ]
+    index = [REFERENCE]
     for nb, module in modules.items():
-        m = importlib.import_module(f'fastlr.{module}')
-        quote = re.search(
-            r'^> (.*)$', nbformat.read(ROOT / 'nbs' / f'{nb}.ipynb', 4).cells[0].source, re.M
-        ).group(1)
-        lines = [
-            f'# fastlr.{module}',
-            '',
-            quote,
-            '',
-            f'It is told, with examples, in [{nb}](../{nb}.ipynb).',
-            '',
-            '```{eval-rst}',
-            f'.. automodule:: fastlr.{module}',
-            '   :members:',
-            '   :special-members: __call__',
-            '```',
-        ]
-        (src / 'reference' / f'{module}.md').write_text('\n'.join(lines) + '\n')
-        names = [
-            n for n in m.__all__ if callable(x := getattr(m, n)) and x.__doc__ and x.__module__ == m.__name__
-        ]
-        links = [f'[`{n}`](#fastlr.{module}.{n})' for n in names]
+        first_cell = nbformat.read(ROOT / 'nbs' / f'{nb}.ipynb', 4).cells[0].source
+        quote = re.search(r'^> (.*)$', first_cell, re.M).group(1)
+        page = MODULE.format(module=module, quote=quote, nb=nb)
+        (src / 'reference' / f'{module}.md').write_text(page)
+        links = [f'[`{n}`](#fastlr.{module}.{n})' for n in documented_names(module)]
         index += [f'## [{module}]({module}.md)', '', quote, '', ', '.join(links), '']
-    (src / 'reference' / 'index.md').write_text(
-        '\n'.join([*index, TOC.format(caption='Modules', pages='\n'.join(modules.values()))]) + '\n'
-    )
+    index.append(TOC.format(caption='Modules', pages='\n'.join(modules.values())))
+    (src / 'reference' / 'index.md').write_text('\n'.join(index) + '\n')
+
+
+def documented_names(module):
+    "Return the names of the callables that `fastlr.<module>` defines and exports, if they have a docstring."
+    m = importlib.import_module(f'fastlr.{module}')
+    objects = {n: getattr(m, n) for n in m.__all__}
+    return [n for n, x in objects.items() if callable(x) and x.__doc__ and x.__module__ == m.__name__]
 
 
 def gather(src):
@@ -158,11 +164,8 @@ def gather(src):
             if c.cell_type == 'markdown':
                 c.source = linked(c.source)
         if p.stem == 'index':
-            nb.cells.append(
-                new_markdown_cell(
-                    '\n\n'.join(TOC.format(caption=k, pages='\n'.join(v)) for k, v in pages().items())
-                )
-            )
+            contents = [TOC.format(caption=k, pages='\n'.join(v)) for k, v in pages().items()]
+            nb.cells.append(new_markdown_cell('\n\n'.join(contents)))
         to = src / p.relative_to(ROOT / 'nbs')
         to.parent.mkdir(exist_ok=True)
         nbformat.write(nb, to)
@@ -175,20 +178,8 @@ def gather(src):
 def main(out):
     shutil.rmtree(out, ignore_errors=True)
     gather(out / 'source')
-    cmd = [
-        sys.executable,
-        '-m',
-        'sphinx',
-        '-q',
-        '-W',
-        '--keep-going',
-        '-c',
-        ROOT / 'docs',
-        '-d',
-        out / 'doctrees',
-        out / 'source',
-        out / 'html',
-    ]
+    options = ['-q', '-W', '--keep-going', '-c', ROOT / 'docs', '-d', out / 'doctrees']
+    cmd = [sys.executable, '-m', 'sphinx', *options, out / 'source', out / 'html']
     if code := subprocess.run(cmd).returncode:
         sys.exit(code)
     print(f"The site is in {out / 'html' / 'index.html'}.")

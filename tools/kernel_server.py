@@ -2,8 +2,8 @@
 
 `ForkedKernels` keeps one process, the server, that has imported PyTorch, Matplotlib and scikit-learn, and
 forks each kernel from it. A forked kernel then runs what `python -m ipykernel_launcher` runs, in the folder
-and with the environment that were asked for, and its random generators start somewhere else, as those of a
-new process do. One thing it has in common with its siblings: the seed of `hash`, which Python draws once per
+and with the environment that were asked for, and its random generators get new seeds, as those of a new
+process do. It shares one thing with the other kernels: the seed of `hash`, which Python draws once per
 process. `PlainKernels` starts each kernel as Jupyter does, as a new Python process.
 
     with ForkedKernels(environment) as kernels:
@@ -49,7 +49,7 @@ PRELOADED = (
     'sklearn.datasets',
 )
 LAUNCHER = 'ipykernel_launcher'
-# A kernel that waits for nothing ends at once; this is for a machine that is busy.
+# Seconds until a server that doesn't end is killed. It ends at once unless the machine is busy.
 SECONDS_TO_END = 10
 
 
@@ -72,7 +72,7 @@ class PlainKernels:
         return process
 
     def manager(self):
-        """Return what nbclient needs to start a kernel, and to end it."""
+        """Return the manager that nbclient needs to start and to end a kernel."""
         manager = AsyncKernelManager(kernel_name='python3')
         manager.kernel_id = str(uuid.uuid4())
         manager.provisioner = Provisioner(
@@ -82,7 +82,7 @@ class PlainKernels:
         return manager
 
     def close(self):
-        """Kill the kernels that still run."""
+        """Kill the kernels that are still running."""
         for process in self.processes:
             if process.poll() is None:
                 kill_group(process.pid)
@@ -90,14 +90,14 @@ class PlainKernels:
 
 
 class ForkedKernels(PlainKernels):
-    """Kernels that are forked from a server. Raise OSError if it can't be had."""
+    """Kernels that are forked from a server. Creating them raises OSError if the server can't be started."""
 
     def __init__(self, environment):
         super().__init__()
         self.lock = threading.Lock()
         ours, theirs = socket.socketpair()
         command = [sys.executable, __file__, str(theirs.fileno()), *PRELOADED]
-        # In a session of its own, the server doesn't get the Ctrl-C that is meant for this process.
+        # In a session of its own, the server doesn't receive the Ctrl-C that is meant for this process.
         self.server = subprocess.Popen(
             command,
             env=environment,
@@ -118,7 +118,7 @@ class ForkedKernels(PlainKernels):
     def ask(self, what, **arguments):
         """Return the answer of the server to a request."""
         answer = ''
-        # Where the server has ended, either it can't be written to or it says nothing.
+        # If the server has ended, either writing to it fails or its answer is empty.
         with self.lock, contextlib.suppress(ConnectionError):
             self.requests.write(json.dumps([what, arguments]) + '\n')
             self.requests.flush()
@@ -128,14 +128,14 @@ class ForkedKernels(PlainKernels):
         return json.loads(answer)
 
     def launch(self, command, *, cwd, env, **options):
-        """Fork a kernel that does what `command` does, or start a plain one if it isn't this Python's."""
+        """Fork a kernel that does what `command` does, or start a plain one if it names another Python."""
         if command[0] != sys.executable or LAUNCHER not in command:
             return super().launch(command, cwd=cwd, env=env, **options)
         arguments = command[command.index(LAUNCHER) :]
         return ForkedProcess(self, self.ask('fork', arguments=arguments, folder=str(cwd), environment=env))
 
     def close(self):
-        """End the server, which kills the kernels that still run."""
+        """End the server, which kills the kernels that are still running."""
         super().close()
         with self.lock, contextlib.suppress(OSError):
             self.requests.close()
@@ -157,18 +157,18 @@ class ForkedProcess:
         self.returncode = None
 
     def poll(self):
-        """Return how the process has ended, None while it runs."""
+        """Return the exit code of the process, None while it runs."""
         if self.returncode is None:
             try:
                 self.returncode = self.kernels.ask('poll', pid=self.pid)
             except (OSError, ValueError):
-                # The server is gone; nobody else would end what it has forked.
+                # The server is gone, so nothing else would end the processes that it has forked.
                 kill_group(self.pid)
                 self.returncode = -signal.SIGKILL
         return self.returncode
 
     def wait(self):
-        """Return how the process has ended, when it has."""
+        """Wait for the end of the process, and return its exit code."""
         while self.poll() is None:
             time.sleep(0.01)
         return self.returncode
@@ -188,27 +188,27 @@ class ForkedProcess:
 
 
 class Provisioner(LocalProvisioner):
-    """Let `kernels` start the process of a kernel; all else is as Jupyter does it."""
+    """Let `kernels` start the process of a kernel; leave the rest to Jupyter."""
 
     kernels = None
 
     async def launch_kernel(self, cmd, **kwargs):
-        """Start a kernel; return how to connect to it."""
+        """Start a kernel, and return the information that is needed to connect to it."""
         self.process = self.kernels.launch(cmd, **self._scrub_kwargs(kwargs))
         self.pid = self.process.pid
-        # Every kernel leads a group of processes, which has its number. Windows has no groups.
+        # Every kernel leads a group of processes, which has the same number. Windows has no groups.
         self.pgid = self.pid if hasattr(os, 'killpg') else None
         self.cwd = kwargs.get('cwd', os.getcwd())
         return self.connection_info
 
 
 def can_fork():
-    """Tell whether kernels can be forked here. On macOS, system libraries don't bear it; Windows can't."""
+    """Return whether kernels can be forked: not on Windows, nor on macOS, whose libraries may crash then."""
     return sys.platform == 'linux'
 
 
 def kill_group(pid):
-    """Kill the kernel `pid` and the processes that it has started."""
+    """Kill the kernel with the number `pid` and the processes that it has started."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except AttributeError:
@@ -221,7 +221,7 @@ def kill_group(pid):
 
 
 def preload(names):
-    """Import what is slow. What isn't installed is left for the notebook that needs it to tell."""
+    """Import the modules `names`. If one isn't installed, the notebook that needs it will report that."""
     for name in names:
         try:
             importlib.import_module(name)
@@ -233,7 +233,7 @@ def preload(names):
             f'{Path(__file__).name}: the imports have started {threads - 1} more threads; '
             'a process that is forked then may wait for a lock forever'
         )
-    # What is here is here to stay, so garbage collection in the kernels needn't look at it.
+    # These objects live as long as the process, so garbage collection in the kernels needn't look at them.
     gc.collect()
     gc.freeze()
 
@@ -268,7 +268,7 @@ def serve(descriptor, *names):
 
 
 def ended(pid):
-    """Return how the kernel has ended, None while it runs. What it has started and left behind is killed."""
+    """Return the exit code of the kernel, None while it runs. Kill the processes that it has left behind."""
     if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         return None
     kill_group(pid)
@@ -276,7 +276,7 @@ def ended(pid):
 
 
 def fork(connection, arguments, folder, environment):
-    """Return the number of a new process that is a kernel, and that leads a group of processes."""
+    """Start a new process that is a kernel and leads a group of processes, and return its number."""
     pid = os.fork()
     if pid:
         os.setpgid(pid, pid)
@@ -292,11 +292,11 @@ def fork(connection, arguments, folder, environment):
 
 
 def run_kernel(arguments, folder, environment):
-    """Be a kernel: do what `python -m` does with `arguments`, until the kernel is shut down."""
+    """Run as a kernel: do what `python -m` does with `arguments`, until the kernel is shut down."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment, JPY_PARENT_PID=str(os.getppid()))
-    # These start somewhere else in every process.
+    # The generators of a new process are seeded differently every time.
     random.seed()
     np.random.seed()
     if 'torch' in sys.modules:
@@ -308,16 +308,17 @@ def run_kernel(arguments, folder, environment):
         code = 0
     except SystemExit as e:
         code = e.code if isinstance(e.code, int) else 0 if e.code is None else 1
-    # Python would take PyTorch apart now, for a second; temporary folders are removed by what comes first.
+    # At its exit Python would spend a second on the destruction of PyTorch's objects. Only the first steps of
+    # an exit are needed: they wait for threads and remove temporary folders.
     threading._shutdown()
     atexit._run_exitfuncs()
     return code
 
 
 if __name__ == '__main__':
-    # The folder of this file is first on the path of modules, and isn't on that of a kernel.
+    # Python has put the folder of this file first on the path of modules; that of a kernel doesn't have it.
     if sys.path[0] == str(Path(__file__).parent):
         del sys.path[0]
     serve(int(sys.argv[1]), *sys.argv[2:])
-    # As in `run_kernel`, nothing is taken apart.
+    # As in `run_kernel`, the slow rest of an exit is skipped.
     os._exit(0)

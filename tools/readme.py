@@ -1,4 +1,6 @@
-"Write README.md and its figures from the executed nbs/index.ipynb. (nbdev's own way needs Quarto, which cannot be had everywhere.)"
+"""Write README.md and its figures from the executed nbs/index.ipynb.
+
+(nbdev's own command for this needs Quarto, which can't be installed everywhere.)"""
 
 import re, sys
 from pathlib import Path
@@ -15,12 +17,13 @@ def main(root):
     nb.cells = [c for c in nb.cells if not c.source.startswith('#| hide')]
     for c in nb.cells:
         c.source = DIRECTIVE.sub('', c.source)
-    # For the code fences.
+    # The exporter writes this name behind the fences of code.
     nb.metadata['language_info'] = {'name': 'python'}
     config = Config(
         {'ExtractOutputPreprocessor': {'output_filename_template': 'images/index_{cell_index}{extension}'}}
     )
     text, resources = MarkdownExporter(config=config).from_notebook_node(nb)
+    # The links of the notebook are relative to its folder, those of the README to the root.
     text = re.sub(r'\]\(((?:tutorials/)?\w+\.ipynb)\)', r'](nbs/\1)', text).replace('](../', '](')
     text = re.sub(r'!\[png\]', '![Loss against learning rate, with the suggested rates marked]', text)
     text = re.sub(r'\n{3,}', '\n\n', re.sub(r'[ \t]+$', '', text, flags=re.M))

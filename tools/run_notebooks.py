@@ -1,10 +1,11 @@
 """Run every notebook top to bottom in a kernel of its own, and compare its outputs with those stored in it.
 
 Texts and tables must have the same words, with numbers that agree to 1 in 1000 or to 1 in the last of several
-printed digits; figures must look the same. All that differs is named, and the exit code is 1. With `--write`
-it is stored instead, and only errors count. A cell that begins with `#| volatile` is held to the kind of its
-outputs alone; one with `#| eval: false` is not run. On Linux the kernels are forked from a process that has
-imported PyTorch: see kernel_server.py. With `--fresh` each is a new process, and everything takes longer."""
+printed digits; figures must look the same. Every difference is printed, and the exit code is 1. With
+`--write` the new outputs are stored instead, and only errors count. Of a cell that begins with
+`#| volatile` only the kinds of the outputs are compared; a cell with `#| eval: false` is not run. On Linux
+the kernels are forked from a process that has imported PyTorch: see kernel_server.py. With `--fresh` each
+kernel is a new process, and everything takes longer."""
 
 import argparse
 import asyncio
@@ -30,7 +31,7 @@ from PIL import Image, ImageFilter
 from kernel_server import ForkedKernels, PlainKernels, can_fork
 
 ROOT = Path(__file__).resolve().parent.parent
-# The notebooks that take longest start first. The list needn't be right: it only saves seconds.
+# The notebooks that take longest start first. The list needn't be exact: it only saves seconds.
 SLOW = (
     '28_lr_finder',
     '62_transformers',
@@ -41,35 +42,36 @@ SLOW = (
     'choosing_a_rate',
     '18_range_test',
 )
-# Seconds that a notebook should take at most.
+# A notebook should take at most this number of seconds.
 LIMIT = 20
-# What another processor's rounding may make of a number.
+# The relative difference of two numbers that another processor's rounding may cause.
 REL_TOL = 1e-3
-# Of 255, and of pixels that are blurred: see `figures_differ`.
+# The difference of two blurred pixels, of 255, that rounding may cause: see `figures_differ`.
 FIGURE_TOL = 60
-# What no two runs, or no two machines, have in common.
+# These texts differ between any two runs, or between any two machines. Examples of a clock, a duration and a
+# version: `00:03`, `0.12 s`, `Python 3.11.7`. An address goes with the ` at` before it, as in nbdev_clean.
 MASKS = {
-    # 00:03.
     'clock': r'\b\d+:\d\d(:\d\d)?\b',
-    # 0.12 s.
     'duration': r'\b\d+(\.\d+)? ?(ns|µs|us|ms|s|sec|seconds)\b',
-    # nbdev_clean takes them out.
     'address': r'( at)? ?\b0x[0-9a-f]{6,}\b',
     'temporary path': r'/(tmp|var/folders)/[^\s\'",;:)]*',
     'version': r'\b(Python|torch) \d[\w.+]*',
-    # Python 3.11.7, torch 2.13.0+cpu.
 }
 NUMBER = r'(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?!\w)'
 
 
 def words_and_numbers(s):
+    "Return the words of `s`, with marks in place of the masked texts and the numbers, and the numbers."
     for name, pattern in MASKS.items():
         s = re.sub(pattern, f' <{name}> ', s)
     return re.sub(NUMBER, ' # ', s).split(), re.findall(NUMBER, s)
 
 
 def agree(a, b):
-    "Whether two printed numbers are one, but for rounding. Whole numbers count something, and must be equal; so must a single digit."
+    """Return whether two printed numbers are equal except for rounding.
+
+    Whole numbers count something, and must be equal; so must numbers of a single digit.
+    """
 
     def last_place(s):
         mantissa, _, exponent = s.lower().partition('e')
@@ -84,6 +86,7 @@ def agree(a, b):
 
 
 def texts_differ(a, b):
+    "Return the lines that differ between two texts, or None."
     (words, numbers), (words_b, numbers_b) = words_and_numbers(a), words_and_numbers(b)
     if words == words_b and all(map(agree, numbers, numbers_b)):
         return
@@ -93,7 +96,12 @@ def texts_differ(a, b):
 
 
 def figures_differ(a, b):
-    "Both are blurred a little; then the place where they differ most decides. Another processor's rounding gives 1, seldom 45; a curve that is a hundredth of the axis higher 81, another letter in a label 101."
+    """Return how two figures differ, or None if they look the same.
+
+    Both are blurred a little; then the place where they differ most decides. Rounding on another processor
+    gives a difference of 1, seldom of 45; a curve that is higher by a hundredth of the axis gives 81, another
+    letter in a label 101.
+    """
 
     def look(png):
         image = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGBA')
@@ -113,11 +121,12 @@ def figures_differ(a, b):
     for name, im in zip(('stored', 'came'), pair):
         im.save(folder / f'{name}.png')
     y, x = np.unravel_index(off.argmax(), off.shape)
-    return f'the figure looks different, most at x={x}, y={y} ({off.max():.0f} of 255): see {folder}/stored.png and came.png'
+    place = f'most at x={x}, y={y} ({off.max():.0f} of 255)'
+    return f'the figure looks different, {place}: see {folder}/stored.png and came.png'
 
 
 def shown(cell):
-    "[(kind, content)] of the outputs of `cell`. Streams are joined; a progress bar that has gone is no output."
+    "Return [(kind, content)] of the outputs of `cell`, with streams joined, without finished progress bars."
     found = []
     for o in cell.outputs:
         if o.output_type == 'stream':
@@ -129,25 +138,22 @@ def shown(cell):
             kind = next(
                 k for k in ('image/png', 'text/html', 'text/markdown', 'text/plain', *o.data) if k in o.data
             )
-            found.append(
-                (
-                    kind,
-                    re.sub(r'<style.*?</style>|<[^>]*>', ' ', html.unescape(o.data[kind]), flags=re.S)
-                    if kind == 'text/html'
-                    else o.data[kind],
-                )
-            )
+            content = o.data[kind]
+            if kind == 'text/html':
+                content = re.sub(r'<style.*?</style>|<[^>]*>', ' ', html.unescape(content), flags=re.S)
+            found.append((kind, content))
     return found
 
 
 def gone(output):
+    "Return whether `output` is all that a progress bar has left behind: an empty display."
     return re.fullmatch(
         r'\s*(<style>.*</style>)?\s*(<div>\s*</div>)?\s*', output.get('data', {}).get('text/html', 'x'), re.S
     )
 
 
 def differences(stored, cell):
-    "What is different about the outputs of `cell`, one text each."
+    "Return the differences between the outputs of two versions of a cell, one text for each."
     a, b = shown(stored), shown(cell)
     if [k for k, _ in a] != [k for k, _ in b]:
         return [
@@ -167,11 +173,12 @@ def differences(stored, cell):
 
 
 def says(cell, directive):
+    "Return whether `cell` has a directive that matches the pattern `directive`."
     return re.search(rf'^#\| *{directive}\b', cell.source, re.M)
 
 
 async def run(path, kernels, write=False):
-    """Run the notebook at `path` in one of `kernels`; return (seconds, [(cell, what is wrong with it)])."""
+    """Run the notebook at `path` in one of `kernels`; return (seconds, [(cell, error or difference)])."""
     notebook = nbformat.read(path, as_version=4)
     began = time.perf_counter()
     wrong = []
@@ -204,7 +211,7 @@ def environment():
 
 
 def start_kernels(fresh=False):
-    """Return (kernels, how they start). The kernels end where their `with` block does."""
+    """Return (kernels, a description of how they start). The kernels end where their `with` block does."""
     plain = 'each in a new process'
     if fresh or not can_fork():
         return PlainKernels(), plain
@@ -215,7 +222,7 @@ def start_kernels(fresh=False):
 
 
 def run_all(paths, kernels, jobs, write=False):
-    """Run the notebooks at `paths`, `jobs` at a time. Print what is wrong; return how many notebooks are."""
+    """Run the notebooks at `paths`, `jobs` at a time. Print what is wrong; return the number that failed."""
     failed = 0
     with ThreadPoolExecutor(jobs) as pool:
         # nbclient would take over Ctrl-C, notebook by notebook, if its event loop ran in the main thread.
@@ -236,7 +243,7 @@ def run_all(paths, kernels, jobs, write=False):
 
 
 def longest_first(paths):
-    """Return `paths` in the order in which to start them, so that no long one is the last to run alone."""
+    """Return `paths` with those first that take longest, so that none of them runs alone at the end."""
     return sorted(paths, key=lambda path: SLOW.index(path.stem) if path.stem in SLOW else len(SLOW))
 
 
@@ -259,26 +266,26 @@ def main(args=None):
     if failed:
         python = Path(sys.executable).name
         print(
-            f'{failed} of {len(paths)} notebooks are not what they show (- is stored, + came). '
-            f'If that is as it should be: {python} tools/run_notebooks.py --write NOTEBOOK'
+            f'{failed} of {len(paths)} notebooks differ from their stored outputs (- is stored, + is new). '
+            f'If the new outputs are right: {python} tools/run_notebooks.py --write NOTEBOOK'
         )
     return int(failed > 0)
 
 
 def parse(args=None):
-    """Return (options, paths of notebooks)."""
+    """Return the options of the command, and the paths of the notebooks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         'paths', nargs='*', type=Path, default=[ROOT / 'nbs'], help='notebooks, or folders of them'
     )
-    parser.add_argument('--write', action='store_true', help='store the outputs, instead of comparing')
+    parser.add_argument('--write', action='store_true', help='store the outputs instead of comparing them')
     parser.add_argument('--fresh', action='store_true', help='start each kernel as a new process, unforked')
     parser.add_argument(
         '--jobs',
         type=int,
         default=min(os.cpu_count() or 1, 8),
         metavar='N',
-        help='how many notebooks run at a time (default: %(default)s)',
+        help='number of notebooks that run at a time (default: %(default)s)',
     )
     args = parser.parse_args(args)
     if args.jobs < 1:
