@@ -1,7 +1,10 @@
-"""How good the rates of `fastlr.integrations.transformers` are: small transformers, trained here for some seconds on the source code
-of Python's standard library, and then fine-tuned from the same weights at many rates. Nothing is downloaded.
+"""Measure how good the suggestions of `fastlr.integrations.transformers` are for fine-tuning.
 
-    python benchmarks/fine_tuning.py         # ten minutes on one slow core; writes fine_tuning.json beside itself"""
+    python benchmarks/fine_tuning.py
+
+Small transformers are trained for some seconds on the source code of Python's standard library, and then
+fine-tuned from the same weights at many rates. Nothing is downloaded. The script takes ten minutes on a slow
+core, and writes fine_tuning.json to its own folder."""
 
 import copy, functools, json, os, random, tempfile
 from pathlib import Path
@@ -13,14 +16,13 @@ import transformers as hf
 from fastlr import LRCurve
 from fastlr.integrations.transformers import TrainerLRFound, lr_find
 
-RATES, SCHEDULES, SEEDS, LENGTH, UPDATES = (
-    np.logspace(-4.5, -1, 8).tolist(),
-    dict(linear=2, constant=2, cosine=1),
-    2,
-    32,
-    60,
-    # Schedules with so many seeds.
-)
+RATES = np.logspace(-4.5, -1, 8).tolist()
+# Each schedule with the number of seeds that are trained at each rate.
+SCHEDULES = dict(linear=2, constant=2, cosine=1)
+# The number of sweeps for each task, of characters in an example, and of updates in a fine-tuning.
+SEEDS = 2
+LENGTH = 32
+UPDATES = 60
 GPT = dict(
     n_embd=32,
     n_layer=2,
@@ -39,34 +41,43 @@ BERT = dict(
     vocab_size=128,
     max_position_embeddings=64,
 )
-FIRST, SECOND, EASY = (
-    ('argparse', 'typing', 'inspect', 'tarfile', 'datetime', 'socket', 'mailbox', 'ast'),
-    ('turtle', 'zipfile', 'html/entities', 'difflib'),
-    ('turtle', 'zipfile', 'html/entities', 'encodings/cp1252'),
-)
+# The modules whose source is learnt first, and those of two fine-tunings, the second of which is easier.
+FIRST = ('argparse', 'typing', 'inspect', 'tarfile', 'datetime', 'socket', 'mailbox', 'ast')
+SECOND = ('turtle', 'zipfile', 'html/entities', 'difflib')
+EASY = ('turtle', 'zipfile', 'html/entities', 'encodings/cp1252')
 
 
 def pieces(module, n):
-    "As many pieces of its source, as characters."
+    "Return `n` pieces of the source of `module`, as tensors of characters."
     text = (Path(os.__file__).parent / f'{module}.py').read_text(errors='ignore')
     ids = torch.tensor([min(ord(c), 127) for c in text])
     return [ids[i : i + LENGTH] for i in torch.linspace(0, len(ids) - LENGTH - 1, n).long().tolist()]
 
 
-def split(rows):  # for training, for testing
+def split(rows):
+    "Shuffle `rows`, and return three quarters of them for training, the rest for testing."
     random.Random(0).shuffle(rows)
     return rows[len(rows) // 4 :], rows[: len(rows) // 4]
 
 
 def classes(modules, n=400):
+    "Return examples whose label is the module that a piece is from."
     return split([dict(input_ids=p, labels=k) for k, m in enumerate(modules) for p in pieces(m, n)])
 
 
 def texts(modules, n=1200):
+    "Return examples of which each character is to be predicted from those before it."
     return split([dict(input_ids=p, labels=p) for m in modules for p in pieces(m, n)])
 
 
 def trainer(model, rows, test=None, seed=0, updates=UPDATES, **kw):
+    "Return a silent Trainer on the CPU; `kw` are arguments of `TrainingArguments`."
+    settings = {
+        'per_device_train_batch_size': 16,
+        'per_device_eval_batch_size': 100,
+        'warmup_steps': updates // 10,
+        **kw,
+    }
     args = hf.TrainingArguments(
         tempfile.gettempdir(),
         seed=seed,
@@ -77,27 +88,35 @@ def trainer(model, rows, test=None, seed=0, updates=UPDATES, **kw):
         disable_tqdm=True,
         use_cpu=True,
         dataloader_pin_memory=False,
-        **{
-            'per_device_train_batch_size': 16,
-            'per_device_eval_batch_size': 100,
-            'warmup_steps': updates // 10,
-            **kw,
-        },
+        **settings,
     )
     t = hf.Trainer(model, args, train_dataset=rows, eval_dataset=test)
     t.remove_callback(hf.PrinterCallback)
     return t
 
 
-first_texts, first_classes = (lambda: texts(FIRST)), (lambda: classes(FIRST))
-gpt, bert = (
-    (lambda labels: hf.GPT2Config(**GPT, num_labels=labels)),
-    (lambda labels: hf.BertConfig(**BERT, num_labels=labels)),
-)
-roberta = lambda labels: hf.RobertaConfig(
-    **{**BERT, 'max_position_embeddings': 80}, pad_token_id=0, num_labels=labels
-)
-# name: (class of model and its configuration; what it learns first, if anything; class, data and settings of the fine-tuning)
+def first_texts():
+    return texts(FIRST)
+
+
+def first_classes():
+    return classes(FIRST)
+
+
+def gpt(labels):
+    return hf.GPT2Config(**GPT, num_labels=labels)
+
+
+def bert(labels):
+    return hf.BertConfig(**BERT, num_labels=labels)
+
+
+def roberta(labels):
+    return hf.RobertaConfig(**{**BERT, 'max_position_embeddings': 80}, pad_token_id=0, num_labels=labels)
+
+
+# name: (class of the first model, its configuration, the data of its training or None;
+#        class of the fine-tuned model, data and settings of the fine-tuning)
 TASKS = dict(
     gpt2_language=(hf.GPT2LMHeadModel, gpt, first_texts, hf.GPT2LMHeadModel, lambda: texts(['turtle']), {}),
     gpt2_classes=(
@@ -145,24 +164,20 @@ TASKS = dict(
 
 
 def pretrained(cls, config, data, target):
-    "The model to fine-tune, with the weights of the first training that it has a place for."
+    "Return the model to fine-tune, with those weights of the first training that fit into it."
     weights = first_weights(cls, config, data) if data else {}
     hf.set_seed(1)
     model = target(config(4))
-    model.load_state_dict(
-        {
-            k: v
-            for k, v in weights.items()
-            if k in model.state_dict()
-            and not k.startswith(('classifier.out', 'classifier.weight', 'classifier.bias'))
-        },
-        strict=False,
-    )
+    # The head is trained anew, since its number of classes changes.
+    head = ('classifier.out', 'classifier.weight', 'classifier.bias')
+    fitting = {k: v for k, v in weights.items() if k in model.state_dict() and not k.startswith(head)}
+    model.load_state_dict(fitting, strict=False)
     return model
 
 
 @functools.cache
 def first_weights(cls, config, data):
+    "Return the weights after the first training."
     hf.set_seed(0)
     t = trainer(cls(config(len(FIRST))), data()[0], updates=300, learning_rate=5e-3)
     t.train()
@@ -170,9 +185,13 @@ def first_weights(cls, config, data):
 
 
 def run(name):
-    *first, target, data, kw = TASKS[name]
-    model, (rows, test) = pretrained(*first, target), data()
-    fresh = lambda **more: trainer(copy.deepcopy(model), rows, test, **more, **kw)
+    "Sweep and fine-tune for the task `name`; return its loss at the start, its curves, and its final losses."
+    model = pretrained(*TASKS[name][:4])
+    data, kw = TASKS[name][4:]
+    rows, test = data()
+
+    def fresh(**more):
+        return trainer(copy.deepcopy(model), rows, test, **more, **kw)
 
     def final(lr, schedule, seed):
         t = fresh(seed=seed, learning_rate=lr, lr_scheduler_type=schedule)
@@ -191,15 +210,18 @@ def run(name):
 
 
 def regret(result, schedule, lr):
-    "How much of what the best rate gains is lost at `lr`, from 0 to 1; between the rates of the grid the losses are interpolated."
-    final, best = np.mean(result['grid'][schedule], 1), np.mean(result['grid'][schedule], 1).min()
-    return float(
-        np.clip((np.interp(np.log10(lr), np.log10(RATES), final) - best) / (result['start'] - best), 0, 1)
-    )
+    """Return the part of the best rate's gain that is lost at `lr`, from 0 to 1.
+
+    Between the rates of the grid the losses are interpolated.
+    """
+    final = np.mean(result['grid'][schedule], 1)
+    best = final.min()
+    loss = np.interp(np.log10(lr), np.log10(RATES), final)
+    return float(np.clip((loss - best) / (result['start'] - best), 0, 1))
 
 
 def regrets(results, schedule):
-    "For each task, those of the suggestions of its sweeps."
+    "Return the regrets of the suggestions of each task's sweeps: {task: [regret]}."
     return {
         name: [regret(r, schedule, TrainerLRFound(LRCurve(*c), schedule).suggestion()) for c in r['curves']]
         for name, r in results.items()

@@ -1,11 +1,12 @@
-"""The learning rates that other finders suggest for the trainings of `tasks.py`, kept in `peers.json`.
+"""Collect in `peers.json` the learning rates that other finders suggest for the trainings of `tasks.py`.
 
     python benchmarks/peers.py [task ...]
 
-Each finder is called as its documentation says, at its own defaults, with the task's model, optimizer, loss and batches, once for
-each of three seeds; it starts from fresh weights every time. Three constants that people use instead are listed beside them. A
-finder that raises or finds nothing has no suggestion (null in the file; the reason is printed). Tools that are not installed are
-left out. The file keeps what it has on tasks that are not named, unless it was made with other versions. To install all tools:
+Each finder is called as its documentation says, at its own defaults, with the task's model, optimizer, loss
+and batches, once for each of three seeds; it starts from fresh weights every time. Three constants that
+people use instead are listed beside them. A finder that raises or finds nothing has no suggestion (null in
+the file; the reason is printed). Tools that are not installed are left out. The file keeps its results on
+tasks that are not named, unless they were obtained with other versions. To install all tools:
 
     pip install torch-lr-finder pytorch-ignite fastai lightning mnist1d scikit-learn
 """
@@ -25,16 +26,15 @@ from tasks import TASKS
 
 SEEDS = 10, 11, 12
 FILE = Path(__file__).with_suffix('.json')
-# Torch-lr-finder and ignite start at the optimizer's rate; this is what the former's documentation gives it.
+# torch-lr-finder and ignite start at the rate of the optimizer; the former's documentation sets it to this.
 LOWEST = 1e-7
-STEPS = (
-    # Everybody's default but ignite's, which is as long as the run: an epoch, here as short as 8 batches.
-    100
-)
+# All finders but ignite take 100 steps by default. Ignite's default is the whole run, here one epoch, which
+# may have as few as 8 batches.
+STEPS = 100
 
 
 def torch_lr_finder(setup):
-    "What `LRFinder.plot` marks, the steepest gradient."
+    "Return what `LRFinder.plot` marks: the steepest gradient."
     from matplotlib.figure import Figure
     from torch_lr_finder import LRFinder
 
@@ -44,14 +44,14 @@ def torch_lr_finder(setup):
 
 
 def fastai(setup):
-    "One range test, and all four ways of reading it; a way that raises gives its exception."
-    # Brings `lr_find`, too.
+    "Return the four suggestions for one range test, with an exception for each that raises one."
+    # The import of this module also adds `lr_find` to `Learner`.
     from fastai.callback.schedule import minimum, slide, steep, valley
     from fastai.learner import DataLoaders, Learner
     from fastai.optimizer import OptimWrapper
 
     def on_its_own(suggest):
-        "The others still answer where one raises."
+        "Let `suggest` return its exception, so that the others still answer."
 
         @wraps(suggest)
         def answer(*args):
@@ -72,7 +72,7 @@ def fastai(setup):
 
 
 def lightning(setup):
-    "What `Tuner.lr_find` would set the module's `lr` to."
+    "Return what `Tuner.lr_find` would set the `lr` of the module to."
     from lightning.pytorch import LightningModule, Trainer
     from lightning.pytorch.tuner import Tuner
 
@@ -99,7 +99,7 @@ def lightning(setup):
 
 
 def ignite(setup):
-    "`lr_suggestion` of a `FastaiLRFinder`."
+    "Return `lr_suggestion` of a `FastaiLRFinder`."
     from ignite.engine import create_supervised_trainer
     from ignite.handlers import FastaiLRFinder
 
@@ -111,7 +111,7 @@ def ignite(setup):
 
 
 def constants(setup):
-    "What one can use without looking at the training."
+    "Return the rates that one can use without a range test."
     return {
         '1e-3': 1e-3,
         '0.03': 0.03,
@@ -119,7 +119,7 @@ def constants(setup):
     }
 
 
-# {tool: (its package, the module that has to import, its suggestions)}
+# tool: (its package, the module that must be importable, the names of its suggestions)
 TOOLS = {
     torch_lr_finder: ('torch-lr-finder', 'torch_lr_finder', ['torch-lr-finder steepest']),
     fastai: (
@@ -135,7 +135,7 @@ TOOLS = {
 
 @contextmanager
 def quiet():
-    "No progress bars, warnings and logs."
+    "Silence progress bars, warnings and logs."
     logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
@@ -146,6 +146,7 @@ def quiet():
 
 
 def importable(tool):
+    "Return whether `tool` is installed; if not, print how to install it."
     package, module, _ = TOOLS[tool]
     try:
         with quiet():
@@ -157,7 +158,7 @@ def importable(tool):
 
 
 def ask(tool, task, seed):
-    "{suggestion: a rate, None, or the exception}"
+    "Return {suggestion: a rate, None, or an exception}."
     try:
         with quiet():
             return tool(TASKS[task].build(seed))
@@ -166,12 +167,12 @@ def ask(tool, task, seed):
 
 
 def rounded(answer):
-    "The rate to four digits; None if it isn't one."
+    "Return `answer` with four digits if it is a finite number, None otherwise."
     return float(f'{answer:.4g}') if isinstance(answer, (int, float)) and math.isfinite(answer) else None
 
 
 def write(result):
-    "The file is whole at any time, and has a line for each task."
+    "Write the file, with a line for each task, in such a way that it is complete at any time."
     unfinished = FILE.with_suffix('.unfinished')
     unfinished.write_text(re.sub(r'\n\s+(?=[^\[]*\])', ' ', json.dumps(result, indent=1)) + '\n')
     os.replace(unfinished, FILE)
@@ -181,11 +182,8 @@ def main(names):
     torch.set_num_threads(1)
     tools = [t for t in TOOLS if importable(t)]
     packages = ['torch', 'numpy', 'scikit-learn', 'mnist1d', *(TOOLS[t][0] for t in tools)]
-    versions = {
-        'python': platform.python_version(),
-        **{p: version(p) for p in packages},
-        # Python's library is text for tasks.
-    }
+    # The version of Python matters, too: some tasks learn the text of its standard library.
+    versions = {'python': platform.python_version(), **{p: version(p) for p in packages}}
     result = {'versions': versions, 'suggestions': {}}
     if FILE.exists():
         earlier = json.loads(FILE.read_text())
@@ -200,9 +198,8 @@ def main(names):
                 result['suggestions'].setdefault(name, {})[task] = [rounded(g) for g in given]
                 for seed, g in zip(SEEDS, given):
                     if rounded(g) is None:
-                        print(
-                            f'  {name}, seed {seed}: {f"{type(g).__name__}: {g}" if isinstance(g, Exception) else g}'
-                        )
+                        reason = f'{type(g).__name__}: {g}' if isinstance(g, Exception) else g
+                        print(f'  {name}, seed {seed}: {reason}')
         write(result)
         print(f'{task}: {time.time() - start:.0f} s', flush=True)
 

@@ -1,22 +1,25 @@
-"""What fastlr costs, beside loops written by hand and, where they are installed, beside other libraries.
+"""Measure what fastlr costs, compared with loops written by hand and with other libraries if installed.
 
     python benchmarks/speed.py [--quick] [--write] [a b ...]
 
-What is timed beside a loop runs in one process (with (g) two) and one thread, without garbage collection, in rounds in which each
-competitor has its turn, between two of the loop written by hand; printed are the medians of the ratios to that, and their quartiles:
-seconds say more of the machine than of the code. Letters choose parts (see `--help`); `--quick` takes fewer rounds and leaves out the
-largest cases; `--write` keeps the results in speed.json, which the notebook on speed draws. The others:
+What is compared with a loop runs in one process (in part g two) and one thread, without garbage collection.
+In each round every competitor runs once, between two runs of the loop written by hand. The script prints the
+medians and the quartiles of the ratios to that loop, since seconds tell more about the machine than about the
+code. Letters choose parts (see `--help`); `--quick` runs fewer rounds and leaves out the largest cases;
+`--write` saves the results in speed.json, which the notebook on speed draws. To install the other libraries:
 
     pip install -c constraints.txt -e '.[bench]'"""
 
-import argparse, gc, importlib.metadata, importlib.util, io, json, logging, os, re, subprocess, sys, tempfile, time, warnings
+import argparse, gc, importlib.metadata, importlib.util, io, json, logging, os, re
+import subprocess, sys, tempfile, time, warnings
 from collections import defaultdict
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
-# By default glibc gives memory back and asks for it again in every step, or not, as the heap happens to lie. It reads these
-# when a process starts, so the script starts once more with them, before it imports what takes seconds.
+# By default glibc returns memory to the system and requests it again in every step, or doesn't, as chance has
+# it. These settings prevent that. glibc reads them when a process starts, so the script restarts itself with
+# them, before it imports modules that take seconds.
 STEADY = dict(MALLOC_TRIM_THRESHOLD_=str(2**40), MALLOC_MMAP_MAX_='0')
 if __name__ == '__main__' and sys.platform == 'linux' and 'MALLOC_TRIM_THRESHOLD_' not in os.environ:
     os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **STEADY})
@@ -40,13 +43,17 @@ SIZES = {
 
 
 def net(widths):
+    "Return a dense net with ReLU, always with the same weights."
     torch.manual_seed(0)
     layers = [x for a, b in zip(widths, widths[1:]) for x in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers[:-1])
 
 
 def batches(widths, n, bs=32):
-    "A `DataLoader`, since some ask for one, over `n` batches that lie in memory: what is measured is the loop, not the loading."
+    """Return `n` batches in memory, so that the loop is measured and not the loading.
+
+    They come from a `DataLoader`, since some libraries require one.
+    """
     gen = torch.Generator().manual_seed(1)
     return DataLoader(
         TensorDataset(
@@ -61,7 +68,10 @@ def adamw(model):
 
 
 def by_hand(model, opt, data, rates=None):
-    "The loop that everything is measured against; with `rates`, a range test that neither looks nor cleans up."
+    """Run the loop that everything is compared with.
+
+    With `rates` it is a range test that neither looks at the losses nor restores anything.
+    """
     model.train()
     for i, (xb, yb) in enumerate(data):
         if rates is not None:
@@ -77,6 +87,7 @@ def by_hand(model, opt, data, rates=None):
 
 @contextmanager
 def quiet():
+    "Silence logs, warnings and everything that is printed."
     logging.disable(logging.WARNING)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         warnings.simplefilter('ignore')
@@ -87,6 +98,7 @@ def quiet():
 
 
 def timed(f):
+    "Return the seconds that `f()` takes without garbage collection."
     gc.collect()
     gc.disable()
     try:
@@ -98,9 +110,13 @@ def timed(f):
 
 
 def interleaved(competitors, rounds, per=1, warm=1):
-    """`competitors`: name -> function that makes a function without arguments, whose time counts. The first has a turn before and after
-    each of the others, and is what they are compared with: a machine that is shared changes its speed from second to second.
-    name -> its seconds / `per`, median over the rounds, and the quartiles of its ratio to the mean of the two turns beside it."""
+    """Return {name: its median seconds / `per`, and the quartiles of its ratio to the first competitor}.
+
+    `competitors` are {name: a function that returns a function without arguments}; only the latter is timed.
+    All are compared with the first, which runs before and after each of the others, since the speed of a shared
+    machine changes from second to second: a ratio is that to the mean of these two runs. `warm` rounds at the
+    start are not counted.
+    """
     (base, first), *others = competitors.items()
 
     def turn(make):
@@ -125,6 +141,7 @@ def interleaved(competitors, rounds, per=1, warm=1):
 
 
 def has(*packages):
+    "Return whether all of `packages` can be imported."
     return all(importlib.util.find_spec(p) is not None for p in packages)
 
 
@@ -133,7 +150,7 @@ def has(*packages):
 
 @contextmanager
 def watched():
-    "As on a terminal or in a notebook: progress bars are drawn (into the void, here)."
+    "Draw progress bars as on a terminal or in a notebook, although nobody sees them here."
     import fastlr.loop as L
 
     old, L.is_watched = L.is_watched, lambda: True
@@ -157,6 +174,8 @@ def learner(widths, data, **kw):
 
 
 def loops(data, widths):
+    "Return the competitors of part (a), which train alike."
+
     def hand():
         model = net(widths)
         opt = adamw(model)
@@ -197,6 +216,7 @@ def loops(data, widths):
 
 
 def peer_loops(data, widths):
+    "Return the training loops of the other libraries that are installed."
     found = {}
     if has('ignite'):
 
@@ -266,6 +286,7 @@ def peer_loops(data, widths):
 
 
 def part_a(quick):
+    "Return the rows on the training loop."
     widths, n = SIZES['5 thousand'], 200
     rows = interleaved(loops(batches(widths, n), widths), 6 if quick else 30, n)
     return [
@@ -278,9 +299,11 @@ def part_a(quick):
 
 
 def finders(data, widths, steps):
+    "Return the competitors of part (b), of which each takes `steps` steps."
     from fastlr import LRSweep, RangeTest
 
-    rates = np.geomspace(1e-7, 1e-2, steps).tolist()  # no divergence: the same steps for all
+    # At these rates the loss doesn't diverge, so that all competitors take the same number of steps.
+    rates = np.geomspace(1e-7, 1e-2, steps).tolist()
     kw = dict(start_lr=1e-7, end_lr=1e-2, stop_div=False)
 
     def hand():
@@ -332,11 +355,12 @@ def finders(data, widths, steps):
 
 
 def part_b(quick):
+    "Return the rows on the range test."
+    # Taking and restoring a snapshot weighs more against fewer steps: the largest model has the hardest goal.
+    plan = {'5 thousand': (100, 30), '1 million': (100, 6), '50 million': (10, 3)}
     rows = []
     for size, widths in list(SIZES.items())[: 2 if quick else 3]:
-        steps, rounds = {'5 thousand': (100, 30), '1 million': (100, 6), '50 million': (10, 3)}[
-            size
-        ]  # fewer steps make it harder
+        steps, rounds = plan[size]
         found = interleaved(
             finders(batches(widths, steps), widths, steps),
             max(3, rounds // 4) if quick else rounds,
@@ -354,11 +378,11 @@ def part_b(quick):
     return rows
 
 
-# ---------------------------------------------------------------- (c) memory, (d) copies, (e) start, (f) analysis, (g) processes
+# ---------------------------------------------------------------- (c) memory
 
 
 def part_c(quick):
-    "Of the state (weights, gradients, two moments), as Linux counts the memory of a process."
+    "Return the rows on the memory of a snapshot, as Linux counts the memory of a process."
     if not Path('/proc/self/clear_refs').exists():
         return []
     sys.path.insert(0, str(HERE))
@@ -377,16 +401,18 @@ def part_c(quick):
     ]
 
 
-class Copies(TorchFunctionMode):
-    "Counts how often numbers are fetched from a tensor. (`aten::_local_scalar_dense` alone would miss `tolist`, which on the CPU reads the memory.)"
+# ---------------------------------------------------------------- (d) copies
 
-    count, fetching = (
-        0,
-        {
-            getattr(torch.Tensor, n)
-            for n in ('item', 'tolist', 'numpy', 'cpu', '__float__', '__int__', '__bool__')
-        },
-    )
+
+class Copies(TorchFunctionMode):
+    """Count how often numbers are fetched from a tensor.
+
+    (Calls of `aten::_local_scalar_dense` would not include `tolist`, which on the CPU reads the memory.)
+    """
+
+    count = 0
+    names = ('item', 'tolist', 'numpy', 'cpu', '__float__', '__int__', '__bool__')
+    fetching = {getattr(torch.Tensor, n) for n in names}
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         self.count += func in self.fetching
@@ -425,8 +451,14 @@ def part_d(quick):
     return rows
 
 
+# ---------------------------------------------------------------- (e) start
+
+
 def part_e(quick):
-    "In new processes, with bytecode, as pip leaves it; imports are timed inside of them."
+    """Return the rows on imports and on the command.
+
+    They are timed in new processes that find compiled modules, as after an installation by pip.
+    """
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONDONTWRITEBYTECODE'}
 
     def python(code):
@@ -439,20 +471,15 @@ def part_e(quick):
             python(f'{before}\nimport time; t = time.perf_counter()\n{code}\nprint(time.perf_counter() - t)')
         )
 
+    def command():
+        code = "import sys; sys.argv = ['fastlr', '--help']; from fastlr.cli import main; main()"
+        return timed(lambda: python(code))
+
+    first_name = imports('import fastlr; fastlr.Learner', 'import torch')
     runs = {
         "'import fastlr'": (imports('import fastlr'), 0.1),
-        "a name of fastlr, after 'import torch'": (
-            imports('import fastlr; fastlr.Learner', 'import torch'),
-            0.1,
-        ),
-        "'fastlr --help'": (
-            lambda: timed(
-                lambda: python(
-                    "import sys; sys.argv = ['fastlr', '--help']; from fastlr.cli import main; main()"
-                )
-            ),
-            0.3,
-        ),
+        "a name of fastlr, after 'import torch'": (first_name, 0.1),
+        "'fastlr --help'": (command, 0.3),
     }
     return [
         dict(
@@ -464,8 +491,11 @@ def part_e(quick):
     ]
 
 
+# ---------------------------------------------------------------- (f) analysis
+
+
 def fall(n):
-    "A curve as range tests give them: flat, a fall, a wall, and noise."
+    "Return a typical curve of a range test with `n` points: flat, a fall, a steep rise, and noise."
     from fastlr import LRCurve
 
     lrs = np.geomspace(1e-7, 10, n)
@@ -480,12 +510,14 @@ def fall(n):
 
 
 def part_f(quick):
+    "Return the rows on the suggestion."
     rows = []
     for n in (100, 1000, 10_000, 100_000)[: 3 if quick else 4]:
         times = []
         for _ in range(3 if n > 10_000 else 7):
+            # Each time is that of a new curve, since a curve remembers what it has computed.
             curve = fall(n)
-            times.append(timed(curve.suggest))  # a new one: nothing is remembered
+            times.append(timed(curve.suggest))
         rows.append(
             dict(
                 what=f'(f) milliseconds of suggest(), {n:,} points',
@@ -496,8 +528,15 @@ def part_f(quick):
     return rows
 
 
+# ---------------------------------------------------------------- (g) processes
+
+
 def in_process(rank, port, path, quick):
-    "One of two processes: a DDP loop by hand, with and without waiting for the other where a sweep does, and sweeps that talk more or less."
+    """Measure part (g) in one of two processes; the first writes the results to `path`.
+
+    The competitors are loops by hand with DDP, with and without waiting for the other process where a sweep
+    does, and sweeps that communicate more or less.
+    """
     import torch.distributed as dist
     from torch.nn.parallel import DistributedDataParallel as DDP
     from fastlr import LRSweep
@@ -529,7 +568,7 @@ def in_process(rank, port, path, quick):
 
         return make
 
-    def sweep(meets, **kw):
+    def sweep(synchronized, **kw):
         def make():
             model = DDP(net(widths))
             opt = adamw(model)
@@ -540,8 +579,8 @@ def in_process(rank, port, path, quick):
                 ) as sweep:
                     for xb, yb in sweep(data):
                         loss = criterion(model(xb), yb)
-                        if meets:
-                            sweep.meet()
+                        if synchronized:
+                            sweep.synchronize()
                         loss.backward()
                         opt.step()
                         opt.zero_grad()
@@ -556,7 +595,7 @@ def in_process(rank, port, path, quick):
             'by hand': hand(),
             'by hand, two barriers a step': hand(dist.barrier),
             'LRSweep, reduce=False': sweep(False, reduce=False),
-            'LRSweep without meet()': sweep(False),
+            'LRSweep without synchronize()': sweep(False),
             'LRSweep': sweep(True),
         },
         3 if quick else 6,
@@ -568,6 +607,7 @@ def in_process(rank, port, path, quick):
 
 
 def part_g(quick):
+    "Return the rows on a sweep in two processes."
     import socket
     import torch.multiprocessing as mp
 
@@ -579,7 +619,10 @@ def part_g(quick):
         mp.spawn(in_process, args=(port, str(path), quick), nprocs=2)
         found = json.loads(path.read_text())
     rows = [dict(what=f'(g) two processes, {name}', **t, goal=None) for name, t in found.items()]
-    over = lambda other: found['LRSweep']['ratio'] / found[other]['ratio']
+
+    def over(other):
+        return found['LRSweep']['ratio'] / found[other]['ratio']
+
     return [
         *rows,
         dict(
@@ -599,7 +642,7 @@ def part_g(quick):
 
 
 def grows(quick):
-    "What a range test adds to its steps, against what could make it dear."
+    "Return what a range test, callbacks and snapshots cost, against what could make them expensive."
     from fastlr import Callback, LRSweep, Snapshot
 
     found, reps = {}, 3 if quick else 7
@@ -697,49 +740,59 @@ PARTS = dict(a=part_a, b=part_b, c=part_c, d=part_d, e=part_e, f=part_f, g=part_
 
 
 def show(row):
+    "Print `row` as a line of the table."
     per = f"{1e6 * row['seconds']:8.0f} µs" if 'seconds' in row else ' ' * 11
     spread = f"  {row['low']:.2f} to {row['high']:.2f}" if 'low' in row else ' ' * 14
-    goal = (
-        ''
-        if row['goal'] is None
-        else f"  goal {row['goal']:<5g} {'met' if row['ratio'] <= row['goal'] else 'not met'}"
-    )
+    goal = ''
+    if row['goal'] is not None:
+        goal = f"  goal {row['goal']:<5g} {'met' if row['ratio'] <= row['goal'] else 'not met'}"
     print(f"{row['what']:69}{per}{row['ratio']:9.3f}{spread}{goal}".rstrip(), flush=True)
 
 
-def main(args=None):
+def parse(args=None):
+    "Return the parser of the command, and the options."
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    p.add_argument(
-        'parts',
-        nargs='*',
-        help='a: the loop, b: the range test, c: memory of a snapshot, d: copies to the host, e: start, f: the suggestion, g: two processes, grows: what grows with what (default: all, a quarter of an hour)',
+    what = (
+        'a: the loop, b: the range test, c: memory of a snapshot, d: copies to the host, e: start, '
+        'f: the suggestion, g: two processes, grows: what grows with what '
+        '(default: all, a quarter of an hour)'
     )
-    p.add_argument(
-        '--quick',
-        action='store_true',
-        help='fewer rounds, without the largest model, the longest curve and the longest sweep',
-    )
-    p.add_argument('--write', action='store_true', help='keep the results in speed.json')
+    quick = 'fewer rounds, without the largest model, the longest curve and the longest sweep'
+    p.add_argument('parts', nargs='*', help=what)
+    p.add_argument('--quick', action='store_true', help=quick)
+    p.add_argument('--write', action='store_true', help='save the results in speed.json')
     args = p.parse_args(args)
     if unknown := set(args.parts) - {*PARTS, 'grows'}:
         p.error(f"parts must be of {' '.join(PARTS)} grows, got {' '.join(sorted(unknown))}")
     if args.write and args.quick:
-        p.error('--write keeps whole measurements: leave out --quick')
+        p.error('--write saves complete measurements: leave out --quick')
+    return p, args
+
+
+def installed_versions():
+    "Return the versions of torch and of the libraries that fastlr is compared with: {package: version}."
+    modules = {
+        'torch': 'torch',
+        'pytorch-ignite': 'ignite',
+        'lightning': 'lightning',
+        'fastai': 'fastai',
+        'torch-lr-finder': 'torch_lr_finder',
+    }
+    return {n: importlib.metadata.version(n) for n, module in modules.items() if has(module)}
+
+
+def main(args=None):
+    parser, args = parse(args)
     torch.set_num_threads(1)
     path = HERE / 'speed.json'
-    kept = json.loads(path.read_text()) if path.exists() and args.parts else {}
-    versions = {
-        n: importlib.metadata.version(n)
-        for n in ('torch', 'pytorch-ignite', 'lightning', 'fastai', 'torch-lr-finder')
-        if has(dict([('pytorch-ignite', 'ignite'), ('torch-lr-finder', 'torch_lr_finder')]).get(n, n))
-    }
-    if args.write and kept.get('versions', versions) != versions:
-        p.error(f"{path.name} was measured with {kept['versions']}: measure all parts anew")
-    print(
-        f"python {sys.version.split()[0]}, {', '.join(f'{k} {v}' for k, v in versions.items())}, {os.cpu_count()} cores, one thread"
-    )
+    stored = json.loads(path.read_text()) if path.exists() and args.parts else {}
+    versions = installed_versions()
+    if args.write and stored.get('versions', versions) != versions:
+        parser.error(f"{path.name} was measured with {stored['versions']}: measure all parts anew")
+    shown = ', '.join(f'{k} {v}' for k, v in versions.items())
+    print(f'python {sys.version.split()[0]}, {shown}, {os.cpu_count()} cores, one thread')
     print(f"{'':69}{'per step':>11}{'ratio':>9}{'quartiles':>14}")
-    rows = [r for r in kept.get('rows', []) if r['what'][1] not in args.parts] if args.parts else []
+    rows = [r for r in stored.get('rows', []) if r['what'][1] not in args.parts] if args.parts else []
     for part in PARTS:
         if args.parts and part not in args.parts:
             continue
@@ -747,15 +800,11 @@ def main(args=None):
             show(row)
             rows.append(row)
     if not args.parts or 'grows' in args.parts:
-        kept['grows'] = grows(args.quick)
-        print(json.dumps(kept['grows'], indent=1))
+        stored['grows'] = grows(args.quick)
+        print(json.dumps(stored['grows'], indent=1))
     if args.write:
-        path.write_text(
-            json.dumps(
-                {**kept, 'versions': versions, 'rows': sorted(rows, key=lambda r: r['what'][:3])}, indent=1
-            )
-            + '\n'
-        )
+        rows.sort(key=lambda r: r['what'][:3])
+        path.write_text(json.dumps({**stored, 'versions': versions, 'rows': rows}, indent=1) + '\n')
 
 
 if __name__ == '__main__':

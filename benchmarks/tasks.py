@@ -4,11 +4,12 @@
     opt = setup.opt(1e-3)
     for xb, yb in setup.train: ...
 
-They are small, so that each can be trained hundreds of times, and as different as small trainings can be: dense, convolutional,
-recurrent and attention nets; with and without normalization; losses around 0.1, in the hundred thousands, and below zero;
-SGD with momentum 0, 0.5 and 0.9, Adam and its family, RMSprop; batches of 8 to 128. The constants of fastlr's default rule were
-chosen with the results on `FITTED` in view; those on `HELD_OUT` came in when they had been fixed; the last five of
-these were also written only then.
+They are small, so that each can be trained hundreds of times, and as different as small trainings can be:
+dense, convolutional, recurrent and attention nets; with and without normalization; losses around 0.1, in the
+hundred thousands, and below zero; SGD with momentum 0, 0.5 and 0.9, Adam and its family, RMSprop; batches of
+8 to 128. The constants of fastlr's default rule were chosen with the results on `FITTED` in view; the
+results on `HELD_OUT` were obtained after the constants had been fixed, and its last five tasks were written
+only then.
 """
 
 import sysconfig
@@ -26,19 +27,19 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sequential
 
 @dataclass
 class Setup:
-    "One training, ready to start."
+    "A training that is ready to start."
 
     model: nn.Module
     opt: Callable  # rate -> optimizer of the model
     loss: Callable  # (output, target) -> scalar tensor
     train: DataLoader
     valid: DataLoader
-    steps: int  # how many updates the training may take
+    steps: int  # the number of updates that the training may take
 
 
 @dataclass
 class Task:
-    "How to build a `Setup`."
+    "The parts of a training, from which `build` makes a `Setup`."
 
     data: Callable  # () -> (inputs, targets), all examples
     model: Callable  # () -> module
@@ -48,6 +49,7 @@ class Task:
     steps: int
 
     def build(self, seed):
+        "Return a `Setup`, with the same weights and batches for the same seed."
         torch.manual_seed(seed)
         np.random.seed(seed)
         model, (x, y) = self.model(), self.data()
@@ -64,7 +66,7 @@ class Task:
 
 
 def _batches(x, y, bs, seed=None):
-    "A loader that takes a batch out of the tensors in one go; shuffled if there is a `seed`."
+    "Return a loader that takes a batch out of the tensors at once; it shuffles if there is a `seed`."
     data, shuffled = TensorDataset(x, y), seed is not None
     order = (
         RandomSampler(data, generator=torch.Generator().manual_seed(seed))
@@ -74,7 +76,7 @@ def _batches(x, y, bs, seed=None):
     return DataLoader(data, batch_size=None, sampler=BatchSampler(order, bs, drop_last=shuffled))
 
 
-# ---- data ---------------------------------------------------------------------------------------------------------------
+# ---- data ----------------------------------------------------------------
 
 
 def _float(a):
@@ -99,7 +101,7 @@ def digits_themselves():
 
 @lru_cache(None)
 def shipped(name):
-    "A table that comes with scikit-learn, its columns standardised."
+    "Return a table that comes with scikit-learn, with standardized columns."
     import sklearn.datasets
 
     d = getattr(sklearn.datasets, f'load_{name}')()
@@ -109,7 +111,7 @@ def shipped(name):
 
 @lru_cache(None)
 def made(name, n, **kwargs):
-    "A problem that scikit-learn makes up."
+    "Return an artificial problem of scikit-learn."
     import sklearn.datasets
 
     x, y = getattr(sklearn.datasets, f'make_{name}')(n, random_state=0, **kwargs)
@@ -130,14 +132,14 @@ def mnist1d():
 
     state = np.random.get_state()
     d = make_dataset(get_dataset_args())
-    # It seeds the global generator.
+    # `make_dataset` has seeded the global generator.
     np.random.set_state(state)
     return _float(d['x']), torch.tensor(d['y'])
 
 
 @lru_cache(None)
 def python_text(length=32, n=24000):
-    "Windows of Python's own library, byte by byte, and what comes next."
+    "Return windows of the source of Python's standard library, byte by byte, and for each byte the next one."
     files = sorted(Path(sysconfig.get_paths()['stdlib']).glob('*.py'))[:60]
     text = np.frombuffer(b''.join(f.read_bytes() for f in files), dtype=np.uint8).astype(np.int64)
     text[text > 127] = 0
@@ -160,7 +162,7 @@ def wave(n=2000):
 
 @lru_cache(None)
 def marked_sums(n=4000, length=16):
-    "Sequences of (number, mark): the target is the sum of the two numbers that are marked."
+    "Return sequences of (number, mark); the target is the sum of the two marked numbers."
     r = np.random.RandomState(0)
     x, marks = r.uniform(0, 1, (n, length)), np.zeros((n, length))
     for row in marks:
@@ -178,16 +180,16 @@ def ratings(n=8000, users=200, items=100, rank=4):
 
 @lru_cache(None)
 def raw_columns(n=3000):
-    "Two classes, and columns on scales from 0.3 to 3."
+    "Return a problem with two classes and columns on scales from 0.3 to 3."
     x, y = made('classification', n, n_features=20, n_informative=8, flip_y=0.02)
     return x * torch.logspace(-0.5, 0.5, 20), y
 
 
-# ---- nets ---------------------------------------------------------------------------------------------------------------
+# ---- nets ----------------------------------------------------------------
 
 
 def dense(*sizes, act=nn.ReLU, norm=None):
-    "Linear layers, with `norm` and `act` between them and nothing after the last."
+    "Return linear layers, with `norm` and `act` between them and nothing after the last."
     layers = []
     for a, b in zip(sizes, sizes[1:]):
         layers += [nn.Linear(a, b), *([norm(b)] if norm else []), act()]
@@ -195,7 +197,7 @@ def dense(*sizes, act=nn.ReLU, norm=None):
 
 
 class Image(nn.Module):
-    "Three convolutions over an 8x8 image, the first stride 1."
+    "Three convolutions over an 8x8 image, the first with stride 1, and a linear layer."
 
     def __init__(self, norm=True):
         super().__init__()
@@ -213,7 +215,7 @@ class Image(nn.Module):
 
 
 class Signal(nn.Module):
-    "Three strided convolutions over 40 samples."
+    "Three strided convolutions over 40 samples, and a linear layer."
 
     def __init__(self, width=25, norm=False):
         super().__init__()
@@ -233,18 +235,16 @@ class Signal(nn.Module):
 class CharGRU(nn.Module):
     def __init__(self, symbols=128, width=96):
         super().__init__()
-        self.embed, self.rnn, self.head = (
-            nn.Embedding(symbols, 32),
-            nn.GRU(32, width, batch_first=True),
-            nn.Linear(width, symbols),
-        )
+        self.embed = nn.Embedding(symbols, 32)
+        self.rnn = nn.GRU(32, width, batch_first=True)
+        self.head = nn.Linear(width, symbols)
 
     def forward(self, x):
         return self.head(self.rnn(self.embed(x))[0])
 
 
 class SignalGRU(nn.Module):
-    "Forty samples, four at a time; the answer is read off the last state."
+    "A GRU over forty samples, four at a time; the answer is computed from its last state."
 
     def __init__(self, width=48):
         super().__init__()
@@ -255,7 +255,7 @@ class SignalGRU(nn.Module):
 
 
 class CharDense(nn.Module):
-    "Eight characters side by side (Bengio et al., 2003)."
+    "A dense net that sees eight characters side by side (Bengio et al., 2003)."
 
     def __init__(self, symbols=128, dim=16):
         super().__init__()
@@ -302,7 +302,7 @@ class CharAttention(nn.Module):
 
 
 class Adder(nn.Module):
-    "A plain tanh RNN; the answer is read off its last state."
+    "A plain RNN with tanh; the answer is computed from its last state."
 
     def __init__(self, width=48):
         super().__init__()
@@ -313,7 +313,7 @@ class Adder(nn.Module):
 
 
 class Factors(nn.Module):
-    "A rating from the product of two embeddings, and a bias for each."
+    "The product of two embeddings plus a bias for each, which predicts a rating."
 
     def __init__(self, users=200, items=100, rank=8):
         super().__init__()
@@ -327,7 +327,7 @@ class Factors(nn.Module):
 
 
 class Flow(nn.Module):
-    "Four affine couplings of two numbers (Dinh et al., 2017); gives the log density."
+    "Four affine couplings of two numbers, which give the log density (Dinh et al., 2017)."
 
     def __init__(self):
         super().__init__()
@@ -342,7 +342,7 @@ class Flow(nn.Module):
         return log_det - 0.5 * (x**2).sum(1) - np.log(2 * np.pi)
 
 
-# ---- losses and optimizers ------------------------------------------------------------------------------------------------
+# ---- losses and optimizers -----------------------------------------------
 
 cross_entropy = nn.CrossEntropyLoss()
 
@@ -352,12 +352,8 @@ def each_character(out, y):
 
 
 def nll(out, y):
-    return F.gaussian_nll_loss(
-        out[:, :1],
-        y,
-        out[:, 1:].clamp(-12, 12).exp(),
-        # Below zero where targets are small.
-    )
+    "Return the negative log likelihood of a normal distribution, which is below zero if targets are small."
+    return F.gaussian_nll_loss(out[:, :1], y, out[:, 1:].clamp(-12, 12).exp())
 
 
 def likelihood(out, y):
@@ -374,7 +370,8 @@ def minus_correlation(out, y):
 
 
 def minus_reward(out, y):
-    return -out.softmax(1).gather(1, y[:, None]).mean()  # a policy that is paid for the right answer
+    "Return the negative reward of a policy that is rewarded for the right answer."
+    return -out.softmax(1).gather(1, y[:, None]).mean()
 
 
 def sgd(momentum=0.0, **kw):
@@ -409,9 +406,9 @@ FITTED = dict(
         partial(shipped, 'breast_cancer'), lambda: dense(30, 64, 2), optim.Adam, cross_entropy, 16, 200
     ),
     digits_logreg_sgd=Task(digits, lambda: nn.Linear(64, 10), sgd(), cross_entropy, 64, 300),
-    # attention
+    # Attention.
     digits_attention_sgdm=Task(digits, partial(Attention, 8, 8), sgd(0.9), cross_entropy, 64, 250),
-    # batch norm
+    # Batch norm.
     digits_cnn_bn_sgd=Task(digits, Image, sgd(), cross_entropy, 64, 200),
     wine_bn_rmsprop=Task(
         partial(shipped, 'wine'),
@@ -424,7 +421,7 @@ FITTED = dict(
     digits_bn_sgd5=Task(
         digits, lambda: dense(64, 64, 64, 10, norm=nn.BatchNorm1d), sgd(0.5), cross_entropy, 32, 250
     ),
-    # tanh
+    # Tanh.
     moons_tanh_sgd5=Task(_moons, lambda: dense(2, 32, 32, 2, act=nn.Tanh), sgd(0.5), cross_entropy, 32, 300),
     digits_tanh_adam=Task(
         digits, lambda: dense(64, 64, 64, 10, act=nn.Tanh), optim.Adam, cross_entropy, 64, 200
@@ -432,7 +429,7 @@ FITTED = dict(
     wave_tanh_sgdm=Task(wave, lambda: dense(1, 64, 64, 1, act=nn.Tanh), sgd(0.9), F.mse_loss, 64, 400),
     adder_rnn_adam=Task(marked_sums, Adder, optim.Adam, F.mse_loss, 64, 300),
     char_dense_sgd=Task(next_character, CharDense, sgd(), cross_entropy, 64, 400),
-    # targets in the hundreds, unscaled
+    # Unscaled targets in the hundreds.
     diabetes_raw_adam=Task(
         partial(shipped, 'diabetes'), lambda: dense(10, 64, 1), optim.Adam, F.mse_loss, 32, 300
     ),
@@ -446,7 +443,7 @@ FITTED = dict(
     friedman2_raw_tanh_rmsprop=Task(
         _friedman2, lambda: dense(4, 64, 1, act=nn.Tanh), optim.RMSprop, F.mse_loss, 64, 300
     ),
-    # losses below zero
+    # Losses below zero.
     friedman_nll_adam=Task(
         lambda: small_targets(*_friedman()), lambda: dense(10, 64, 2), optim.Adam, nll, 64, 300
     ),
@@ -455,7 +452,7 @@ FITTED = dict(
     digits_policy_adamw=Task(
         digits, lambda: dense(64, 64, 10), partial(optim.AdamW, weight_decay=0.01), minus_reward, 32, 250
     ),
-    # and others
+    # Others.
     ratings_factors_adam=Task(ratings, Factors, optim.Adam, F.mse_loss, 128, 300),
     columns_logreg_sgdm=Task(raw_columns, lambda: nn.Linear(20, 2), sgd(0.9), cross_entropy, 32, 250),
     digits_mlp_small_batch_adam=Task(digits, lambda: dense(64, 64, 10), optim.Adam, cross_entropy, 8, 400),

@@ -1,10 +1,10 @@
-"The site's settings. `tools/docs.py` gathers the pages, and calls Sphinx with this file."
+"The settings of the site. `tools/docs.py` gathers the pages, and calls Sphinx with this file."
 
 import configparser, sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# The library that the reference describes; `docments`.
+# Here Sphinx finds the library, which the reference describes, and its extension `docments`.
 sys.path[:0] = [str(ROOT), str(ROOT / 'docs')]
 ini = configparser.ConfigParser()
 ini.read(ROOT / 'settings.ini')
@@ -31,20 +31,20 @@ html_copy_source = False
 html_domain_indices = False
 templates_path = []
 
-# The notebooks come executed.
+# The notebooks are executed already.
 nb_execution_mode = 'off'
 nb_merge_streams = True
 myst_enable_extensions = ['colon_fence', 'dollarmath']
 myst_heading_anchors = 4
-# As Jupyter and code hosts write anchors.
+# Anchors are written as Jupyter and code hosts write them, so that links work everywhere.
 myst_heading_slug_func = 'docments.slug'
-# IPython's magics are not Python.
+# IPython's magics are not Python, so they can't be highlighted as Python.
 suppress_warnings = ['misc.highlighting_failure']
 
-# A value in quotes can be copied.
+# With plain quotes, a value in quotes can be copied into code.
 smartquotes = False
 autodoc_member_order = 'bysource'
 autodoc_preserve_defaults = True
-# They stand in the table.
+# The types are in the table of parameters.
 autodoc_typehints = 'none'
 copybutton_exclude = '.linenos, .gp, .go'

@@ -1,5 +1,7 @@
-"""What the site adds to Sphinx: the parameters of a function as a table, read from its docments; doclinks, a name in backticks
-that leads to its place in the reference; and formulas without a script."""
+"""Add to Sphinx what the site needs.
+
+The parameters of a function become a table, read from its docments; a name in backticks becomes a link to its
+place in the reference (a doclink); and formulas need no script."""
 
 import importlib, inspect, re
 
@@ -12,10 +14,10 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 import fastlr
 
 for module in fastlr._modules:
-    # Later ones give methods to the classes of earlier ones.
+    # All modules are imported first, since later ones add methods to the classes of earlier ones.
     importlib.import_module(f'fastlr.{module}')
 
-# the names that examples give to things: `learn.lr_find` in prose is `Learner.lr_find`
+# The classes of the instances that examples name so: `learn.lr_find` in prose is `Learner.lr_find`.
 USUAL = dict(learn='Learner', recorder='Recorder', curve='LRCurve', sweep='LRSweep')
 
 
@@ -23,12 +25,15 @@ USUAL = dict(learn='Learner', recorder='Recorder', curve='LRCurve', sweep='LRSwe
 
 
 def slug(title):
-    "The anchor of a heading, as Jupyter writes it: dashes for blanks, all else as it is."
+    "Return the anchor of a heading, as Jupyter writes it: with dashes for blanks, and otherwise unchanged."
     return title.strip().replace(' ', '-')
 
 
 def literal(text):
-    "Markdown, of which docstrings use `code` only, as reStructuredText; on one line, as a cell of a table must be."
+    """Return Markdown as reStructuredText, on one line, as the cell of a table must be.
+
+    Of Markdown's markup, docstrings use `code` only.
+    """
     parts = re.split(r'`([^`]+)`', re.sub(r'\s+', ' ', str(text)))
     return ''.join(
         rf'\ ``{p}``\ ' if i % 2 else re.sub(r'([\\*|_])', r'\\\1', p) for i, p in enumerate(parts)
@@ -36,40 +41,33 @@ def literal(text):
 
 
 def typename(t):
-    "As it was written; nothing if it was not, or if Sphinx has put the text of a default in its place."
-    if (
-        t is None
-        or t is inspect.Parameter.empty
-        or 'DefaultValue' in (getattr(t, '__name__', ''), type(t).__name__)
-    ):
+    "Return the text of an annotation, '' if there is none or if Sphinx has put a default in its place."
+    if t is None or t is inspect.Parameter.empty:
+        return ''
+    if 'DefaultValue' in (getattr(t, '__name__', ''), type(t).__name__):
         return ''
     return t.__name__ if isinstance(t, type) else str(t)
 
 
 def rows(obj, what):
-    "`(parameter, type, default, meaning)` of each parameter that has a docment, and of what is returned."
-    own = (
-        next(iter(inspect.signature(obj).parameters), None)
-        if what == 'method' and inspect.isfunction(obj)
-        else None
-        # `self`, or what `@patch` calls it.
-    )
+    "Yield `(parameter, type, default, meaning)` of each parameter with a docment, and of the returned value."
+    own = None
+    if what == 'method' and inspect.isfunction(obj):
+        # The first parameter is `self`, or has the name that a function with `@patch` gives it.
+        own = next(iter(inspect.signature(obj).parameters), None)
     for name, d in docments(obj, full=True, returns=True).items():
         if not d.docment or name == own:
             continue
         has_default = name != 'return' and d.default is not inspect.Parameter.empty
         default = f'``{getattr(d.default, "__name__", None) or repr(d.default)}``' if has_default else ''
-        yield (
-            ('*returns*' if name == 'return' else f'``{name}``'),
-            literal(typename(d.anno)),
-            default,
-            literal(d.docment),
-        )
+        shown = '*returns*' if name == 'return' else f'``{name}``'
+        yield shown, literal(typename(d.anno)), default, literal(d.docment)
 
 
 def add_table(app, what, name, obj, options, lines):
-    "Append the table to a docstring; the page of a module has its own first words."
+    "Append the table of parameters to the docstring `lines`."
     if what == 'module':
+        # The page of a module begins with words of its own.
         lines.clear()
     lines[:] = [literal(x) if x.strip() else '' for x in lines]
     if what not in ('function', 'method', 'class'):
@@ -77,7 +75,7 @@ def add_table(app, what, name, obj, options, lines):
     try:
         found = list(rows(obj, what))
     except (TypeError, ValueError, OSError):
-        # An alias, or made in C.
+        # An alias of a type and a function that is written in C have no docments.
         return
     kept = [i for i in range(4) if any(r[i] for r in found)]
     if not kept:
@@ -92,8 +90,11 @@ def add_table(app, what, name, obj, options, lines):
 
 
 def short_names(objects):
-    """Short name -> full name. `Class.method` and names with a capital lead to the only one of that name; a plain word does if
-    `fastlr` itself offers it and no class has a method of that name, since `fit` in prose is mostly a method."""
+    """Return {short name: full name}.
+
+    `Class.method` and names with a capital are included if there is only one such name. A plain word must
+    also be offered by `fastlr` itself, since `fit` in prose is mostly a method.
+    """
     found, plain = {}, set(fastlr.__all__)
     for full, entry in objects.items():
         if entry.objtype == 'module':
@@ -109,7 +110,7 @@ def short_names(objects):
 
 
 def meant(text):
-    "The name in `text`, which may be a call, and may use the name that examples give to an instance."
+    "Return the name in `text`, which may be a call, and may use the name that examples give to an instance."
     m = re.fullmatch(r'(?:fastlr\.)?(?:learn\.(?=recorder\.))?([A-Za-z_][\w.]*)(?:\([^()]*\))?', text.strip())
     if not m:
         return None
@@ -118,13 +119,13 @@ def meant(text):
 
 
 class Doclinks(SphinxPostTransform):
-    "`Name`, `Class.method`, `learn.method` and `name(...)` in backticks lead to the reference, where there is such a thing."
+    "Link `Name`, `Class.method`, `learn.method` and `name(...)` in backticks to entries of the reference."
 
     default_priority = 5
 
     def run(self):
         if self.env.docname == 'tutorials/coming_from':
-            # Half of the names on it are other libraries'.
+            # Half of the names on this page belong to other libraries.
             return
         objects = self.env.domaindata['py']['objects']
         short = short_names(objects)
@@ -133,22 +134,19 @@ class Doclinks(SphinxPostTransform):
             if not full or not self.is_prose(node):
                 continue
             entry = objects[full]
-            page = (
-                ''
-                if entry.docname == self.env.docname
-                else self.app.builder.get_relative_uri(self.env.docname, entry.docname)
-            )
-            ref = nodes.reference(
-                '', '', internal=True, refuri=f'{page}#{entry.node_id}', reftitle=full, classes=['doclink']
-            )
+            page = ''
+            if entry.docname != self.env.docname:
+                page = self.app.builder.get_relative_uri(self.env.docname, entry.docname)
+            uri = f'{page}#{entry.node_id}'
+            ref = nodes.reference('', '', internal=True, refuri=uri, reftitle=full, classes=['doclink'])
             node.replace_self(ref)
             ref += node
 
     def is_prose(self, node):
+        "Return whether `node` is outside of headings, links and signatures."
+        others = (nodes.title, nodes.reference, addnodes.pending_xref, addnodes.desc_signature)
         while node := node.parent:
-            if isinstance(
-                node, (nodes.title, nodes.reference, addnodes.pending_xref, addnodes.desc_signature)
-            ):
+            if isinstance(node, others):
                 return False
         return True
 
@@ -157,7 +155,7 @@ class Doclinks(SphinxPostTransform):
 
 
 def math(self, node):
-    "A formula as MathML, which browsers draw themselves: no script, nothing to fetch."
+    "Write a formula as MathML, which browsers draw themselves: no script is needed, and nothing is fetched."
     self.body.append(tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block)))
     raise nodes.SkipNode
 

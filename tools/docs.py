@@ -2,10 +2,10 @@
 
     python tools/docs.py [FOLDER]
 
-The script gathers the pages in `_docs/source`: the notebooks without their hidden cells and directives, a page
-of reference for each module, the pages of `docs/`. From them Sphinx makes `_docs/html`; if FOLDER is given, it
-takes the place of `_docs`. No notebook is executed, and nothing is fetched. (nbdev's own command for this needs
-Quarto, which can't be installed everywhere.)"""
+The script gathers the pages in `_docs/source`: the notebooks without their hidden cells and directives, a
+page of reference for each module, the pages of `docs/`. From them Sphinx makes `_docs/html`; if FOLDER is
+given, it takes the place of `_docs`. No notebook is executed, and nothing is fetched. (nbdev's own command
+for this needs Quarto, which can't be installed everywhere.)"""
 
 import importlib, re, shutil, subprocess, sys
 from pathlib import Path
@@ -85,8 +85,8 @@ def directives(cell):
 def tidy(nb):
     """Reduce `nb` to what a reader of the site sees.
 
-    Hidden cells, directives and empty outputs are removed, and library code is marked. A cell with the directive
-    `beside` moves into a column next to the code of another library in the cell before it.
+    Hidden cells, directives and empty outputs are removed, and library code is marked. A cell with the
+    directive `beside` moves into a column next to the code of another library in the cell before it.
     """
     kept = []
     for c in nb.cells:
