@@ -17,9 +17,9 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
-# By default glibc returns memory to the system and requests it again in every step, or doesn't, as chance has
-# it. These settings prevent that. glibc reads them when a process starts, so the script restarts itself with
-# them, before it imports modules that take seconds.
+# By default glibc returns memory to the system and requests it again in some steps, depending on
+# the state of the heap. These settings prevent that. glibc reads them when a process starts, so the script
+# restarts itself with them, before it imports modules that take seconds.
 STEADY = dict(MALLOC_TRIM_THRESHOLD_=str(2**40), MALLOC_MMAP_MAX_='0')
 if __name__ == '__main__' and sys.platform == 'linux' and 'MALLOC_TRIM_THRESHOLD_' not in os.environ:
     os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **STEADY})
@@ -113,9 +113,9 @@ def interleaved(competitors, rounds, per=1, warm=1):
     """Return {name: its median seconds / `per`, and the quartiles of its ratio to the first competitor}.
 
     `competitors` are {name: a function that returns a function without arguments}; only the latter is timed.
-    All are compared with the first, which runs before and after each of the others, since the speed of a shared
-    machine changes from second to second: a ratio is that to the mean of these two runs. `warm` rounds at the
-    start are not counted.
+    All are compared with the first, which runs before and after each of the others, since the speed of a
+    shared machine changes from second to second: a ratio is that to the mean of these two runs. `warm` rounds
+    at the start are not counted.
     """
     (base, first), *others = competitors.items()
 
@@ -150,7 +150,7 @@ def has(*packages):
 
 @contextmanager
 def watched():
-    "Draw progress bars as on a terminal or in a notebook, although nobody sees them here."
+    "Draw progress bars as on a terminal or in a notebook, although their output is discarded here."
     import fastlr.loop as L
 
     old, L.is_watched = L.is_watched, lambda: True
