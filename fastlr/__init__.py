@@ -9,8 +9,11 @@ import importlib
 
 # The public names, and the module each comes from, in import order.
 _modules = dict(
-    curve=['LRCurve', 'whittaker', 'smoothed'],
-    suggest=['Suggestion', 'NoSuggestion', 'Bounds', 'fall_centre', 'steep', 'minimum', 'valley', 'slide', 'cyclical_bounds'],
+    curve=['LRCurve'],
+    smooth=['whittaker', 'smoothed', 'View'],
+    suggestion=['Suggestion', 'NoSuggestion', 'rule'],
+    rules=['Bounds', 'fall_centre', 'steep', 'minimum', 'valley', 'slide', 'cyclical_bounds'],
+    findings=['Finding'],
     plot=['plot_curves', 'LivePlot'],
     settings=[], utils=[],
     snapshot=['Snapshot', 'Fingerprint', 'NotRestored'],

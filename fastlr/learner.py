@@ -25,7 +25,7 @@ from .batch import call_model, eval_mode, find_bs, get_loss, split_batch, to_dev
 from .data import as_databunch
 from .utils import known_len
 from .snapshot import Snapshot, _listed
-from .suggest import Suggestion
+from .rules import Suggestion
 from .sweep import _main_process, _watched, needs_closure, set_group_value
 
 # %% ../nbs/25_learner.ipynb #bbd6ffc2

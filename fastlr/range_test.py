@@ -20,9 +20,9 @@ from torch.utils.data import DataLoader
 
 from .batch import call_model, check_loader as _check_loader, check_loss, eval_mode, find_bs, get_loss, split_batch, to_device
 from .utils import add_note as _add_note, known_len
-from .plot import LRCurve, _new_ax
+from .plot import LRCurve, new_axes
 from .snapshot import _listed, check_parts, parts_of_function
-from .suggest import NoSuggestion
+from .rules import NoSuggestion
 from .sweep import Divergence, LRSweep, _bar, _main_process, check_settings, in_step, needs_closure, run_probes
 
 # %% ../nbs/18_range_test.ipynb #b4f51b0b
@@ -483,7 +483,7 @@ def plot(self:RangeTest,
     "Draw `history`. Raises `RuntimeError` if it has too few points for a suggestion."
     lrs, losses = _shown(self.history, skip_start, skip_end, suggest_lr)
     if show_lr is not None and not isinstance(show_lr, float): raise ValueError(f"show_lr must be a float, got {show_lr!r}")
-    if ax is None: ax = _new_ax()
+    if ax is None: ax = new_axes()
     ax.plot(lrs, losses)
     ax.set(xlabel='Learning rate', ylabel='Loss', **(dict(xscale='log') if log_lr else {}))
     if show_lr is not None: ax.axvline(show_lr, color='red', ls='--', label=f'{show_lr:.2E}')

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from ..batch import check_loader as _check_loader
 from ..lr_finder import LRFound, _rate_places, _set_rate
 from ..snapshot import Fingerprint, SignalGuard, Snapshot, _in_main_thread
-from ..suggest import NoSuggestion
+from ..rules import NoSuggestion
 from ..sweep import LRSweep, _bar, check_settings, in_step
 
 # %% ../../nbs/60_lightning.ipynb #1c875db2

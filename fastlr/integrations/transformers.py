@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from ..lr_finder import LRFound
 from ..plot import LRCurve
 from ..snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function
-from ..suggest import NoSuggestion
+from ..rules import NoSuggestion
 from ..sweep import LRSweep, _bar, check_settings, in_step, set_group_value
 
 # %% ../../nbs/62_transformers.ipynb #30a639bb
