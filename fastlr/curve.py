@@ -55,7 +55,8 @@ def _frozen(name, values, ndim=1):
 
 def _check_curve(curve):
     "Raise `ValueError` unless the fields of `curve` go together."
-    n, lrs = len(curve.lrs), curve.lrs
+    lrs = curve.lrs
+    n = len(lrs)
     for name in ('losses', 'group_lrs'):
         entries = len(getattr(curve, name))
         if entries == n: continue
@@ -172,12 +173,13 @@ def median(cls:LRCurve,
     "Return the median of several sweeps. Raise `ValueError` if their rates differ, or if there is none."
     if not curves: raise ValueError("LRCurve.median: needs at least one curve, got none")
     if len(curves) == 1: return curves[0]
-    by_length, half = sorted(curves, key=len), (len(curves)-1)//2
+    by_length = sorted(curves, key=len)
+    half = (len(curves)-1)//2
     longest = max(curves, key=len)
     for c in curves:
         if not np.array_equal(c.lrs, longest.lrs[:len(c)]):
             what = "LRCurve.median: the curves were swept over different rates"
-            raise ValueError(c.entry.advise(what, "use the same {start_lr}, {end_lr} and {num_it}"))
+            raise ValueError(curves[0].entry.advise(what, "use the same {start_lr}, {end_lr} and {num_it}"))
     padded = np.full((len(curves), len(longest)), np.inf)
     for row, c in zip(padded, curves): row[:len(c)] = c.losses
     losses = np.sort(padded, 0)[[half, len(curves)//2]].mean(0)

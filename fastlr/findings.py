@@ -44,7 +44,8 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
 # %% ../nbs/03_findings.ipynb #d006b40c
 def _about_ending(curve):
     "What there is to say about how the sweep of `curve` ended."
-    found, n, entry = [], len(curve), curve.entry
+    found = []
+    n, entry = len(curve), curve.entry
     if curve.stop_reason == 'interrupted':
         text = "The sweep was interrupted, or the loop around it ended first: higher rates were not tried."
         found.append(Finding(text, 'interrupted'))

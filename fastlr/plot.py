@@ -94,7 +94,8 @@ def _spread(curve, k=None):
 def _band(ax, curve, show, k, low, high):
     "Shade the band over the runs, if there are any; return the lower limit of a picture that shows it."
     if not curve.runs: return low
-    n, (bottom, top) = len(curve.runs), np.minimum(_spread(curve, k)[:, show], high)
+    n = len(curve.runs)
+    bottom, top = np.minimum(_spread(curve, k)[:, show], high)
     label = f"lowest to highest of {n} smoothed runs" if n <= _FEW else f"middle half of {n} smoothed runs"
     ax.fill_between(curve.aligned()[0][show], bottom, top, color=_LINE, alpha=0.35, lw=0, label=label)
     return min(low, bottom.min())
@@ -165,7 +166,8 @@ def plot(self:LRCurve,
     bounds:bool=False # shade from the base to the maximum rate for a cyclical schedule
 ): # the axes
     "Draw loss against rate. Raise `ValueError` if the skips leave nothing to draw; never call `show`."
-    (x, y, z), show = _line(self, k), _shown(self, skip_start, skip_end)
+    x, y, z = _line(self, k)
+    show = _shown(self, skip_start, skip_end)
     rules = ('steep', 'auto', 'one_cycle') if suggestion is True else suggestion or ()
     if isinstance(rules, str) or callable(rules): rules = [rules]
     marks = [(rule, _found(self, rule)) for rule in rules]
@@ -213,7 +215,8 @@ def plot_curves(
 def _parts(label, curve, rule, skip_start, skip_end, k):
     "What is drawn of one curve, and its name in the legend. Raise `ValueError` with the `label`."
     try:
-        line, show = _line(curve, k), _shown(curve, skip_start, skip_end)
+        line = _line(curve, k)
+        show = _shown(curve, skip_start, skip_end)
         lr = _found(curve, rule) if rule else None
     except ValueError as e: raise ValueError(f"plot_curves: curves[{label!r}]: {e}") from e
     if not rule: return line, show, None, str(label)

@@ -260,7 +260,8 @@ def probed(self:LRCurve,
 # %% ../nbs/02_rules.ipynb #49ab7460
 def _refined(first, view):
     "The suggestion `first`, moved towards where the probes came down farthest."
-    x, start = np.log10([lr for lr, _ in view.probes]), view.z[0]
+    x = np.log10([lr for lr, _ in view.probes])
+    start = view.z[0]
     full = max(len(losses) for _, losses in view.probes)
     # One that was stopped has diverged, however low it was.
     ends = np.array([min(np.mean(l[-20:]), start) if len(l) == full else start for _, l in view.probes])

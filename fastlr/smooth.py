@@ -29,11 +29,13 @@ def whittaker(
     if len(y) < 3: return y.copy()
     starts = _knots(x, bandwidth/4)
     pool = lambda v: np.add.reduceat(v, starts)
-    dx, mid = np.gradient(x), np.median(y)
+    dx = np.gradient(x)
     knots = pool(x*dx) / pool(dx)
     d, e, f = _roughness(knots, bandwidth)
     # About the median, so that a constant stays exactly itself.
-    w, v = np.ones(len(y)), y - mid
+    mid = np.median(y)
+    v = y - mid
+    w = np.ones(len(y))
     spread = np.diff(np.quantile(y, [0.1, 0.9]))[0]
     for _ in range(4 if robust else 1):
         solution = _solve5((d + pool(w*dx)).tolist(), e.tolist(), f.tolist(), pool(w*dx*v).tolist())
@@ -64,14 +66,20 @@ def _roughness(x, bandwidth):
 def _solve5(d, e, f, b):
     "Solve a symmetric five-diagonal system: diagonals `d` (n), `e` (n-1), `f` (n-2), right side `b` (n)."
     # Plain numbers of the rows before, in local names, since this loop is most of what a suggestion costs.
-    rows, x = [], [0., 0.]
-    u = p = q = q2 = z = z2 = f1 = f2 = 0.
+    rows = []
+    u = p = 0.
+    q = q2 = 0.
+    z = z2 = 0.
+    f1 = f2 = 0.
     for d_i, e_i, f_i, b_i in zip(d, e + [0.], f + [0., 0.], b):
         D = d_i - f2*q2 - u*p
         z, z2 = (b_i - f2*z2 - u*z) / D, z
         u = e_i - f1*p
-        p, q, q2, f1, f2 = u/D, f_i/D, q, f_i, f1
+        p = u/D
+        q, q2 = f_i/D, q
+        f1, f2 = f_i, f1
         rows.append((z, p, q))
+    x = [0., 0.]
     for z, p, q in reversed(rows): x.append(z - p*x[-1] - q*x[-2])
     return np.array(x[:1:-1])
 
@@ -93,7 +101,8 @@ def _lowest(losses):
     padded = np.r_[[np.inf]*2, losses, [np.inf]*2]
     windows = np.sort(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
     # At the ends neighbours are missing.
-    rows, k = np.arange(len(losses)), np.isfinite(windows).sum(1)
+    k = np.isfinite(windows).sum(1)
+    rows = np.arange(len(losses))
     medians = (windows[rows, (k-1)//2] + windows[rows, k//2]) / 2
     return int(medians.argmin()), float(medians.min())
 
@@ -138,9 +147,10 @@ def smooth(self:LRCurve,
 def _fall_score(x, cut, noise):
     """How far the losses `cut` (n,) over half a decade, one or two lie below all before them, at most, in
     standard errors."""
-    n, largest = len(cut), 0.
+    n = len(cut)
     widths = {min(max(5, round(decades/np.median(np.diff(x)))), n//2) for decades in (0.5, 1, 2)}
     medians, means = _prefix_medians(cut), np.r_[np.nan, cut.cumsum()/np.arange(1, n+1)]
+    largest = 0.
     for w in widths:
         i = np.arange(w, n-w+1, max(1, min(n//200, w//16)))
         after = np.sort(np.lib.stride_tricks.sliding_window_view(cut, w)[i], 1)

@@ -687,7 +687,7 @@ def test_numbers_are_checked_in_python_too():
 
 
 def test_rules_of_the_command_are_those_of_the_library():
-    from fastlr.suggest import RULES
+    from fastlr.rules import RULES
 
     assert tuple(RULES) == cli.RULES
 
