@@ -21,7 +21,7 @@ from .loop import fit, validate
 from .plot import LivePlot, LRCurve
 from .recorder import Recorder                 # noqa: F401  importing it gives every learner one
 from .snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function
-from .suggest import NoSuggestion
+from .rules import NoSuggestion
 from .sweep import LRSweep, _bar, _main_process, _processes, check_settings, in_step, run_probes
 
 # %% ../nbs/28_lr_finder.ipynb #a930b376

@@ -14,7 +14,7 @@ from .anneal import annealing_cos
 from .callback import LearnerCallback
 from .utils import known_len
 from .learner import Learner
-from .suggest import Suggestion
+from .rules import Suggestion
 
 # %% ../nbs/30_one_cycle.ipynb #8bec6833
 def one_cycle_at(

@@ -19,7 +19,7 @@ from fastcore.imports import IN_NOTEBOOK
 from .anneal import annealing_exp, annealing_linear, annealing_no
 from .plot import LRCurve                      # with its `suggest` and `plot`
 from .snapshot import Fingerprint, SignalGuard, Snapshot, _listed, check_parts, seed_loader
-from .suggest import NoSuggestion
+from .rules import NoSuggestion
 
 # %% ../nbs/16_sweep.ipynb #765b81db
 MODES = dict(exp=annealing_exp, linear=annealing_linear, hold=annealing_no)
