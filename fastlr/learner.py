@@ -26,7 +26,7 @@ from .data import as_databunch
 from .utils import known_len
 from .snapshot import Snapshot, _listed
 from .suggest import Suggestion
-from .sweep import _main_process, _watched, needs_closure, set_group_value
+from .utils import is_main_process, is_watched, needs_closure, set_group_value
 
 # %% ../nbs/25_learner.ipynb #bbd6ffc2
 def loss_batch(
@@ -146,7 +146,7 @@ def epoch_bar(
     silent=False # show and print nothing
 ): # fastprogress's `master_bar`, or a `PlainBar`
     "The bar over the epochs: `write(text)` prints beside it."
-    if silent or not _watched(): return PlainBar(range(epochs), silent)
+    if silent or not is_watched(): return PlainBar(range(epochs), silent)
     from fastprogress.fastprogress import master_bar
     return master_bar(range(epochs))
 
@@ -334,7 +334,7 @@ def device(self:Learner) -> torch.device:
     return next((p.device for p in self.model.parameters()), torch.device('cpu'))
 
 @patch(as_prop=True)
-def quiet(self:Learner) -> bool: "Whether nothing is printed: silence was asked for, or another process does it."; return self.silent or not _main_process()
+def quiet(self:Learner) -> bool: "Whether nothing is printed: silence was asked for, or another process does it."; return self.silent or not is_main_process()
 
 @patch
 def to_batch(self:Learner,
@@ -571,7 +571,7 @@ def save(self:Learner,
     "Write the model (and the optimizer) to `path/model_dir/file.pth`. Of several processes all call it, and the first writes; the others don't wait for it."
     path = self._model_path(file)
     state = _gathered(dict(model=_bare(self.model).state_dict(), **(dict(opt=self.opt.state_dict()) if with_opt and self.opt is not None else {})))
-    if _main_process():
+    if is_main_process():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda f: torch.save(state, f))
     if return_path: return path

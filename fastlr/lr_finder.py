@@ -21,7 +21,9 @@ from .plot import LivePlot, LRCurve
 from .recorder import Recorder                 # noqa: F401  importing it gives every learner one
 from .snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function
 from .suggest import NoSuggestion
-from .sweep import LRSweep, _bar, _main_process, _processes, check_settings, in_step, run_probes
+from .settings import SweepSettings
+from .sweep import LRSweep, fail_together, run_probes
+from .utils import is_main_process, progress_bar
 
 # %% ../nbs/28_lr_finder.ipynb #a930b376
 class LRFinder(LearnerCallback):
@@ -41,7 +43,7 @@ class LRFinder(LearnerCallback):
     ):
         if isinstance(learn, nn.Module): raise TypeError("LRFinder is a callback of a Learner. For a model, an optimizer and a criterion, as pytorch-lr-finder's: from fastlr.range_test import RangeTest as LRFinder")
         super().__init__(learn)
-        check_settings(start_lr, end_lr, num_it, kwargs.get('mode', 'exp'), stop_div, kwargs.get('accumulate', 1))
+        SweepSettings(start_lr, end_lr, num_it, kwargs.get('mode', 'exp'), stop_div, kwargs.get('accumulate', 1))
         self.start_lr, self.end_lr, self.num_it, self.stop_div, self.wd = start_lr, end_lr, num_it, stop_div, wd
         self.val_batches, self.silent, self.live, self.kwargs = val_batches, silent, live, kwargs
 
@@ -54,18 +56,18 @@ def on_train_begin(self:LRFinder, **kwargs):
                          shift=0 if self.val_batches else 1, **self.kwargs).start()
     self.sweep.use_loader(learn.data.train_dl)
     if self.val_batches: self.sweep.use_loader(learn.data.valid_dl)
-    if _processes(self.sweep) > 1:
+    if self.sweep.several:
         self.data, learn.data = learn.data, copy.copy(learn.data)
         learn.data.train_dl = _Together(self.sweep, self.data.train_dl)
     if self.wd is not None: learn.opt.wd = self.wd
-    self.bar = _bar(self.num_it, self.silent)
+    self.bar = progress_bar(self.num_it, self.silent)
     return {'skip_validate': True}
 
 # %% ../nbs/28_lr_finder.ipynb #73126855
 class _Together:
     "The batches of a loader, as long as all processes that train together have one."
     def __init__(self, sweep, dl): self.sweep, self.dl = sweep, dl
-    def __iter__(self): return self.sweep._batches(self.dl)
+    def __iter__(self): return self.sweep.batches(self.dl)
     def __len__(self): return len(self.dl)
     def __getattr__(self, k): return getattr(self.dl, k)
 
@@ -73,7 +75,7 @@ class _Together:
 @patch
 def on_backward_begin(self:LRFinder, last_loss, **kwargs):
     "The share of this batch in the gradient, in case the other processes have one too."
-    self.sweep.meet()
+    self.sweep.synchronize()
     if self.sweep.accumulate > 1: return {'last_loss': last_loss / self.sweep.accumulate}
 
 @patch
@@ -112,7 +114,7 @@ def on_batch_end(self:LRFinder, last_loss, train, skip_step, iteration, **kwargs
 @patch
 def on_epoch_end(self:LRFinder, num_batch, **kwargs):
     "If the epoch had no batch, the loader cannot be restarted, and the sweep ends."
-    if num_batch == 0 and not self.sweep.done: self.sweep._out_of_data()
+    if num_batch == 0 and not self.sweep.done: self.sweep.out_of_data()
     if self.sweep.done: return {'stop_training': True}
 
 @patch
@@ -155,7 +157,7 @@ def lr_find(
 ) -> LRCurve: # also at `learn.recorder.curve`
     "Explore learning rates from `start_lr` to `end_lr` over `num_it` updates. Everything else is afterwards as it was before."
     ends = learn.lr_range(start_lr, 'start_lr'), learn.lr_range(end_lr, 'end_lr')
-    check_settings(*ends, num_it, mode, stop_div, accumulate); _check_more(learn, mode, runs, val_batches, wd, probe)
+    SweepSettings(*ends, num_it, mode, stop_div, accumulate); _check_more(learn, mode, runs, val_batches, wd, probe)
     shared = dict(wd=wd, accumulate=accumulate, val_batches=val_batches, where=where, verify=verify, silent=silent or learn.quiet)
     _explore(learn, runs, probe, live, shared, *ends, num_it, stop_div, mode=mode, extend=extend)
     return learn.recorder.curve
@@ -163,9 +165,9 @@ def lr_find(
 # %% ../nbs/28_lr_finder.ipynb #90006da1
 def _explore(learn, runs, probe, live, shared, *args, **kwargs):
     "The sweeps, and the probes if asked for; their curve at `learn.recorder.curve`."
-    live, before = LivePlot() if live and _main_process() else None, learn.recorder.curve
+    live, before = LivePlot() if live and is_main_process() else None, learn.recorder.curve
     try:
-        with in_step(): _sweeps(learn, runs, *args, live=live, **kwargs, **shared)
+        with fail_together(): _sweeps(learn, runs, *args, live=live, **kwargs, **shared)
         if probe: learn.recorder.curve = run_probes(learn.recorder.curve, partial(_sweep_once, learn, **shared))
     finally:
         if live is not None: live.close(None if learn.recorder.curve is before else learn.recorder.curve)

@@ -19,11 +19,13 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .batch import call_model, check_loader as _check_loader, check_loss, eval_mode, find_bs, get_loss, split_batch, to_device
-from .utils import add_note as _add_note, known_len
+from .utils import add_note as _add_note, is_main_process, known_len, needs_closure, progress_bar
 from .plot import LRCurve, _new_ax
 from .snapshot import _listed, check_parts, parts_of_function
 from .suggest import NoSuggestion
-from .sweep import Divergence, LRSweep, _bar, _main_process, check_settings, in_step, needs_closure, run_probes
+from .settings import SweepSettings
+from .stop import Divergence
+from .sweep import LRSweep, fail_together, run_probes
 
 # %% ../nbs/18_range_test.ipynb #b4f51b0b
 def _train_sweep(
@@ -37,9 +39,9 @@ def _train_sweep(
     opts, scaler, k, n, closure = sweep.opts, sweep.scaler, sweep.accumulate, 0, needs_closure(sweep.opts[0])
     for o in opts: o.zero_grad()                                    # what was left from before is not part of this
     for n, batch in enumerate(sweep(loader), 1):
-        if closure: loss = opts[0].step(partial(_gradient, loss_of, batch, opts, before=sweep.meet))
+        if closure: loss = opts[0].step(partial(_gradient, loss_of, batch, opts, before=sweep.synchronize))
         else:
-            loss = _gradient(loss_of, batch, scaler=scaler, window=k, before=sweep.meet)
+            loss = _gradient(loss_of, batch, scaler=scaler, window=k, before=sweep.synchronize)
             if n % k == 0: _step(opts, scaler)
         sweep.record(*_measured(loss, measure, n % k == 0))
         if bar is not None: bar.update(min(len(sweep), sweep.num_it))
@@ -89,7 +91,7 @@ def _run_sweep(
         if val_loader is not None:
             sweep.use_loader(val_loader)
             measure = partial(_mean_loss, models, loss_of, val_loader)
-        bar = _bar(sweep.num_it, not progress)
+        bar = progress_bar(sweep.num_it, not progress)
         try: _train_sweep(sweep, loader, loss_of, measure, bar)
         finally:
             if bar is not None: bar.on_iter_end()
@@ -99,7 +101,7 @@ def _run_sweep(
 def _prepare(sweep, functions, on_step, device): # models that are trained
     "Keep what the functions have inside, too; then put everything in its place and mode."
     for x in (x for f in functions.values() for x in parts_of_function(f)[1]): sweep.snapshot.keep(x); sweep.snapshot.keep(vars(x))
-    if sweep.verify: sweep._before.add(**functions)
+    if sweep.fingerprint is not None: sweep.fingerprint.add(**functions)
     for o in sweep.opts:
         if on_step is not None and hasattr(o, 'register_step_pre_hook'): o.register_step_pre_hook(on_step)      # goes when the optimizer is put back
     if device is not None: _move(_listed(sweep.model), sweep.opts, device)
@@ -162,8 +164,8 @@ def find_lr(
     **kwargs # `scaler`, `extend`, `others`, `where`, `verify`, `reduce`: see `LRSweep`
 ) -> LRCurve: # of the sweep, or the median of its `runs`
     "A learning-rate range test: all is afterwards as it was. Raises `ValueError` or `TypeError` for what can't work, before anything has changed."
-    with in_step(kwargs.get('reduce', True)):
-        once = _finder(model, optimizer, criterion, loader, step, val_loader, device, progress, accumulate=accumulate, **kwargs); _check_runs(loader, runs, probe, mode); check_settings(start_lr, end_lr, num_it, mode, stop_div, accumulate)
+    with fail_together(kwargs.get('reduce', True)):
+        once = _finder(model, optimizer, criterion, loader, step, val_loader, device, progress, accumulate=accumulate, **kwargs); _check_runs(loader, runs, probe, mode); SweepSettings(start_lr, end_lr, num_it, mode, stop_div, accumulate)
         curve = LRCurve.median([once(start_lr, end_lr, num_it, mode=mode, stop_div=stop_div, seed=run or None).curve for run in range(runs)])
         return run_probes(curve, once) if probe else curve
 
@@ -433,7 +435,7 @@ def _check_test(self:RangeTest, start_lr, end_lr, num_iter, step_mode, smooth_f,
         if isinstance(v, bool) or not isinstance(v, Integral) or v < least: raise ValueError(f"`{name}` must be a whole number from {least}, got {v!r}")
     if start_lr is None and isinstance(end_lr, Real) and not self._start(None) < end_lr:
         raise ValueError(f"end_lr={end_lr!r} is not above the rate of the optimizer, {self._start(None):g}, which is where the test begins: pass start_lr")
-    check_settings(self._start(start_lr), end_lr, num_iter, step_mode.lower())
+    SweepSettings(self._start(start_lr), end_lr, num_iter, step_mode.lower())
 
 def _pairs(name, loader, kind):
     "An iterator of this `kind` over all that `loader` has to give."
@@ -450,7 +452,7 @@ def _note(self:RangeTest, sweep, smooth_f, progress):
     for loss in self._curve.losses.tolist(): smooth.append(smooth_f*loss + (1-smooth_f)*smooth[-1] if smooth and smooth_f else loss)
     self.history, self.best_loss = {'lr': self._curve.lrs.tolist(), 'loss': smooth}, min(smooth, default=None)
     ended = {'diverged': ", where the loss had diverged", 'non-finite': ", where the loss was no longer finite", 'data': ", where the data ran out", 'interrupted': ", where it was interrupted"}
-    if progress and smooth and _main_process(): print(f"Range test up to a rate of {self._curve.lrs[-1]:.2E}{ended.get(self._curve.stop_reason, '')}. See plot() and suggest().")
+    if progress and smooth and is_main_process(): print(f"Range test up to a rate of {self._curve.lrs[-1]:.2E}{ended.get(self._curve.stop_reason, '')}. See plot() and suggest().")
 
 # %% ../nbs/18_range_test.ipynb #4633dab7
 @patch
@@ -492,7 +494,7 @@ def plot(self:RangeTest,
     i = int(np.gradient(np.array(losses)).argmin())
     ax.scatter(lrs[i], losses[i], s=75, color='red', zorder=3, label='steepest gradient')
     ax.legend()
-    if self.progress and _main_process(): print(f"Suggested LR: {lrs[i]:.2E} (steepest gradient{self._other()})")
+    if self.progress and is_main_process(): print(f"Suggested LR: {lrs[i]:.2E} (steepest gradient{self._other()})")
     return ax, lrs[i]
 
 # %% ../nbs/18_range_test.ipynb #b3f05a64

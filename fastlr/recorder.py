@@ -15,7 +15,8 @@ from fastcore.basics import listify, patch
 from .callback import LearnerCallback, SmoothenValue
 from .learner import Learner
 from .suggest import NoSuggestion
-from .sweep import _main_process, _read_every
+from . import utils
+from .utils import is_main_process
 
 # %% ../nbs/27_recorder.ipynb #2726127d
 class Recorder(LearnerCallback):
@@ -34,7 +35,7 @@ class Recorder(LearnerCallback):
     def on_batch_begin(self, train, **kwargs):
         if train: opt = self.learn.opt; self.lrs.append(_value(opt.lr)); self.moms.append(_value(opt.mom))
 
-    def on_backward_begin(self, last_loss, **kwargs): self._raw.append(last_loss.item() if _read_every(last_loss) == 1 else last_loss.detach().clone())
+    def on_backward_begin(self, last_loss, **kwargs): self._raw.append(last_loss.item() if utils.read_every(last_loss) == 1 else last_loss.detach().clone())
 
     def on_epoch_end(self, epoch, num_batch, last_metrics, pbar, **kwargs):
         self.nb_batches.append(num_batch); self.val_losses.append(last_metrics[0])
@@ -87,7 +88,7 @@ def plot(self:Recorder,
     curve = self._need_curve()
     if (skip_start, skip_end) == (10, 5) and (len(curve) < 25 or curve.settings.get('mode') == 'linear'): skip_start = skip_end = 0
     ax = curve.plot(suggestion, skip_start, skip_end, k, show_grid, ax)
-    if suggestion and _main_process(): print(suggestion_text(curve))
+    if suggestion and is_main_process(): print(suggestion_text(curve))
     return ax.figure if return_fig else ax
 
 # %% ../nbs/27_recorder.ipynb #710287b3

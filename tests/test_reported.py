@@ -827,9 +827,9 @@ def test_the_number_comes_without_a_picture(monkeypatch):
 
 def test_progress_can_be_silenced(capfd, monkeypatch):
     "darts #2334: bars and messages in a log, and no way to be rid of them."
-    import fastlr.sweep
+    import fastlr.utils
 
-    monkeypatch.setattr(fastlr.sweep, '_watched', lambda: True)  # as in a terminal
+    monkeypatch.setattr(fastlr.utils, 'is_watched', lambda: True)  # as in a terminal
 
     def check(find):
         t = Training()

@@ -139,10 +139,10 @@ def test_restored_when_the_loop_raises_or_breaks():
 
 def test_losses_are_read_ten_at_a_time_off_the_cpu(monkeypatch):
     "With the policy for accelerators the curve is the same, also when the sweep diverges in the middle of ten."
-    import fastlr.sweep as module
+    import fastlr.utils
 
     def run(every):
-        monkeypatch.setattr(module, '_read_every', lambda loss: every)
+        monkeypatch.setattr(fastlr.utils, 'read_every', lambda loss: every)
         model = net()
         opt = torch.optim.SGD(model.parameters(), lr=0.1)
         with LRSweep(opt, model) as sweep:

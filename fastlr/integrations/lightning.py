@@ -20,7 +20,9 @@ from ..batch import check_loader as _check_loader
 from ..lr_finder import LRFound, _rate_places, _set_rate
 from ..snapshot import Fingerprint, SignalGuard, Snapshot, _in_main_thread
 from ..suggest import NoSuggestion
-from ..sweep import LRSweep, _bar, check_settings, in_step
+from ..settings import SweepSettings
+from ..sweep import LRSweep, fail_together
+from ..utils import progress_bar
 
 # %% ../../nbs/60_lightning.ipynb #1c875db2
 def _private_trainer(pl, trainer, callback):
@@ -77,16 +79,16 @@ def on_train_start(self:_Finding, trainer, module):
     self.sweep = LRSweep(opts, module, **self.settings, accumulate=trainer.accumulate_grad_batches, scaler=scaler, schedulers=schedulers, snapshot=self.snapshot).start()
     for o in opts:
         if hasattr(o, 'register_step_post_hook'): o.register_step_post_hook(self.on_step)
-    self.bar = _bar(self.sweep.num_it, self.silent)
+    self.bar = progress_bar(self.sweep.num_it, self.silent)
 
 @patch
 def on_train_batch_start(self:_Finding, trainer, module, batch, batch_idx):
-    if not self.sweep._use_batch(): raise self.leave
+    if not self.sweep.has_batch(): raise self.leave
     self.stepped, self.batches = False, self.batches+1
     if self.monitor: trainer._results.reset(metrics=False); trainer.callback_metrics.pop(self.monitor, None)     # what an earlier batch has logged
 
 @patch
-def on_before_backward(self:_Finding, trainer, module, loss): self.sweep.meet()
+def on_before_backward(self:_Finding, trainer, module, loss): self.sweep.synchronize()
 
 @patch
 def on_before_optimizer_step(self:_Finding, trainer, module, optimizer): self.sweep.check_rate(_REMEDY)
@@ -97,7 +99,7 @@ def on_train_batch_end(self:_Finding, trainer, module, outputs, batch, batch_idx
     "Note the loss; after an optimizer step, set the next rate; at the end of the sweep, leave the loop."
     sweep, loss = self.sweep, self._loss(trainer, module, outputs)
     sweep.check_rate(_REMEDY)
-    stepped = self.stepped or sweep.scaler is not None and sweep.scaler.get_scale() < sweep._scale            # a step that the scaler skipped is for `flush` to tell
+    stepped = self.stepped or sweep.step_skipped            # a step that the scaler skipped is for `flush` to tell
     self.steps += stepped
     sweep.record(loss, update=False)
     done = sweep.flush() if stepped else sweep.done
@@ -124,7 +126,7 @@ def _no_loss(self:_Finding, trainer):
 @patch
 def on_train_epoch_end(self:_Finding, trainer, module):
     "If the epoch had no batch, the data can't be gone through again, and the sweep ends; without a step it never would."
-    if not self.batches: self.sweep._out_of_data(); raise self.leave
+    if not self.batches: self.sweep.out_of_data(); raise self.leave
     if not self.steps: raise ValueError("an epoch has passed without a step of an optimizer: there is nothing to be measured. Does training_step return None, or on_train_batch_start return -1?")
     if not self.measured: self._no_loss(trainer)
     _raise_limits(trainer, epochs=2)                                     # this one isn't counted yet
@@ -133,13 +135,13 @@ def on_train_epoch_end(self:_Finding, trainer, module):
 def _sweep_once(pl, trainer, module, loaders, datamodule, settings, monitor, verify, silent):
     "One training of `module` in a trainer of its own; its sweep."
     before = Fingerprint(leave_out=(trainer,), module=module, train_dataloaders=loaders, datamodule=datamodule) if verify else None
-    with in_step(), _Detour(trainer, module, loaders, datamodule) as detour, _quiet():
+    with fail_together(), _Detour(trainer, module, loaders, datamodule) as detour, _quiet():
         leave = import_module(f'{pl.__name__}.utilities.exceptions')._TunerExitException
         finding = detour.finding = type('Finding', (_Finding, pl.Callback), {})(detour.snap, settings, monitor, silent or not trainer.is_global_zero, leave)
         own = _private_trainer(pl, trainer, finding)
         own.fit_loop._data_source.dataloader = partial(_kept, own.fit_loop._data_source.dataloader, detour.snap)
         _fit(partial(pl.Trainer.fit, own, module, train_dataloaders=loaders, datamodule=datamodule), own, finding)
-    if finding.sweep is None or not finding.sweep._turns: raise ValueError("the training gave no batch: check the dataset, batch_size, drop_last, and the trainer's limit_train_batches")
+    if finding.sweep is None or not finding.sweep.iterations: raise ValueError("the training gave no batch: check the dataset, batch_size, drop_last, and the trainer's limit_train_batches")
     if before is not None: before.check()
     return finding.sweep
 
@@ -296,7 +298,7 @@ def _settings(min_lr, max_lr, num_training, mode, early_stop_threshold):
     if stop is not None and stop is not True and not (isinstance(stop, (int, float)) and stop > 1):
         raise ValueError(f"early_stop_threshold must be a factor above 1 on the best loss, or None to go on to the end, or True for a rule without a factor; got {stop!r}")
     settings = dict(start_lr=min_lr, end_lr=max_lr, num_it=num_training, mode=modes[mode], stop_div=False if stop is None else stop)
-    try: check_settings(**settings)
+    try: SweepSettings(**settings)
     except (TypeError, ValueError) as e: raise type(e)(re.sub('|'.join(_OURS), lambda m: _OURS[m[0]], str(e))) from None
     return settings
 

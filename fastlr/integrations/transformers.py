@@ -18,7 +18,9 @@ from ..lr_finder import LRFound
 from ..plot import LRCurve
 from ..snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function
 from ..suggest import NoSuggestion
-from ..sweep import LRSweep, _bar, check_settings, in_step, set_group_value
+from ..settings import SweepSettings
+from ..sweep import LRSweep, fail_together
+from ..utils import progress_bar, set_group_value
 
 # %% ../../nbs/62_transformers.ipynb #30a639bb
 _QUIET = dict(eval_on_start=False, load_best_model_at_end=False, save_total_limit=None, push_to_hub=False, auto_find_batch_size=False, logging_nan_inf_filter=False)
@@ -60,7 +62,7 @@ class _Follows:
 
     def met(self, x):
         if x is None: raise TypeError("compute_loss returned no loss: return it")
-        self.sweep.meet()
+        self.sweep.synchronize()
         return x                       # in several processes, where one may have failed
 
     def on_step_begin(self, *args, **kwargs): self.shares.clear()       # the end of the data may have left an unfinished window
@@ -70,7 +72,7 @@ class _Follows:
         if self.bar is not None: self.bar.update(min(len(self.sweep), self.sweep.num_it))
 
     def on_train_end(self, *args, **kwargs):
-        if not self.sweep.done: self.sweep._out_of_data()
+        if not self.sweep.done: self.sweep.out_of_data()
 
 # %% ../../nbs/62_transformers.ipynb #b460510a
 _LIBRARIES, _DATA = ('transformers', 'accelerate', 'torch', 'builtins', 'functools'), ('train_dataset', 'eval_dataset')
@@ -121,8 +123,8 @@ class _MockTraining:
 def _sweep_once(trainer, *args, where='device', verify=False, silent=True, must_use=None, **settings):
     "One sweep over a mock training of `trainer`."
     from transformers import TrainerCallback
-    before, bar = Fingerprint(trainer=trainer) if verify else None, _bar(args[2], silent)
-    with in_step(), _MockTraining(trainer, where) as mock:
+    before, bar = Fingerprint(trainer=trainer) if verify else None, progress_bar(args[2], silent)
+    with fail_together(), _MockTraining(trainer, where) as mock:
         names = 'start_lr', 'end_lr', 'num_it'
         settings = dict(zip(names, args), scaler=trainer.accelerator.scaler, **settings)
         mock.follows = type('LRFinderCallback', (_Follows, TrainerCallback), {})(mock.snap, settings, bar, must_use)
@@ -229,7 +231,7 @@ def lr_find(
     silent:bool=False # no bar, no message
 ) -> TrainerLRFound: # with `suggestion()`, `results`, `plot()` and `curve`
     "A learning-rate range test with the steps that `trainer` itself would take, and everything as it was afterwards. Raises before anything has changed."
-    _check_trainer(trainer); _check_options(trainer, mode, runs, update_args); check_settings(start_lr, end_lr, num_it, mode, stop_div)
+    _check_trainer(trainer); _check_options(trainer, mode, runs, update_args); SweepSettings(start_lr, end_lr, num_it, mode, stop_div)
     silent = silent or not trainer.is_world_process_zero()
     once = partial(_sweep_once, trainer, start_lr, end_lr, num_it, mode=mode, stop_div=stop_div, extend=extend, where=where, verify=verify, silent=silent, must_use=trainer.args.learning_rate if update_args else None)
     found = TrainerLRFound(LRCurve.median([once(seed=run or None).curve for run in range(runs)]), _schedule_of(trainer))
