@@ -136,11 +136,11 @@ def watched():
     "As on a terminal or in a notebook: progress bars are drawn (into the void, here)."
     import fastlr.learner as L
 
-    old, L._watched = L._watched, lambda: True
+    old, L.is_watched = L.is_watched, lambda: True
     try:
         yield
     finally:
-        L._watched = old
+        L.is_watched = old
 
 
 def learner(widths, data, **kw):

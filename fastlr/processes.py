@@ -69,40 +69,40 @@ class SingleProcess:
         self.left = False
 
     def synchronize(self,
-        message:str='' # what to tell the others instead of waiting for them: `END_OF_PASS` or `OUT_OF_DATA`
-    ) -> str: # the first message of all, `ALL_HERE` if there is none
-        "Wait for the others. Raise `RuntimeError` if one of them has failed."
+        message:str='' # what there is to tell: `END_OF_PASS` or `OUT_OF_DATA`
+    ) -> str: # the same, or `ALL_HERE`
+        "Return the message, as others would hear it."
         return message or ALL_HERE
 
     def mean(self,
         losses:list, # scalar tensors
-        device # where the processes exchange tensors
+        device # not used
     ) -> list[float]:
-        "Fetch the losses with one copy from their device, each as its mean over all processes."
+        "Return the losses as numbers, fetched with one copy from their device."
         return torch.stack(losses).tolist() if len(losses) > 1 else [loss.tolist() for loss in losses]
 
     def any_process(self,
         flag:bool, # of this process
-        device # where the processes exchange tensors
+        device # not used
     ) -> bool:
-        "Return whether `flag` is true in any process."
+        "Return `flag`."
         return flag
 
     def before_forward(self,
         models:list, # modules that are trained
         f # function without arguments
     ):
-        "Call `f` before each forward pass in training that has to wait for another process."
+        "Do nothing: no forward pass waits for another process."
 
     def notify(self,
         error:BaseException # it is on its way out of the sweep
     ):
-        "Tell the others of the error, once: where it is raised further they know it already."
+        "Do nothing: there is no other process."
 
     def leave(self,
         failed:bool=False # an exception is on its way
     ):
-        "See that all processes come to the end, or tell those that may wait for this one that it won't come."
+        "Note that the sweep is over."
         self.left = True
 
 # %% ../nbs/14_processes.ipynb #1400000c
@@ -114,7 +114,10 @@ class Processes(SingleProcess):
         super().__init__()
         self.count = torch.distributed.get_world_size()
 
-    def synchronize(self, message=''):
+    def synchronize(self,
+        message:str='' # what to tell the others instead of waiting for them: `END_OF_PASS` or `OUT_OF_DATA`
+    ) -> str: # the first message of all, `ALL_HERE` if there is none
+        "Wait for the others. Raise `RuntimeError` if one of them has failed."
         message = _exchange(message)
         if message not in (ALL_HERE, END_OF_PASS, OUT_OF_DATA, LEFT): self.abort(message)
         if message == LEFT: self.left = True
@@ -132,12 +135,21 @@ class Processes(SingleProcess):
 
 # %% ../nbs/14_processes.ipynb #1400000d
 @patch
-def mean(self:Processes, losses, device):
+def mean(self:Processes,
+    losses:list, # scalar tensors, the same number in each process
+    device # where the processes exchange tensors
+) -> list[float]:
+    "Return the mean of each loss over all processes. All of them have to call this."
     if not losses: return []
     return self._sum(torch.stack(losses).double()/self.count, device).tolist()
 
 @patch
-def any_process(self:Processes, flag, device): return bool(self._sum(torch.tensor(float(flag)), device))
+def any_process(self:Processes,
+    flag:bool, # of this process
+    device # where the processes exchange tensors
+) -> bool:
+    "Return whether `flag` is true in any process. All of them have to call this."
+    return bool(self._sum(torch.tensor(float(flag)), device))
 
 @patch
 def _sum(self:Processes, values, device):
@@ -148,7 +160,11 @@ def _sum(self:Processes, values, device):
     return values
 
 @patch
-def before_forward(self:Processes, models, f):
+def before_forward(self:Processes,
+    models:list, # modules that are trained
+    f # function without arguments
+):
+    "Call `f` before each forward pass of a DDP module with buffers in training."
     def hook(module, args):
         if module.training and torch.is_grad_enabled(): f()
 
@@ -159,7 +175,10 @@ def before_forward(self:Processes, models, f):
 
 # %% ../nbs/14_processes.ipynb #1400000f
 @patch
-def notify(self:Processes, error):
+def notify(self:Processes,
+    error:BaseException # it is on its way out of the sweep
+):
+    "Leave a message with the error in the next round; once, for further up the others know it already."
     if getattr(error, 'told', False): return
     error.told = True
     message = f'process {torch.distributed.get_rank()} has failed ({type(error).__name__}: {error})'[:500]
@@ -171,7 +190,10 @@ def notify(self:Processes, error):
         pass
 
 @patch
-def leave(self:Processes, failed=False):
+def leave(self:Processes,
+    failed:bool=False # an exception is on its way
+):
+    "See that all processes come to the end, or leave a message for those that may wait for this one."
     if self.left: return
     self.left = True
     error = sys.exc_info()[1]

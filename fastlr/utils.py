@@ -15,7 +15,7 @@ from fastcore.imports import IN_NOTEBOOK
 # %% ../nbs/09_utils.ipynb #09000005
 def as_list(
     x # one thing, a list, tuple or set of them, or None
-) -> list:
+) -> list: # a new one
     "`x` as a list: None is empty, and what is not a list, tuple or set is its only entry."
     if x is None: return []
     return list(x) if isinstance(x, (list, tuple, set)) else [x]
