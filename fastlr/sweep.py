@@ -25,7 +25,7 @@ from .stop import Divergence
 from .utils import as_list, set_group_value
 from .watch import RateWatch, ScalerWatch
 
-# It is asked for here, too.
+# Callers import it from here, too.
 _all_ = ['run_probes']
 
 # %% ../nbs/16_sweep.ipynb #46b43bfa
@@ -111,7 +111,7 @@ class _Points:
 # %% ../nbs/16_sweep.ipynb #59d02473
 @patch
 def start(self:LRSweep):
-    "Save everything that a step can change, and set the first rate. Raises `ValueError` if nothing trains."
+    "Save what a step can change, and set the first rate. Raises `ValueError` if there is nothing to train."
     with fail_together(self.reduce):
         if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
         self._plan()
@@ -329,7 +329,7 @@ def losses(self:LRSweep) -> list[float]:
 def curve(self:LRSweep) -> LRCurve:
     "The curve so far. Raises `RuntimeError` before the start, and for `mode='hold'`."
     if self.mode == 'hold':
-        raise RuntimeError("LRSweep.curve: with mode='hold' there is one rate and no curve; read .losses")
+        raise RuntimeError("LRSweep.curve: a sweep that holds one rate has no curve; read .losses")
     if not self.groups:
         raise RuntimeError("LRSweep.curve: the sweep has not begun; "
                            "run it with `with LRSweep(...) as sweep:`")
