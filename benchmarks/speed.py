@@ -395,9 +395,9 @@ class Copies(TorchFunctionMode):
 
 def part_d(quick):
     "On an accelerator losses are read ten at a time. Here the CPU is treated as one."
-    import fastlr.recorder as R, fastlr.sweep as S
+    import fastlr.utils as utils
 
-    widths, n, old = SIZES['5 thousand'], 100, S._read_every
+    widths, n, old = SIZES['5 thousand'], 100, utils.read_every
     data, rows = (
         list(batches(widths, n)),
         [],
@@ -409,7 +409,7 @@ def part_d(quick):
 
         return Learner((data, None), net(widths), loss_func=criterion, silent=True, **kw, **more)
 
-    S._read_every = R._read_every = lambda loss: 10
+    utils.read_every = lambda loss: 10
     try:
         for name, run in {
             'Learner.fit': lambda: learner().fit(1, 1e-3),
@@ -421,7 +421,7 @@ def part_d(quick):
                 dict(what=f'(d) copies to the host per step, {name}', ratio=copies.count / n, goal=0.1)
             )
     finally:
-        S._read_every = R._read_every = old
+        utils.read_every = old
     return rows
 
 
@@ -529,7 +529,7 @@ def in_process(rank, port, path, quick):
 
         return make
 
-    def sweep(meets, **kw):
+    def sweep(synchronizes, **kw):
         def make():
             model = DDP(net(widths))
             opt = adamw(model)
@@ -540,8 +540,8 @@ def in_process(rank, port, path, quick):
                 ) as sweep:
                     for xb, yb in sweep(data):
                         loss = criterion(model(xb), yb)
-                        if meets:
-                            sweep.meet()
+                        if synchronizes:
+                            sweep.synchronize()
                         loss.backward()
                         opt.step()
                         opt.zero_grad()
@@ -556,7 +556,7 @@ def in_process(rank, port, path, quick):
             'by hand': hand(),
             'by hand, two barriers a step': hand(dist.barrier),
             'LRSweep, reduce=False': sweep(False, reduce=False),
-            'LRSweep without meet()': sweep(False),
+            'LRSweep without synchronize()': sweep(False),
             'LRSweep': sweep(True),
         },
         3 if quick else 6,

@@ -18,6 +18,8 @@ _modules = {
     'plot': ['plot_curves'],
     'settings': [],
     'stop': [],
+    'probes': [],
+    'watch': [],
     'utils': [],
     'signals': [],
     'keepers': [],

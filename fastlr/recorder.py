@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from fastcore.basics import listify, patch
 
+from . import utils
 from .callback import LearnerCallback, SmoothenValue
 from .learner import Learner
 from .findings import suggestion_text
-from .sweep import _read_every
 from .utils import is_main_process
 
 # %% ../nbs/27_recorder.ipynb #2726127d
@@ -81,7 +81,7 @@ def _value(v):
 @patch
 def on_backward_begin(self:Recorder, last_loss, **kwargs):
     "Record the loss: as a number where that is cheap, else as a tensor."
-    self._raw.append(last_loss.item() if _read_every(last_loss) == 1 else last_loss.detach().clone())
+    self._raw.append(last_loss.item() if utils.read_every(last_loss) == 1 else last_loss.detach().clone())
 
 @patch
 def on_epoch_end(self:Recorder, epoch, num_batch, last_metrics, pbar, **kwargs):
