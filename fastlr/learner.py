@@ -19,11 +19,12 @@ from torch.nn.parameter import is_lazy
 from torch.optim import AdamW
 from torch.utils.data import DataLoader, IterableDataset
 
-from .callback import AverageMetric, Callback, CallbackHandler, _add_note, check_callback, shapes_training
+from .callback import Callback, check_callback, shapes_training
+from .handler import AverageMetric, CallbackHandler
 from .curve import write_whole
 from .batch import call_model, eval_mode, find_bs, get_loss, split_batch, to_device
 from .data import as_databunch
-from .utils import known_len
+from .utils import add_note as _add_note, known_len
 from .snapshot import Snapshot, _listed
 from .suggest import Suggestion
 from .sweep import _main_process, _watched, needs_closure, set_group_value
@@ -465,7 +466,7 @@ def _eval_handler(self:Learner, callbacks=None, metrics=None):
     vars(self).update(attrs)                                # those that a fit has made keep their places at the learner
     try:
         if outside: handler.on_train_begin(1, PlainBar(range(1), True), metrics); handler.on_epoch_begin()
-        else: handler.tell_metrics('on_train_begin'); handler.tell_metrics('on_epoch_begin')
+        else: handler.notify_metrics('on_train_begin'); handler.notify_metrics('on_epoch_begin')
         with evaluating(self, handler): yield handler
     except BaseException as e: exception = e; raise
     finally:
@@ -483,7 +484,7 @@ def validate(self:Learner,
     with self._eval_handler(callbacks, metrics) as handler:
         handler.state['last_metrics'] = [validate(self, dl, handler)]
         if self.handler is None: handler('on_epoch_end', metrics=True)
-        else: handler.tell_metrics('on_epoch_end')                  # in the middle of an epoch
+        else: handler.notify_metrics('on_epoch_end')                  # in the middle of an epoch
         return handler.state['last_metrics']
 
 # %% ../nbs/25_learner.ipynb #a0b769a2

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from fastcore.basics import listify, patch
 
-from .callback import LearnerCallback, SmoothenValue
+from .callback import LearnerCallback
+from .handler import SmoothenValue
 from .learner import Learner
 from .suggest import NoSuggestion
 from .sweep import _main_process, _read_every

@@ -9,7 +9,7 @@ from torch import nn
 
 from conftest import make_learner, same, state_of
 from fastlr import Learner, LRCurve, NoSuggestion, digits_data
-from fastlr.lr_finder import LRFound
+from fastlr.tune import LRFound
 
 
 class Net(nn.Sequential):

@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from torch.utils.data import Dataset
 
 from ..batch import check_loader as _check_loader
-from ..lr_finder import LRFound, _rate_places, _set_rate
+from ..tune import LRFound, rate_places, set_rate
 from ..snapshot import Fingerprint, SignalGuard, Snapshot, _in_main_thread
 from ..suggest import NoSuggestion
 from ..sweep import LRSweep, _bar, check_settings, in_step
@@ -223,7 +223,7 @@ def _apply(found, places, update_attr, silent):
         if update_attr: raise
         if not silent: print(f"No learning rate is suggested: {e}")
         return found
-    _set_rate(places, lr)
+    set_rate(places, lr)
     if not silent: print(f"Learning rate set to {lr:.2E}, as {' and '.join(label for _, _, label in places)}" if places else f"Suggested learning rate: {lr:.2E}")
     return found
 
@@ -301,10 +301,10 @@ def _settings(min_lr, max_lr, num_training, mode, early_stop_threshold):
     return settings
 
 def _places(module, update_attr, attr_name):
-    "Where the rate goes: see `_rate_places`. Raises if that is nowhere."
+    "Where the rate goes: see `rate_places`. Raises if that is nowhere."
     if not isinstance(update_attr, bool): raise TypeError(f"update_attr must be True or False, got {update_attr!r}; the name of an attribute goes into attr_name")
     if attr_name and not update_attr: raise ValueError(f"attr_name={attr_name!r} names what update_attr=True sets: pass both, or neither")
     if not update_attr: return []
-    places = _rate_places(module, attr_name or True, 'update_attr', 'attr_name')
+    places = rate_places(module, attr_name or True, 'update_attr', 'attr_name')
     if not places: raise ValueError("update_attr=True: neither the module nor its hparams has an lr or a learning_rate to be set; name the attribute, as attr_name='rate'")
     return places

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from ..lr_finder import LRFound
+from ..tune import LRFound
 from ..plot import LRCurve
 from ..snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function
 from ..suggest import NoSuggestion
