@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SmoothenValue', 'add_metrics', 'AverageMetric', 'CallbackHandler']
 
-# %% ../nbs/21_handler.ipynb #399bb864
+# %% ../nbs/21_handler.ipynb #67bcc1b2
 from functools import partial
 
 import torch

@@ -409,7 +409,7 @@ def fit(self:Learner,
 ):
     "Train, at a constant rate unless a callback changes it. The optimizer stays for the next fit."
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0: raise ValueError(f"epochs must be a whole number from 0, got {epochs!r}")
-    lr = self.lr_range(self._rate_or_default(lr, 'lr')); _check_wd(wd)
+    lr = self.lr_range(self.rate_or_tuned(lr, 'lr')); _check_wd(wd)
     cbs = self.callbacks_for(callbacks)
     self._try_metrics()
     if self.opt is None: self.create_opt(lr, wd)
@@ -421,7 +421,7 @@ def fit(self:Learner,
 
 # %% ../nbs/25_learner.ipynb #a6ef1440
 @patch
-def _rate_or_default(self:Learner, lr, name, one_cycle=False):
+def rate_or_tuned(self:Learner, lr, name, one_cycle=False):
     "`lr` unless it is 'auto', else what `tune` has found, and a word about it. None is no default: it may come from a finder that failed."
     if not isinstance(lr, str) or lr != 'auto': return lr
     if self.tuned is None: return 3e-3

@@ -146,7 +146,7 @@ def fit_one_cycle(self:Learner,
     start_epoch:int=None # epoch at which to go on with a cycle, counted from 0
 ):
     "Train with the one-cycle schedule: see `OneCycleScheduler`."
-    max_lr = self._rate_or_default(max_lr, 'max_lr', one_cycle=True)
+    max_lr = self.rate_or_tuned(max_lr, 'max_lr', one_cycle=True)
     if isinstance(max_lr, Suggestion):
         max_lr = list(max_lr.one_cycle_lrs) if len(max_lr.lrs) > 1 else max_lr.one_cycle
     max_lr = self.lr_range(max_lr, 'max_lr')

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RATE_NAMES', 'LRFound', 'RatePlace', 'rate_places', 'set_rate']
 
-# %% ../nbs/29_tune.ipynb #494ed682
+# %% ../nbs/29_tune.ipynb #47d7bd29
 from collections.abc import Mapping
 from numbers import Real
 from typing import NamedTuple
@@ -93,7 +93,7 @@ def _check_place(place, option):
         raise TypeError(f"{option}: {place.label} must be a number or None, to be set to a learning rate; "
                         f"it is {value!r}")
 
-# %% ../nbs/29_tune.ipynb #c07ed139
+# %% ../nbs/29_tune.ipynb #f321528a
 def rate_places(
     model, # the module, with or without `hparams`
     auto, # True: `lr` or `learning_rate`; or the name of another attribute; False: none

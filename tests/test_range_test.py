@@ -742,7 +742,7 @@ def test_turns_without_a_step_are_noticed():
 def test_who_calls_it_by_the_name_of_another_is_told():
     from fastlr import LRFinder
 
-    with pytest.raises(TypeError, match='from fastlr.range_test import RangeTest'):
+    with pytest.raises(TypeError, match='from fastlr import RangeTest as LRFinder'):
         LRFinder(*parts())
     for theirs, ours in dict(num_iter='num_it', max_lr='end_lr', grad_scaler='scaler').items():
         with pytest.raises(TypeError, match=f"find_lr has no option '{theirs}'; here it is called {ours}"):
