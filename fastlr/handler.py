@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SmoothenValue', 'add_metrics', 'AverageMetric', 'CallbackHandler']
 
-# %% ../nbs/21_handler.ipynb #67bcc1b2
+# %% ../nbs/21_handler.ipynb #6e334cd7
 from functools import partial
 
 import torch
@@ -161,8 +161,8 @@ def on_epoch_begin(self:CallbackHandler):
 
 @patch
 def on_batch_begin(self:CallbackHandler, xb, yb, train=True): # (input, target)
-    self.state.update(last_input=xb, last_target=yb, train=train)
-    self.state.update(stop_epoch=False, skip_step=False, skip_zero=False, skip_bwd=False)
+    self.state.update(last_input=xb, last_target=yb, train=train,
+                      stop_epoch=False, skip_step=False, skip_zero=False, skip_bwd=False)
     self('on_batch_begin', metrics=not train)
     return self.state['last_input'], self.state['last_target']
 

@@ -27,7 +27,7 @@ from .snapshot import Fingerprint, Snapshot, parts_of_function
 from .sweep import LRSweep, fail_together, run_probes
 from .utils import is_main_process, progress_bar
 
-# %% ../nbs/28_lr_finder.ipynb #491ce459
+# %% ../nbs/28_lr_finder.ipynb #a21097e0
 LR_FIND = EntryPoint('lr_find', {**{o: o for o in OPTIONS}, 'loader': 'train_dl'})
 LR_FINDER = EntryPoint('LRFinder', {o: o for o in OPTIONS if o not in ('runs', 'probe')})
 
@@ -202,7 +202,7 @@ class MockTraining(Detour):
     "Save a learner before any callback's code runs, constructors included, and restore it afterwards."
     def __init__(self,
         learn, # the `Learner`
-        where # where the copy of the state is kept: 'device', 'cpu', or a directory
+        where # where the copy of the state is stored: 'device', 'cpu', or a directory
     ):
         modules, others = _parts_of(learn)
         snapshot = Snapshot(modules, None if learn.opt is None else learn.opt.opt, where=where)
@@ -248,7 +248,7 @@ def lr_find(
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
     probe:bool=False, # move the suggestion by short trainings at five rates around it, 500 further updates
     live:bool=False, # in a notebook, draw the curve while it grows
-    where='device', # where the copy of the state is kept meanwhile: 'device', 'cpu', or a directory
+    where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
     silent:bool=False # no bar, no message
 ) -> LRCurve: # also at `learn.recorder.curve`
@@ -309,5 +309,5 @@ def _drawing(recorder, live):
 def _report(curve, probe):
     "Print that the range test is over."
     if probe and not curve.probes:
-        print("Not probed: the curve supports no suggestion; learn.recorder.curve.findings tells why.")
+        print("Not probed: the curve supports no suggestion; learn.recorder.curve.findings says why.")
     print("LR Finder is complete, type learn.recorder.plot() to see the graph.")

@@ -26,11 +26,11 @@ def one_cycle_at(
     pct_start:float=0.3 # share of the steps in the first phase, in (0, 1)
 ): # the value for step `i`
     "Return the value at step `i`: half a cosine from `start` to `peak`, then half a cosine to `end`."
-    turn = pct_start*n - 1
-    if i <= turn: return annealing_cos(start, peak, i/turn if turn > 0 else 1)
+    peak_step = pct_start*n - 1
+    if i <= peak_step: return annealing_cos(start, peak, i/peak_step if peak_step > 0 else 1)
     # A first phase shorter than a step begins at the peak; a last phase without a step is at its end at once.
-    turn = max(turn, 0)
-    return annealing_cos(peak, end, (i-turn) / ((n-1-turn) or 1))
+    peak_step = max(peak_step, 0)
+    return annealing_cos(peak, end, (i-peak_step) / ((n-1-peak_step) or 1))
 
 # %% ../nbs/30_one_cycle.ipynb #f2e07426
 class OneCycleScheduler(LearnerCallback):
