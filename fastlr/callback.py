@@ -146,7 +146,7 @@ def check_callback(
                 raise TypeError(f"{name}.{event} asks for {entry!r}, which is not in the state; "
                                 f"{did_you_mean(entry, STATE)}")
 
-# %% ../nbs/20_callback.ipynb #1af2ebf8
+# %% ../nbs/20_callback.ipynb #35154e86
 def listens_to(
     cb, # `Callback`
     event:str # one of `EVENTS`
@@ -162,7 +162,7 @@ def did_you_mean(
     close = difflib.get_close_matches(name, names, 1)
     return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(names)}"
 
-# %% ../nbs/20_callback.ipynb #f5b88a05
+# %% ../nbs/20_callback.ipynb #45b852c1
 def new_state() -> dict: # entry -> value
     "Return the state at the start of a fit."
     state = dict.fromkeys(STATE)

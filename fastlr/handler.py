@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SmoothenValue', 'add_metrics', 'AverageMetric', 'CallbackHandler']
 
-# %% ../nbs/21_handler.ipynb #6e334cd7
+# %% ../nbs/21_handler.ipynb #16295868
 from functools import partial
 
 import torch

@@ -27,7 +27,7 @@ from .snapshot import Fingerprint, Snapshot, parts_of_function
 from .sweep import LRSweep, fail_together, run_probes
 from .utils import is_main_process, progress_bar
 
-# %% ../nbs/28_lr_finder.ipynb #a21097e0
+# %% ../nbs/28_lr_finder.ipynb #f4903942
 LR_FIND = EntryPoint('lr_find', {**{o: o for o in OPTIONS}, 'loader': 'train_dl'})
 LR_FINDER = EntryPoint('LRFinder', {o: o for o in OPTIONS if o not in ('runs', 'probe')})
 

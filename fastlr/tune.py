@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RATE_NAMES', 'LRFound', 'RatePlace', 'rate_places', 'set_rate']
 
-# %% ../nbs/29_tune.ipynb #f8c03dff
+# %% ../nbs/29_tune.ipynb #c33946b3
 from collections.abc import Mapping
 from numbers import Real
 from typing import NamedTuple
@@ -93,14 +93,14 @@ def _check_place(place, option):
         raise TypeError(f"{option}: {place.label} must be a number or None, to be set to a learning rate; "
                         f"it is {value!r}")
 
-# %% ../nbs/29_tune.ipynb #3929e8fa
+# %% ../nbs/29_tune.ipynb #970961f7
 def rate_places(
     model, # the module, with or without `hparams`
     auto, # True: `lr` or `learning_rate`; or the name of another attribute; False: none
     option:str='auto_lr_find', # the caller's option that asks for it, for messages
     named:str='auto_lr_find' # the caller's option that names the attribute, likewise
 ) -> list: # of `RatePlace`s; empty if the model keeps no rate
-    "Return where `model` keeps its rate. Raises `ValueError` or `TypeError` if it isn't clear, or can't be set."
+    "Return where `model` keeps its rate. Raises `ValueError` or `TypeError` if that isn't clear or possible."
     holders = dict(model=model)
     if hasattr(model, 'hparams'): holders['model.hparams'] = model.hparams
     names = RATE_NAMES if auto is True else [auto] if auto else []
