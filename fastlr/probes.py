@@ -6,10 +6,9 @@
 __all__ = ['PROBE_STEPS', 'run_probes']
 
 # %% ../nbs/07_probes.ipynb #07000008
-from .curve import EntryPoint
 from .plot import LRCurve
-from .settings import SweepSettings
 from .rules import NoSuggestion
+from .settings import SweepSettings
 
 # %% ../nbs/07_probes.ipynb #07000009
 PROBE_STEPS = 100
@@ -17,19 +16,17 @@ PROBE_STEPS = 100
 def run_probes(
     curve:LRCurve, # without probes
     sweep_once, # settings -> finished `LRSweep`, from the state that `curve` began with
-    settings:SweepSettings=None # of the curve; default: `sweep_once` takes start_lr, end_lr, num_it and mode=
+    settings:SweepSettings # what the curve was asked for
 ) -> LRCurve:
     "Return the `curve` with probes around its suggestion; as it is, if it supports none."
     try: suggestion = curve.suggest()
     except NoSuggestion: return curve
-    entry = EntryPoint() if settings is None else settings.entry
     probes = {}
     for lr in curve.probe_rates():
         # A rate for each group, in the ratio of the sweep.
         rates = [lr * r/suggestion.lr for r in suggestion.lrs]
-        if settings is None: sweep = sweep_once(rates, rates, PROBE_STEPS, mode='hold')
-        else: sweep = sweep_once(settings.holding(rates, PROBE_STEPS))
-        if sweep.stop_reason == 'data': raise ValueError(_no_data(entry))
+        sweep = sweep_once(settings.holding(rates, PROBE_STEPS))
+        if sweep.stop_reason == 'data': raise ValueError(_no_data(settings.entry))
         probes[lr] = sweep.losses
     return curve.probed(probes)
 

@@ -13,7 +13,8 @@ import torch
 from fastcore.basics import listify, patch
 
 from . import utils
-from .callback import LearnerCallback, SmoothenValue
+from .callback import LearnerCallback
+from .handler import SmoothenValue
 from .learner import Learner
 from .findings import suggestion_text
 from .utils import is_main_process

@@ -325,7 +325,7 @@ def test_a_curve_without_suggestion_is_not_probed(monkeypatch):
 
 def test_a_held_rate_is_no_curve():
     learn = learner()
-    with pytest.raises(ValueError, match="mode='hold' keeps one rate"):
+    with pytest.raises(ValueError, match="mode must be 'exp' or 'linear', got 'hold'"):
         learn.lr_find(mode='hold')
     model = nn.Linear(4, 1)
     opt = SGD(model.parameters(), lr=1.0)

@@ -25,7 +25,8 @@ from ..plot import new_axes
 from ..range_test import PlainTraining
 from ..rules import NoSuggestion
 from ..settings import SweepSettings
-from ..sweep import Divergence, LRSweep
+from ..stop import Divergence
+from ..sweep import LRSweep
 from ..utils import is_main_process
 
 # %% ../../nbs/50_compat_torch_lr_finder.ipynb #6ad3bb0f

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from ..batch import check_loader
 from ..curve import EntryPoint
 from .lightning_sweep import leaf_loaders, sweep_once
-from ..lr_finder import LRFound, rate_places, set_rate
+from ..tune import LRFound, rate_places, set_rate
 from ..settings import SweepSettings
 from ..rules import NoSuggestion
 from ..utils import describe

@@ -11,7 +11,7 @@ from functools import partial
 
 from ..curve import EntryPoint, LRCurve
 from .transformers_sweep import sweep_once
-from ..lr_finder import LRFound
+from ..tune import LRFound
 from ..settings import SweepSettings
 from ..rules import NoSuggestion
 from ..utils import describe
