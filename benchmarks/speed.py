@@ -420,34 +420,37 @@ class Copies(TorchFunctionMode):
 
 
 def part_d(quick):
-    "On an accelerator losses are read ten at a time. Here the CPU is treated as one."
-    import fastlr.recorder as R, fastlr.sweep as S
+    """Return the rows on copies to the host.
 
-    widths, n, old = SIZES['5 thousand'], 100, S._read_every
-    data, rows = (
-        list(batches(widths, n)),
-        [],
-    )  # a list: the seed that a DataLoader draws is on the host anyway
-    kw = dict(opt_func=torch.optim.SGD)  # as Adam's counters are
+    From an accelerator, losses are read ten at a time. Here the CPU is treated as one.
+    """
+    import fastlr.utils as utils
 
-    def learner(**more):
+    widths, n = SIZES['5 thousand'], 100
+    # A list of batches, because the seed that a DataLoader draws is on the host anyway. SGD, because Adam's
+    # counters are there, too.
+    data = list(batches(widths, n))
+    kw = dict(opt_func=torch.optim.SGD)
+
+    def learner():
         from fastlr import Learner
 
-        return Learner((data, None), net(widths), loss_func=criterion, silent=True, **kw, **more)
+        return Learner((data, None), net(widths), loss_func=criterion, silent=True, **kw)
 
-    S._read_every = R._read_every = lambda loss: 10
+    runs = {
+        'Learner.fit': lambda: learner().fit(1, 1e-3),
+        'Learner.lr_find': lambda: learner().lr_find(1e-7, 1e-2, num_it=n, stop_div=False, silent=True),
+    }
+    rows = []
+    old, utils.read_every = utils.read_every, lambda loss: 10
     try:
-        for name, run in {
-            'Learner.fit': lambda: learner().fit(1, 1e-3),
-            'Learner.lr_find': lambda: learner().lr_find(1e-7, 1e-2, num_it=n, stop_div=False, silent=True),
-        }.items():
+        for name, run in runs.items():
             with quiet(), Copies() as copies:
                 run()
-            rows.append(
-                dict(what=f'(d) copies to the host per step, {name}', ratio=copies.count / n, goal=0.1)
-            )
+            what = f'(d) copies to the host per step, {name}'
+            rows.append(dict(what=what, ratio=copies.count / n, goal=0.1))
     finally:
-        S._read_every = R._read_every = old
+        utils.read_every = old
     return rows
 
 
@@ -568,7 +571,7 @@ def in_process(rank, port, path, quick):
 
         return make
 
-    def sweep(synchronized, **kw):
+    def sweep(synchronizes, **kw):
         def make():
             model = DDP(net(widths))
             opt = adamw(model)
@@ -579,7 +582,7 @@ def in_process(rank, port, path, quick):
                 ) as sweep:
                     for xb, yb in sweep(data):
                         loss = criterion(model(xb), yb)
-                        if synchronized:
+                        if synchronizes:
                             sweep.synchronize()
                         loss.backward()
                         opt.step()

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from fastlr import LRSweep, NoSuggestion
-from fastlr.curve import noise_level, smoothed, start_level
-from fastlr.suggest import RULES, _centre, _edge, _look
+from fastlr.rules import RULES, centre_of_fall
+from fastlr.smooth import noise_level, smoothed, start_level
 from tasks import HELD_OUT, TASKS
 
 HERE = Path(__file__).parent
@@ -190,11 +190,7 @@ def by_task(suggested, oracle, ours='fastlr auto'):
 def constants(curves, oracle):
     "Fit the last three constants of the default rule, per schedule, on all tasks but one, and print the regret on the one."
     parts = {
-        t: [
-            (v.falls and _centre(v, c.aligned()[0]), v.x[_edge(v)], c.settings['momentum'], c)
-            for c in cs
-            for v in [_look(*c.aligned())]
-        ]
+        t: [(c.view.falls and centre_of_fall(c.view), c.view.x[c.view.edge], c.view.momentum, c) for c in cs]
         for t, cs in curves.items()
     }
 

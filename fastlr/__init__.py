@@ -6,17 +6,20 @@ Nothing is imported until a name is used: `import fastlr` costs nothing beside `
 """
 __version__ = "0.1.0"
 
-import importlib, warnings
+import importlib, importlib.util
 
 # The modules in import order, which is the order of the notebooks, and the names that each gives to the top.
 _modules = {
     'curve': ['LRCurve'],
     'smooth': [],
+    'suggestion': [],
     'rules': ['Suggestion', 'NoSuggestion'],
     'findings': [],
     'plot': ['plot_curves'],
     'settings': [],
     'stop': [],
+    'probes': [],
+    'watch': [],
     'utils': [],
     'signals': [],
     'keepers': [],
@@ -67,7 +70,6 @@ _for_v1 = {
 def __getattr__(name):
     if name in _modules: return importlib.import_module(f'.{name}', __name__)
     if name not in _reachable: return _moved(name)
-    import importlib.util  # TEMPORARY
     for module in list(_modules):
         if importlib.util.find_spec(f'fastlr.{module}') is None: _modules.pop(module); continue
         importlib.import_module(f'.{module}', __name__)

@@ -17,7 +17,7 @@ from .config import EXAMPLES, PARTS, ConfigError, Configuration, read_config
 from .curve import EntryPoint
 from .results import answer, check_directory, report, write_results
 from .settings import SweepSettings
-from .suggest import RULES
+from .rules import RULES
 
 # %% ../nbs/42_cli.ipynb #a398b2d9
 CLI = EntryPoint('fastlr find-lr', dict(

@@ -6,8 +6,6 @@
 __all__ = ['Detour']
 
 # %% ../nbs/15_detour.ipynb #15000003
-from contextlib import ExitStack
-
 from .snapshot import SignalGuard, Snapshot
 
 # %% ../nbs/15_detour.ipynb #15000005
@@ -15,14 +13,17 @@ class Detour:
     "Whatever happens inside the `with` block, everything that `snapshot` holds is restored afterwards."
     def __init__(self,
         snapshot:Snapshot, # taken before anything could change
-        close:bool=True, # close the snapshot at the end; False: it was lent by somebody who will
+        close:bool=True, # close the snapshot at the end; False: whoever has lent it will close it
         within:tuple=() # further functions in which a signal waits, until the end of the detour
     ):
         self.snapshot = snapshot
         self.close = close
-        self.failed = False # whether the block was left by an exception
-        self._before, self._after = [], []
-        self._guard = SignalGuard(Detour.__enter__, Detour.__exit__, *within)
+        # Whether the block was left by an exception.
+        self.failed = False
+        self._before = []
+        self._after = []
+        ours = (Detour.start, Detour.finish, Detour.__enter__, Detour.__exit__)
+        self._guard = SignalGuard(*ours, *within)
 
     def before_restore(self,
         f # function without arguments
@@ -37,23 +38,31 @@ class Detour:
         self._after.append(f)
 
     def deliver_signals(self):
-        "Let a signal through that has arrived and waited."
+        "Let those signals through that have arrived and waited."
         self._guard.deliver()
 
-    def __enter__(self):
+    def start(self):
+        "Guard the signals from here on; the same as entering the `with` block. Return the detour."
         self._guard.install()
         try: self._guard.deliver()
         except BaseException:
-            self._guard.remove()
+            self.finish(failed=True)
             raise
         return self
 
-    def __exit__(self, kind, *exc):
-        self.failed = kind is not None
-        # The stack is unwound from its end, every entry is called, and what was raised last is raised at the end.
-        with ExitStack() as way_back:
-            way_back.callback(self._guard.remove)
-            for f in self._after: way_back.callback(f)
-            if self.close: way_back.callback(self.snapshot.close)
-            way_back.callback(self.snapshot.restore)
-            for f in self._before: way_back.callback(f)
+    def finish(self,
+        failed:bool=False # an exception is on its way
+    ):
+        "Restore everything; the same as leaving the `with` block."
+        self.failed = failed
+        restore = [self.snapshot.restore, self.snapshot.close] if self.close else [self.snapshot.restore]
+        _call_all([*self._before[::-1], *restore, *self._after[::-1], self._guard.remove])
+
+    def __enter__(self): return self.start()
+    def __exit__(self, kind, *exc): self.finish(failed=kind is not None)
+
+def _call_all(functions):
+    "Call these functions in turn, each of them whatever those before it have raised."
+    if not functions: return
+    try: functions[0]()
+    finally: _call_all(functions[1:])

@@ -17,7 +17,8 @@ from torch import nn
 from torch.optim import AdamW
 
 from .batch import call_model, find_bs, get_loss, split_batch, to_device
-from .callback import AverageMetric, Callback, CallbackHandler, check_callback, shapes_training
+from .callback import Callback, check_callback, shapes_training
+from .handler import AverageMetric, CallbackHandler
 from .data import as_databunch
 from .loop import PlainBar, check_loss_func, evaluating, fit, validate
 from .optim import OptimWrapper, check_groups, group_rates
@@ -228,7 +229,7 @@ def validate(self:Learner,
         handler.state['last_metrics'] = [validate(self, dl, handler)]
         # In the middle of an epoch, only the metrics are notified that it ends.
         if self.handler is None: handler('on_epoch_end', metrics=True)
-        else: handler.tell_metrics('on_epoch_end')
+        else: handler.notify_metrics('on_epoch_end')
         return handler.state['last_metrics']
 
 @patch
@@ -294,8 +295,8 @@ def evaluation_handler(self:Learner,
             handler.on_train_begin(1, PlainBar(range(1), True), metrics)
             handler.on_epoch_begin()
         else:
-            handler.tell_metrics('on_train_begin')
-            handler.tell_metrics('on_epoch_begin')
+            handler.notify_metrics('on_train_begin')
+            handler.notify_metrics('on_epoch_begin')
         with evaluating(self, handler): yield handler
     except BaseException as e:
         exception = e
@@ -304,5 +305,3 @@ def evaluation_handler(self:Learner,
         if outside: handler.on_train_end(exception)
 
 # The names that other modules know these by.
-Learner._eval_handler = Learner.evaluation_handler
-Learner._rate_or_default = Learner.rate_or_tuned

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 
 from .batch import call_model, eval_mode, find_bs, get_loss
-from .callback import CallbackHandler
+from .handler import CallbackHandler
 from .utils import add_note, is_watched, known_len
 
 # %% ../nbs/24_loop.ipynb #e46e6227

@@ -12,70 +12,104 @@ from fastcore.basics import listify, patch
 
 from .anneal import annealing_cos
 from .callback import LearnerCallback
-from .utils import known_len
 from .learner import Learner
-from .suggest import Suggestion
+from .rules import Suggestion
+from .utils import known_len
 
 # %% ../nbs/30_one_cycle.ipynb #8bec6833
 def one_cycle_at(
     i:int, # step, from 0 to n-1
     n:int, # steps of the whole cycle, at least 1
-    start, # value at step 0, a float or an array with one a group
+    start, # value at step 0, a float or an array with one per group
     peak, # value at the end of the first phase
     end, # value at step n-1
     pct_start:float=0.3 # share of the steps in the first phase, in (0, 1)
 ): # the value for step `i`
-    "Half a cosine from `start` to `peak`, and half a cosine from there to `end`."
-    turn = pct_start*n - 1
-    if i <= turn: return annealing_cos(start, peak, i/turn if turn > 0 else 1)
-    return annealing_cos(peak, end, (i-max(turn, 0)) / ((n-1-max(turn, 0)) or 1))
+    "Return the value at step `i`: half a cosine from `start` to `peak`, then half a cosine to `end`."
+    peak_step = pct_start*n - 1
+    if i <= peak_step: return annealing_cos(start, peak, i/peak_step if peak_step > 0 else 1)
+    # A first phase shorter than a step begins at the peak; a last phase without a step is at its end at once.
+    peak_step = max(peak_step, 0)
+    return annealing_cos(peak, end, (i-peak_step) / ((n-1-peak_step) or 1))
 
 # %% ../nbs/30_one_cycle.ipynb #f2e07426
 class OneCycleScheduler(LearnerCallback):
-    "One cycle of rate and momentum over a fit. Raises `ValueError` for shapes that are no cycle."
+    "One cycle of rate and momentum over a fit. Raises `ValueError` for shapes that aren't a cycle."
     def __init__(self,
         learn, # the `Learner`
-        lr_max, # peak rate, above zero: a number, or a list with one a layer group
-        moms=(0.95, 0.85), # momentum at both ends, and at the peak of the rate, each from 0 to below 1; or one for all
+        lr_max, # peak rate, above zero: a number, or a list with one per layer group
+        moms=(0.95, 0.85), # momentum at both ends, and at the peak of the rate, in [0, 1); or one for all
         div_factor:float=25., # the rate starts at lr_max/div_factor, above zero
         pct_start:float=0.3, # share of the steps in which the rate rises, in (0, 1)
         final_div:float=None, # the rate ends at lr_max/final_div, above zero; default: div_factor*1e4
         tot_epochs:int=None, # epochs of the whole cycle; default: those of the fit
-        start_epoch:int=None # epoch, counted from 0, at which to begin, to go on with a cycle that was interrupted
+        start_epoch:int=None # epoch at which to go on with a cycle, counted from 0
     ):
         super().__init__(learn)
-        if not 0 < pct_start < 1: raise ValueError(f"pct_start must lie between 0 and 1, got {pct_start!r}")
-        if not div_factor > 0: raise ValueError(f"div_factor must be above zero, got {div_factor!r}")
         moms = tuple(moms) if isinstance(moms, (tuple, list)) else (moms, moms)
-        if len(moms) != 2 or not all(0 <= m < 1 for m in moms): raise ValueError(f"moms must be two momenta from 0 up to 1, got {moms!r}")
-        if np.min(np.asarray(lr_max)) < 0 or np.max(np.asarray(lr_max)) == 0: raise ValueError(f"max_lr must be above zero, at least for one group, got {lr_max!r}")
-        if final_div is not None and not final_div > 0: raise ValueError(f"final_div must be above zero, got {final_div!r}")
-        self.lr_max, self.moms, self.div_factor, self.pct_start = np.array(lr_max, dtype=float), moms, div_factor, pct_start
+        _check_cycle(lr_max, moms, div_factor, pct_start, final_div)
+        self.lr_max = np.array(lr_max, dtype=float)
+        self.moms = moms
+        self.div_factor = div_factor
+        self.pct_start = pct_start
         self.final_div = div_factor*1e4 if final_div is None else final_div
-        self.tot_epochs, self.start_epoch = tot_epochs, start_epoch
+        self.tot_epochs = tot_epochs
+        self.start_epoch = start_epoch
+        # Of the running fit: steps per epoch, steps of the cycle, step, and the momenta before it.
+        self.per_epoch = None
+        self.n = None
+        self.i = 0
+        self.old_moms = None
+
+def _check_cycle(lr_max, moms, div_factor, pct_start, final_div):
+    "Raise `ValueError`, naming the parameter, unless these describe a cycle."
+    if not 0 < pct_start < 1: raise ValueError(f"pct_start must lie between 0 and 1, got {pct_start!r}")
+    if not div_factor > 0: raise ValueError(f"div_factor must be above zero, got {div_factor!r}")
+    if len(moms) != 2 or not all(0 <= m < 1 for m in moms):
+        raise ValueError(f"moms must be two momenta from 0 up to 1, got {moms!r}")
+    rates = np.asarray(lr_max)
+    if np.min(rates) < 0 or np.max(rates) == 0:
+        raise ValueError(f"max_lr must be above zero, at least for one group, got {lr_max!r}")
+    if final_div is not None and not final_div > 0:
+        raise ValueError(f"final_div must be above zero, got {final_div!r}")
 
 # %% ../nbs/30_one_cycle.ipynb #409a4af7
 @patch
 def on_train_begin(self:OneCycleScheduler, n_epochs, **kwargs):
     "Count the steps of the cycle, and set the first values."
-    per_epoch = known_len(self.learn.data.train_dl)
-    if per_epoch is None: raise ValueError("one-cycle training must know its number of steps, and train_dl has no length; use fit instead")
-    for name, v, least in (('tot_epochs', self.tot_epochs, n_epochs), ('start_epoch', self.start_epoch, 0)):
-        if v is not None and (not isinstance(v, int) or v < least): raise ValueError(f"{name} must be a whole number from {least}, got {v!r}")
-    if self.start_epoch is not None and self.start_epoch >= n_epochs: raise ValueError(f"start_epoch must lie below the {n_epochs} epochs of the fit, got {self.start_epoch}")
-    self.per_epoch, self.n = per_epoch, per_epoch * (self.tot_epochs or n_epochs)
+    self.old_moms = None
+    self.per_epoch = known_len(self.learn.data.train_dl)
+    if self.per_epoch is None:
+        raise ValueError("one-cycle training must know its number of steps, and train_dl has no length; "
+                         "use fit instead")
+    self._check_epochs(n_epochs)
+    self.n = self.per_epoch * (self.tot_epochs or n_epochs)
     self.old_moms = self.learn.opt.get_stat('mom')
-    for p, state in self.learn.opt.opt.state.items():        # RMSprop makes this with its first step, if it has momentum by then
-        if 'square_avg' in state and self.old_moms[0] is not None: state.setdefault('momentum_buffer', torch.zeros_like(p))
+    if self.old_moms[0] is not None: _add_momentum_buffers(self.learn.opt.opt)
     self._set(0)
     if self.start_epoch is not None: return {'epoch': self.start_epoch}
+
+@patch
+def _check_epochs(self:OneCycleScheduler, n_epochs):
+    "Raise `ValueError` unless `tot_epochs` and `start_epoch` fit the epochs of the fit."
+    for name, v, least in (('tot_epochs', self.tot_epochs, n_epochs), ('start_epoch', self.start_epoch, 0)):
+        if v is not None and (not isinstance(v, int) or v < least):
+            raise ValueError(f"{name} must be a whole number from {least}, got {v!r}")
+    if self.start_epoch is not None and self.start_epoch >= n_epochs:
+        raise ValueError(f"start_epoch must lie below the {n_epochs} epochs of the fit, "
+                         f"got {self.start_epoch}")
+
+def _add_momentum_buffers(opt):
+    "Give RMSprop the buffers that it makes with its first step, if it has momentum by then."
+    for p, state in opt.state.items():
+        if 'square_avg' in state: state.setdefault('momentum_buffer', torch.zeros_like(p))
 
 # %% ../nbs/30_one_cycle.ipynb #b48b56c9
 @patch
 def jump_to_epoch(self:OneCycleScheduler,
     epoch:int # counted from 0
 ):
-    "Rate and momentum as at the start of `epoch`."
+    "Set rate and momentum as at the start of `epoch`."
     self._set(epoch * self.per_epoch)
 
 @patch
@@ -84,22 +118,24 @@ def on_batch_end(self:OneCycleScheduler, train, **kwargs):
 
 @patch
 def on_train_end(self:OneCycleScheduler, **kwargs):
-    if 'old_moms' in self.__dict__ and self.old_moms[0] is not None: self.learn.opt.mom = self.old_moms
+    if self.old_moms is not None and self.old_moms[0] is not None: self.learn.opt.mom = self.old_moms
 
-# %% ../nbs/30_one_cycle.ipynb #31d4fa63
 @patch
 def _set(self:OneCycleScheduler, i):
     "Set rate and momentum for step `i`; beyond the cycle they stay at its end."
-    self.i, opt, hi = i, self.learn.opt, self.lr_max
-    at = min(i, self.n-1)
-    opt.lr = one_cycle_at(at, self.n, hi/self.div_factor, hi, hi/self.final_div, self.pct_start)
-    if self.old_moms[0] is not None: opt.mom = one_cycle_at(at, self.n, self.moms[0], self.moms[1], self.moms[0], self.pct_start)
+    self.i = i
+    at, opt = min(i, self.n-1), self.learn.opt
+    low, high, end = self.lr_max/self.div_factor, self.lr_max, self.lr_max/self.final_div
+    opt.lr = one_cycle_at(at, self.n, low, high, end, self.pct_start)
+    if self.old_moms[0] is None: return
+    ends, middle = self.moms
+    opt.mom = one_cycle_at(at, self.n, ends, middle, ends, self.pct_start)
 
 # %% ../nbs/30_one_cycle.ipynb #87cd8b48
 @patch
 def fit_one_cycle(self:Learner,
     cyc_len:int, # epochs, from 0
-    max_lr='auto', # peak rate: number above zero, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3
+    max_lr='auto', # peak rate: number, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3
     moms=(0.95, 0.85), # momentum at both ends, and at the peak of the rate
     div_factor:float=25., # the rate starts at max_lr/div_factor
     pct_start:float=0.3, # share of the steps in which the rate rises, in (0, 1)
@@ -107,11 +143,12 @@ def fit_one_cycle(self:Learner,
     wd:float=None, # weight decay, from 0; default: the learner's
     callbacks=None, # `Callback`s for this fit alone
     tot_epochs:int=None, # epochs of the whole cycle; default: `cyc_len`
-    start_epoch:int=None # epoch, counted from 0, at which to go on with a cycle that was interrupted
+    start_epoch:int=None # epoch at which to go on with a cycle, counted from 0
 ):
     "Train with the one-cycle schedule: see `OneCycleScheduler`."
-    max_lr = self._rate_or_default(max_lr, 'max_lr', one_cycle=True)
-    if isinstance(max_lr, Suggestion): max_lr = list(max_lr.one_cycle_lrs) if len(max_lr.lrs) > 1 else max_lr.one_cycle
+    max_lr = self.rate_or_tuned(max_lr, 'max_lr', one_cycle=True)
+    if isinstance(max_lr, Suggestion):
+        max_lr = list(max_lr.one_cycle_lrs) if len(max_lr.lrs) > 1 else max_lr.one_cycle
     max_lr = self.lr_range(max_lr, 'max_lr')
     cb = OneCycleScheduler(self, max_lr, moms, div_factor, pct_start, final_div, tot_epochs, start_epoch)
     self.fit(cyc_len, max_lr, wd, [*listify(callbacks), cb])

@@ -9,7 +9,7 @@ __all__ = ['group_params', 'check_groups', 'group_rates', 'OptimWrapper']
 from fastcore.basics import patch
 from torch import nn
 
-from .suggest import Suggestion
+from .rules import Suggestion
 from .utils import needs_closure, set_group_value
 
 # %% ../nbs/23_optim.ipynb #ddc5c7af

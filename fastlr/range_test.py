@@ -6,7 +6,6 @@
 __all__ = ['MORE', 'ELSEWHERE', 'FIND_LR', 'find_lr', 'train_sweep', 'PlainTraining']
 
 # %% ../nbs/18_range_test.ipynb #a72acb30
-from dataclasses import replace
 from functools import partial
 
 import torch
@@ -18,7 +17,9 @@ from .curve import OPTIONS, EntryPoint
 from .plot import LRCurve
 from .settings import SweepSettings
 from .snapshot import Fingerprint, check_parts, parts_of_function
-from .sweep import LRSweep, fail_together, run_probes
+from .probes import run_probes
+from .processes import fail_together
+from .sweep import LRSweep
 from .utils import add_note, as_list, describe, needs_closure, progress_bar
 
 # %% ../nbs/18_range_test.ipynb #528a8ade
@@ -71,7 +72,7 @@ def find_lr(
             return training.run(sweep, loader, loss_of, val_loader, on_step, progress)
 
         curve = LRCurve.median([sweep_once(settings, run or None).curve for run in range(runs)])
-        return run_probes(curve, partial(_probe, sweep_once, settings)) if probe else curve
+        return run_probes(curve, sweep_once, settings) if probe else curve
 
 # %% ../nbs/18_range_test.ipynb #aed2aa49
 def _check_options(options):
@@ -81,10 +82,6 @@ def _check_options(options):
         hint = f"besides those of its signature it takes {', '.join(MORE)}"
         if name in ELSEWHERE: hint = f"here it is called {ELSEWHERE[name]}"
         raise TypeError(f"find_lr has no option {name!r}; {hint}")
-
-def _probe(sweep_once, settings, rates, _, updates, mode):
-    "Train for some `updates` at constant `rates`. A probe that diverges has failed, whatever `stop_div` is."
-    return sweep_once(replace(settings.holding(rates, updates), stop_div=True))
 
 # %% ../nbs/18_range_test.ipynb #e631a0df
 def _loss_function(training, criterion, step):

@@ -14,7 +14,7 @@ import fastlr.plot  # noqa: F401
 from . import __version__
 from .config import ConfigError
 from .curve import EntryPoint, LRCurve
-from .suggest import NoSuggestion
+from .rules import NoSuggestion
 
 # %% ../nbs/41_results.ipynb #d2a22762
 def answer(

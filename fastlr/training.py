@@ -20,44 +20,56 @@ class GradientClipping(LearnerCallback):
         learn, # the `Learner`
         clip:float # largest norm of the gradient, above zero
     ):
-        if not clip > 0: raise ValueError(f"clip must be above zero, got {clip!r}; to train without clipping, leave the callback out")
+        if not clip > 0:
+            raise ValueError(f"clip must be above zero, got {clip!r}; to train without clipping, "
+                             "leave the callback out")
         super().__init__(learn)
         self.clip = clip
 
     def on_backward_end(self, skip_step, **kwargs):
-        if not skip_step: nn.utils.clip_grad_norm_([p for g in self.learn.opt.param_groups for p in g['params']], self.clip)
+        if skip_step: return
+        nn.utils.clip_grad_norm_([p for g in self.learn.opt.param_groups for p in g['params']], self.clip)
 
 # %% ../nbs/31_training.ipynb #36d53492
 class GradientAccumulation(LearnerCallback):
-    "Step the optimizer once in `n_step` batches, with the mean of their gradients; at the end of an epoch with what is there."
-    _order, count = -30, 0                                                  # `count`: batches in the window
+    "Step the optimizer once in `n_step` batches, with the mean gradient; at an epoch's end with the rest."
+    _order = -30
     def __init__(self,
         learn, # the `Learner`
-        n_step:int # batches a step, at least 1
+        n_step:int # batches per step, at least 1
     ):
-        if isinstance(n_step, bool) or not isinstance(n_step, int) or n_step < 1: raise ValueError(f"n_step must be a whole number from 1, got {n_step!r}")
+        if isinstance(n_step, bool) or not isinstance(n_step, int) or n_step < 1:
+            raise ValueError(f"n_step must be a whole number from 1, got {n_step!r}")
         super().__init__(learn)
         self.n_step = n_step
+        # Batches in the window.
+        self.count = 0
 
     def on_train_begin(self, **kwargs): self.count = 0
     def on_backward_begin(self, last_loss, **kwargs): return {'last_loss': last_loss / self.n_step}
+
     def on_backward_end(self, **kwargs):
         self.count += 1
         if self.count < self.n_step: return {'skip_step': True, 'skip_zero': True}
         self.count = 0
+
     def on_batch_begin(self, train, **kwargs):
-        fit = self.learn.handler                                            # before the first validation batch of a fit
-        if not train and fit is not None and not fit.state['train']: self._flush()
+        # Before the first validation batch of a fit; `learn.validate` in mid-epoch leaves the window open.
+        handler = self.learn.handler
+        if not train and handler is not None and not handler.state['train']: self._flush()
+
     def on_epoch_end(self, **kwargs): self._flush()
 
 # %% ../nbs/31_training.ipynb #e0e1c0f5
 @patch
 def _flush(self:GradientAccumulation):
-    "A step with the batches of a window that isn't full, weighed as if it were. All other callbacks hear of it."
+    "Step with the batches of a window that isn't full, weighted as if it were. Other callbacks are notified."
     if not self.count: return
     opt, handler = self.learn.opt, self.learn.handler
-    for p in (p for g in opt.param_groups for p in g['params'] if p.grad is not None): p.grad.mul_(self.n_step/self.count)
-    self.count = self.n_step - 1                                            # one more fills the window
+    for p in (p for g in opt.param_groups for p in g['params'] if p.grad is not None):
+        p.grad.mul_(self.n_step/self.count)
+    # One more fills the window.
+    self.count = self.n_step - 1
     handler.state.update(skip_step=False, skip_zero=False)
     if not handler.on_backward_end(): opt.step()
     if not handler.on_step_end(): opt.zero_grad()
@@ -71,13 +83,21 @@ class MixedPrecision(LearnerCallback):
         precision:str='bf16', # 'bf16', or 'fp16' with a scaler
         init_scale:float=2.**16 # first scale of the loss, above zero, for fp16
     ):
-        if precision not in ('bf16', 'fp16'): raise ValueError(f"precision must be 'bf16' or 'fp16', got {precision!r}")
+        if precision not in ('bf16', 'fp16'):
+            raise ValueError(f"precision must be 'bf16' or 'fp16', got {precision!r}")
         super().__init__(learn)
-        self.precision, self.init_scale, self._autocasts = precision, init_scale, []
+        self.precision = precision
+        self.dtype = torch.bfloat16 if precision == 'bf16' else torch.float16
+        self.init_scale = init_scale
+        # The contexts that have been entered and not left.
+        self._autocasts = []
 
     def on_train_begin(self, **kwargs):
-        opt, device = self.learn.opt, self.learn.device.type
-        if opt is not None: opt.scaler = torch.amp.GradScaler(device, init_scale=self.init_scale) if self.precision == 'fp16' else None
+        opt = self.learn.opt
+        if opt is None: return
+        opt.scaler = None
+        if self.precision == 'fp16':
+            opt.scaler = torch.amp.GradScaler(self.learn.device.type, init_scale=self.init_scale)
 
     def on_train_end(self, **kwargs):
         while self._autocasts: self._leave()
@@ -90,24 +110,29 @@ def _leave(self:MixedPrecision):
 
 @patch
 def on_batch_begin(self:MixedPrecision, **kwargs):
-    self._autocasts.append(torch.autocast(self.learn.device.type, torch.bfloat16 if self.precision == 'bf16' else torch.float16))
-    self._autocasts[-1].__enter__()
+    autocast = torch.autocast(self.learn.device.type, self.dtype)
+    self._autocasts.append(autocast)
+    autocast.__enter__()
 
 @patch
 def on_backward_begin(self:MixedPrecision, last_loss, **kwargs):
-    "Leave 16 bits before `backward`, as torch advises; scale the loss."
+    "Leave 16 bits before `backward`, as torch advises, and scale the loss."
     self._leave()
-    if self.learn.opt.scaler is not None: return {'last_loss': self.learn.opt.scaler.scale(last_loss)}
+    scaler = self.learn.opt.scaler
+    if scaler is not None: return {'last_loss': scaler.scale(last_loss)}
 
 # %% ../nbs/31_training.ipynb #52d06584
 @patch
 def on_backward_end(self:MixedPrecision, skip_step, **kwargs):
-    "Gradients in their true size, for those who clip them."
-    if self.learn.opt.scaler is not None and not skip_step: self.learn.opt.scaler.unscale_(self.learn.opt.opt)
+    "Give the gradients their true size, for callbacks that clip them."
+    opt = self.learn.opt
+    if opt.scaler is not None and not skip_step: opt.scaler.unscale_(opt.opt)
 
 @patch
 def on_batch_end(self:MixedPrecision, train, **kwargs):
     if not train: self._leave()
 
 @patch
-def batch_failed(self:MixedPrecision): "Leave 16 bits, for the batch will not end."; self._leave()
+def batch_failed(self:MixedPrecision):
+    "Leave 16 bits, for the batch will not end."
+    self._leave()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['as_list', 'describe', 'known_len', 'add_note', 'is_main_process', 'is_watched', 'progress_bar', 'set_group_value',
-           'needs_closure']
+           'needs_closure', 'read_every']
 
 # %% ../nbs/09_utils.ipynb #09000003
 import inspect, sys
@@ -15,7 +15,7 @@ from fastcore.imports import IN_NOTEBOOK
 # %% ../nbs/09_utils.ipynb #09000005
 def as_list(
     x # one thing, a list, tuple or set of them, or None
-) -> list:
+) -> list: # a new one
     "`x` as a list: None is empty, and what is not a list, tuple or set is its only entry."
     if x is None: return []
     return list(x) if isinstance(x, (list, tuple, set)) else [x]
@@ -49,14 +49,14 @@ def is_main_process() -> bool:
     return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
 
 def is_watched() -> bool:
-    "Return whether somebody sees a progress bar: in a notebook or a terminal, of the first process."
+    "Return whether a progress bar would be seen: in a notebook or a terminal, and in the first process only."
     return (IN_NOTEBOOK or sys.stdout.isatty()) and is_main_process()
 
 def progress_bar(
     n:int, # updates
     silent:bool=False # show nothing
 ): # fastprogress's bar, or None
-    "A progress bar over `n` updates; None if silence was asked for or nobody watches."
+    "Return a progress bar over `n` updates; None if silence was asked for or no one would see it."
     if silent or not is_watched(): return None
     from fastprogress.fastprogress import progress_bar as bar_over
     bar = bar_over(range(n), leave=False)
@@ -80,3 +80,10 @@ def needs_closure(
     "Return whether `opt.step` asks for a function that evaluates the loss."
     closure = inspect.signature(opt.step).parameters.get('closure')
     return closure is not None and closure.default is closure.empty
+
+# %% ../nbs/09_utils.ipynb #09000011
+def read_every(
+    loss # tensor
+) -> int: # 1 or 10
+    "Return the number of losses to gather on the device of `loss` before they are read."
+    return 1 if loss.is_cpu else 10

@@ -34,7 +34,7 @@ from fastlr import (
     results,
     search_learning_rate,
 )
-from fastlr.suggest import RULES
+from fastlr.rules import RULES
 from fastlr.settings import SweepSettings
 
 SMALL = {

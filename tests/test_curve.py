@@ -1,6 +1,6 @@
 "Curves, suggestions and pictures: invariances, exact round trips, honest refusals."
 
-import json
+import copy, gc, json, pickle, weakref
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,13 +10,14 @@ from hypothesis import given, strategies as st
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-import fastlr.curve
+import fastlr.smooth
 from conftest import examples
 from fastlr import LRCurve, NoSuggestion, whittaker
-from fastlr.curve import smoothed
-from fastlr.suggest import RULES as BY_NAME
+from fastlr.rules import RULES as BY_NAME
+from fastlr.smooth import smoothed
 
 RULES = tuple(BY_NAME)
+DATA = Path(__file__).parent / 'data'
 
 
 def curve(n=100, seed=0, noise=0.02, a=1.0, b=0.0, lo=-7, **kw):
@@ -69,7 +70,7 @@ def test_a_dict_from_an_older_version_loads():
 @pytest.mark.parametrize('suffix', ['json', 'csv'])
 def test_a_file_of_version_0_1_0_loads(suffix):
     "Written by 0.1.0 before curves knew of probes and of the momentum."
-    c = LRCurve.load(Path(__file__).parent / 'data' / f'curve-0.1.0.{suffix}')
+    c = LRCurve.load(DATA / f'curve-0.1.0.{suffix}')
     assert (
         len(c) == 40
         and len(c.runs) == 3
@@ -78,6 +79,56 @@ def test_a_file_of_version_0_1_0_loads(suffix):
         and c.probes == ()
     )
     assert c.settings == dict(num_it=40, mode='exp') and 1e-3 < c.suggest().lr < 1e-2 and c.findings == []
+
+
+@pytest.mark.parametrize('suffix', ['json', 'csv', 'pickle'])
+def test_what_version_0_1_0_saved_with_probes_is_the_same_curve(suffix):
+    "Its suggestion is the same to the last bit, and its messages speak our words, since it has none of its own."
+    path = DATA / f'curve-0.1.0-probed.{suffix}'
+    c = LRCurve.load(path) if suffix != 'pickle' else pickle.loads((DATA / 'curve-0.1.0.pickle').read_bytes())
+    assert (
+        len(c) == 30 and len(c.probes) == 5 and c.group_lrs.shape == (30, 2) and c.settings['momentum'] == 0.9
+    )
+    s = c.suggest()
+    assert (s.lr, s.one_cycle, s.index) == (0.004948516444402602, 0.004948516444402602, 16)
+    assert s.reason.startswith('moved from 0.0022 (0.9 times 0.0025, the centre of the fall) by probes')
+    assert c.findings == ['Only 29 points: raise num_it for a steadier answer.']
+    assert c.findings[0].code == 'few-points'
+
+
+@pytest.mark.skipif(
+    not (Path(fastlr.smooth.__file__).parent / 'suggest.py').exists(), reason='no such module'
+)
+def test_a_suggestion_that_version_0_1_0_pickled_loads():
+    "`Suggestion` was in `fastlr.suggest` then."
+    s = pickle.loads((DATA / 'suggestion-0.1.0.pickle').read_bytes())
+    assert s == pickle.loads((DATA / 'curve-0.1.0.pickle').read_bytes()).suggest()
+
+
+def test_the_view_is_remembered_beside_the_curve():
+    "It is not saved, pickled, copied or compared, and goes with the curve."
+    c = curve()
+    plain, saved = pickle.dumps(c), c.to_dict()
+    assert c.view is c.view and c.findings == [] and c.view.z is c.view.z
+    assert pickle.dumps(c) == plain and c.to_dict() == saved and 'view' not in vars(c)
+    for other in (copy.deepcopy(c), pickle.loads(plain), c.trim(0, 0)):
+        assert other.view is not c.view and (other.view.z == c.view.z).all()
+    gone = weakref.ref(c.view)
+    del c
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_curve_speaks_the_words_of_its_entry_point(tmp_path):
+    names = dict(start_lr='min_lr', end_lr='max_lr', num_it='num_training')
+    c = curve(settings=dict(names=names))
+    assert c.entry.options == names and 'num_it' in curve().entry
+    for name in ('c.json', 'c.csv'):
+        assert LRCurve.load(c.save(tmp_path / name)).entry.options == names
+    with pytest.raises(ValueError, match='skip less, or run the sweep with a larger num_training'):
+        c.trim(60, 40)
+    with pytest.raises(ValueError, match='use the same min_lr, max_lr and num_training'):
+        LRCurve.median([c, curve(lo=-6)])
 
 
 def test_save_leaves_nothing_half(tmp_path, monkeypatch):
@@ -218,7 +269,7 @@ def test_below_four_hundred_points_each_has_a_value_of_its_own(n, decades, noise
     losses = 1 - np.tanh(4 * (x - decades / 2)) + np.random.default_rng(seed).normal(0, 1, n) * noise
     with pytest.MonkeyPatch.context() as m:
         plain = smoothed(10**x, losses, k)
-        m.setattr(fastlr.curve, '_knots', lambda x, most: np.arange(len(x)))
+        m.setattr(fastlr.smooth, '_knots', lambda x, most: np.arange(len(x)))
         assert np.array_equal(plain, smoothed(10**x, losses, k))
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from conftest import loaders, make_learner, same
 from fastlr import EVENTS, STATE, Callback, CallbackHandler, Learner, LearnerCallback, accuracy, add_metrics
 from fastlr import Scheduler, annealing_cos
+from fastlr.callback import entries_for
 
 
 def tracer(log, order=0, name=''):
@@ -89,7 +90,7 @@ def test_state_by_name():
     assert learn.recorder.losses[-1] == pytest.approx(seen[-1][6], rel=1e-5)
 
 
-def test_kwargs_that_are_used_hold_all_of_the_state():
+def test_kwargs_hold_the_whole_state():
     got = {}
 
     class Passes(Callback):
@@ -104,16 +105,31 @@ def test_kwargs_that_are_used_hold_all_of_the_state():
     assert got.keys() == STATE.keys() and float(got['smooth_loss']) > 0
 
 
-def test_only_what_is_named_is_passed():
+def test_a_method_without_kwargs_gets_what_it_names():
     calls = []
 
     class Few(Callback):
-        def on_batch_end(self, iteration, **kwargs):
-            calls.append(iteration)
+        def on_batch_begin(self):
+            calls.append('begin')
 
-    handler = CallbackHandler([Few()])
-    ((_, _, names),) = handler._calls['on_batch_end']
-    assert names == ('iteration',) and handler._calls['on_batch_begin'] == [] and not handler.smooths
+        def on_batch_end(self, iteration, last_loss=None, *, train, unknown=7):
+            calls.append((iteration, last_loss, train, unknown))
+
+        def on_epoch_begin(self, epoch, **unused):
+            pass
+
+    cb = Few()
+    assert [entries_for(getattr(cb, event)) for event in ('on_batch_begin', 'on_batch_end')] == [
+        (),
+        ('iteration', 'last_loss', 'train'),
+    ]
+    # None stands for the whole state, whether the method does anything with it or not.
+    assert entries_for(cb.on_epoch_begin) is None
+    handler = CallbackHandler([cb])
+    handler.on_epoch_begin()
+    handler.on_batch_begin(1, 2)
+    handler.on_batch_end(0.5)
+    assert calls == ['begin', (0, 0.5, True, 7)]
 
 
 @pytest.mark.parametrize('event', EVENTS)

@@ -9,9 +9,12 @@ import pytest
 from matplotlib.colors import to_rgb
 
 import fastlr.plot as module
+from conftest import make_learner
 from fastlr.curve import LRCurve
-from fastlr.plot import MARKS, LivePlot, plot_curves
-from fastlr.suggest import NoSuggestion
+from fastlr.plot import LivePlot, plot_curves
+from fastlr.rules import RULES, NoSuggestion
+from fastlr.rules import rule as as_rule
+from fastlr.smooth import smoothed
 
 BLUE, STYLES, SIZES = to_rgb('tab:blue'), ['default', 'dark_background'], [(3, 2), (10, 6)]
 
@@ -164,8 +167,8 @@ def test_the_points_lie_on_the_line_and_carry_the_rate(kw):
         lr = c.suggest(rule).lr
         assert (
             p.get_xdata()[0] == lr
-            and p.get_color() == MARKS[rule][0]
-            and p.get_label() == f"{MARKS[rule][1]}: {lr:.2e}"
+            and p.get_color() == RULES[rule].color
+            and p.get_label() == f"{RULES[rule].label}: {lr:.2e}"
         )
         assert p.get_ydata()[0] == pytest.approx(
             np.interp(np.log10(lr), np.log10(z.get_xdata()), z.get_ydata())
@@ -174,10 +177,54 @@ def test_the_points_lie_on_the_line_and_carry_the_rate(kw):
 
 
 def test_a_rule_of_ones_own_has_a_point_with_its_name():
-    def mine(lrs, losses):
-        return curve().suggest('steep')
+    def mine(view):
+        return view.answer(1e-3, 'mine', 'always')
 
-    assert legend(curve().plot(suggestion=mine))[-1].startswith('mine: ')
+    ax = curve().plot(suggestion=mine)
+    assert legend(ax)[-1] == 'mine: 1.00e-03' and points(ax)[0].get_color() == 'olive'
+
+
+def test_the_label_and_the_colour_of_a_rule_are_in_the_registry():
+    find = as_rule('always', label='as ever', color='teal')(lambda view: view.answer(1e-3, 'always', 'so'))
+    try:
+        for asked in ('always', find):
+            ax = curve().plot(suggestion=['auto', asked])
+            assert legend(ax)[-1] == 'as ever: 1.00e-03' and points(ax)[-1].get_color() == 'teal'
+    finally:
+        del RULES['always']
+
+
+@pytest.fixture
+def smoothings(monkeypatch):
+    "How often `smoothed` is called, from wherever."
+    calls = []
+
+    def counting(*args, **kwargs):
+        calls.append(args)
+        return smoothed(*args, **kwargs)
+
+    for name in ('fastlr.smooth.smoothed', 'fastlr.plot.smoothed'):
+        monkeypatch.setattr(name, counting)
+    return calls
+
+
+@pytest.mark.parametrize('kw, most', [({}, 1), (dict(k=2), 2), (dict(bounds=True, skip_start=5), 1)])
+def test_a_curve_is_smoothed_once_and_remembered(smoothings, kw, most):
+    "By the picture, by all rules, by the findings and the table."
+    c = curve()
+    c.plot(suggestion=True, **kw)
+    assert 1 <= len(smoothings) <= most
+    c.suggestions(), c.findings, c._repr_html_(), c.bounds(), c.probe_rates(), c.plot([*RULES, 'one_cycle'])
+    assert len(smoothings) <= most
+    runs(3).plot(suggestion=True)
+    assert len(smoothings) <= most + 4  # the median and each of the runs
+
+
+def test_the_recorders_picture_and_text_smooth_once(smoothings, capsys):
+    learn = make_learner()
+    learn.recorder.curve = curve()
+    learn.recorder.plot(suggestion=True)
+    assert len(smoothings) == 1 and 'Suggested lr' in capsys.readouterr().out
 
 
 def test_bounds_and_one_cycle(bounds, monkeypatch):
@@ -296,14 +343,14 @@ def test_what_is_saved_after_trimming_is_not_blank(style, size):
     assert near(image, BLUE) > wide > near(blank, BLUE)  # the line: two points thick, most of the width
     assert near(image, band, 0.03) > wide / 4 > near(blank, band, 0.03)
     for rule in ('steep', 'auto'):
-        assert near(image, to_rgb(MARKS[rule][0])) > 50 > near(blank, to_rgb(MARKS[rule][0]))
+        assert near(image, to_rgb(RULES[rule].color)) > 50 > near(blank, to_rgb(RULES[rule].color))
 
 
 @pytest.mark.parametrize('style', STYLES)
 def test_every_colour_stands_out_from_the_background(style, bounds):
     with plt.style.context(style):
         axs = (
-            curve().plot([*MARKS], bounds=True),
+            curve().plot([*RULES, 'one_cycle'], bounds=True),
             plot_curves({i: curve(seed=i) for i in range(4)}, suggestion=True),
         )
         for ax in axs:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-import fastlr.sweep
+import fastlr.utils
 from conftest import examples, loaders, net, problem, same
 from fastlr import Learner, LRSweep, find_lr
 from fastlr.compat.torch_lr_finder import RangeTest
@@ -261,7 +261,7 @@ def test_losses_are_fetched_ten_at_a_time_off_the_cpu(monkeypatch):
 
     def run(every):
         fetched.clear()
-        monkeypatch.setattr(fastlr.sweep, '_read_every', lambda loss: every)
+        monkeypatch.setattr(fastlr.utils, 'read_every', lambda loss: every)
         monkeypatch.setattr(torch.Tensor, 'tolist', lambda self: (fetched.append(1), tolist(self))[1])
         return find_lr(*parts(), [b for b in loaders()[0]], num_it=100, **QUIET), len(fetched)
 

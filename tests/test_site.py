@@ -274,7 +274,7 @@ def in_view(locator, page):
     [
         ('divergence', '16_sweep.html'),
         ('LRSweep', 'reference/sweep.html'),
-        ('NoSuggestion', 'reference/suggest.html'),
+        ('NoSuggestion', 'reference/suggestion.html'),
         ('GradScaler', '16_sweep.html'),
     ],
 )

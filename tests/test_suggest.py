@@ -1,6 +1,9 @@
 "The rules against fastai's numbers, probes through the learner, and suggestions handed to trainings."
 
-import warnings
+import ast, importlib, json, pickle, re, subprocess, sys, warnings
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest, torch
@@ -15,12 +18,17 @@ from fastlr import (
     LRFinder,
     LRSweep,
     NoSuggestion,
+    cyclical_bounds,
     fall_centre,
     lr_finder,
     minimum,
     slide,
+    steep,
     valley,
 )
+from fastlr.findings import Finding, suggestion_text
+from fastlr.rules import RULES, check_fall
+from fastlr.rules import rule as as_rule
 
 # minimum, valley and slide of fastai 2.8.7 on the curves that `fastais_curve` makes of these seeds
 FASTAIS = [
@@ -317,7 +325,7 @@ def test_a_curve_without_suggestion_is_not_probed(monkeypatch):
 
 def test_a_held_rate_is_no_curve():
     learn = learner()
-    with pytest.raises(ValueError, match="mode='hold' keeps one rate"):
+    with pytest.raises(ValueError, match="mode must be 'exp' or 'linear', got 'hold'"):
         learn.lr_find(mode='hold')
     model = nn.Linear(4, 1)
     opt = SGD(model.parameters(), lr=1.0)
@@ -416,7 +424,7 @@ def test_bounds_begin_where_the_fall_begins_not_where_noise_dips():
     'losses, words',
     [
         (np.linspace(1, 2, 100), 'only rises'),
-        (np.full(100, 0.7), 'stays at 0.7: its gradient'),
+        (np.full(100, 0.7), 'stays at 0.7: check that its gradient'),
         (flat(), 'by more than its noise'),
     ],
 )
@@ -514,6 +522,154 @@ def test_the_steepest_point_is_found_however_many_points_there_are(
     x = np.log10(lrs)
     losses = 1 - np.tanh(4 * (x + 2)) + 8 * np.maximum(x, 0) + np.random.default_rng(n).normal(0, 0.02, n)
     assert 1 / 1.2 < LRCurve(lrs, losses).suggest('steep').lr / 1e-2 < 1.2
+
+
+# rules of one's own, and how rules were called in version 0.1.0
+
+
+@pytest.fixture
+def early():
+    @as_rule('early', label='a fifth of the fall')
+    def early(view):
+        check_fall(view)
+        lr = view.lrs[np.argmax(view.z <= view.z[0] - view.fall / 5)]
+        return view.answer(lr, 'early', 'a fifth of the fall')
+
+    yield early
+    del RULES['early']
+
+
+def test_a_decorated_function_is_a_rule_everywhere(early):
+    c = a_curve()
+    s = c.suggest('early')
+    assert s == c.suggestions()['early'] == c.suggest(early) == c.suggest(RULES['early'])
+    assert s.lrs == (s.lr,) and s.index == c.view.nearest(s.lr) and 'early' in c._repr_html_()
+    with pytest.raises(ValueError, match='choose from auto, steep, minimum, valley, slide, early'):
+        c.suggest('best')
+    for bad in ('one_cycle', '', early):
+        with pytest.raises(ValueError, match='rule: name must be a text'):
+            as_rule(bad)
+
+
+@pytest.mark.parametrize('find', [fall_centre, steep, minimum, valley, slide, cyclical_bounds])
+def test_rules_take_two_arrays_as_they_did(find):
+    c = a_curve()
+    named = find(lrs=list(c.lrs), losses=list(c.losses))
+    assert find(*c.aligned()) == named
+    if find in (fall_centre, steep, cyclical_bounds):
+        assert find(c.view) == named
+    if find is not cyclical_bounds:
+        assert replace(find(c.view), lrs=c.suggest(find).lrs) == c.suggest(find)
+
+
+def test_the_function_of_a_rule_is_the_rule(recwarn):
+    "Also of those that are called with arrays of their own; and without a warning."
+    c = replace(a_curve(), settings=dict(momentum=0.0)).probed(probes(a_curve(), 0, 1, 2, 2, 2))
+    for r in RULES.values():
+        assert c.suggest(r.find) == c.suggest(r.name) == c.suggest(r)
+    assert not recwarn.list
+
+
+def test_a_function_of_rates_and_losses_still_is_a_rule():
+    "As in version 0.1.0, with a warning that names the new form, at the line of the call."
+    c = a_curve()
+
+    def mine(lrs, losses, share=0.5):
+        assert np.array_equal(lrs, c.aligned()[0]) and np.array_equal(losses, c.aligned()[1])
+        return fall_centre(lrs, losses, momentum=0.9)
+
+    for old in (mine, partial(slide, lr_diff=10), lambda lrs, losses: valley(lrs, losses)):
+        with pytest.warns(DeprecationWarning, match='takes one argument now, a `View`') as seen:
+            s = c.suggest(old)
+        assert seen[0].filename == __file__ and s.lr == old(*c.aligned()).lr and s.lrs == (s.lr,)
+    RULES['steep'](*c.aligned())
+
+
+# what is said, in whose words
+
+OPTION = re.compile(r'\b(start_lr|end_lr|num_it|extend|probe|accumulate|stop_div)\b|\bruns=')
+
+
+def messages(module):
+    "The texts in the code of `module` that hold a space, but for docstrings; without what is in braces."
+    tree = ast.parse(Path(importlib.import_module(f'fastlr.{module}').__file__).read_text())
+    bodies = [n.body for n in ast.walk(tree) if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))]
+    docs = {id(b[0].value) for b in bodies if b and isinstance(b[0], ast.Expr)}
+    for n in ast.walk(tree):
+        if isinstance(n, ast.Constant) and isinstance(n.value, str) and ' ' in n.value and id(n) not in docs:
+            yield re.sub(r'\{\w+\}', '', n.value)
+
+
+@pytest.mark.parametrize('module', ['curve', 'smooth', 'suggestion', 'rules', 'findings', 'plot'])
+def test_no_message_names_an_option_that_the_caller_may_call_otherwise(module):
+    "Options stand in braces, and are filled in by the curve's entry point."
+    found = list(messages(module))
+    assert len(found) > 3 or module == 'smooth'
+    assert [m for m in found if OPTION.search(m)] == []
+    assert OPTION.search('take runs=5') and not OPTION.search('the probes')
+
+
+LIGHTNING = dict(start_lr='min_lr', end_lr='max_lr', num_it='num_training')
+BURST = 0.5 + np.random.default_rng(0).normal(0, 0.05, 100) + 1e4 * np.maximum(LRS - 0.1, 0) ** 2
+CURVES = dict(
+    noise=LRCurve(LRS, flat()),
+    burst=LRCurve(LRS, BURST),
+    rises=LRCurve(LRS, np.linspace(1, 2, 100)),
+    constant=LRCurve(LRS, np.ones(100)),
+    falls=LRCurve(LRS, np.linspace(2, 1, 100)),
+    short=LRCurve(LRS[:4], [2.0, 3.0, 9.0, 40.0], stop_reason='diverged'),
+    noisy=LRCurve(LRS, a_curve(0.8, 1).losses),
+    few=LRCurve(LRS[::5], a_curve().losses[::5], stop_reason='data'),
+    fastais=LRCurve(LRS[-20:], np.linspace(9, 1, 20), settings=dict(num_it=140)),
+)
+
+
+@pytest.mark.parametrize('kind', CURVES)
+def test_everything_is_said_in_the_words_of_the_entry_point(kind):
+    "With the names that Lightning has: never an option that it lacks, nor one by our name."
+    said = []
+    for names in (LIGHTNING, None):
+        c = CURVES[kind]
+        c = replace(c, settings={**c.settings, **({'names': names} if names else {})})
+        texts = [str(f) for f in c.findings]
+        for ask in (
+            *(partial(c.suggest, r) for r in RULES),
+            c.bounds,
+            c.probe_rates,
+            partial(c.trim, 99, 99),
+        ):
+            try:
+                ask()
+            except ValueError as e:
+                texts.append(str(e))
+        said.append(' '.join(texts))
+    theirs, ours = said
+    assert re.search('max_lr|min_lr|num_training', theirs)
+    assert not re.search(r'start_lr|end_lr|num_it|\bruns\b|extend|probe', theirs), theirs
+    assert re.search('start_lr|end_lr|num_it|runs=5', ours) and '{' not in theirs + ours
+
+
+def test_findings_are_texts_with_a_code():
+    f = CURVES['noise'].findings[0]
+    assert isinstance(f, str) and isinstance(f, Finding) and f.code == 'no-suggestion' and f == str(f)
+    again = pickle.loads(pickle.dumps(f))
+    assert again == f and again.code == f.code and json.loads(json.dumps([f])) == [f]
+
+
+def test_what_is_printed_has_the_findings_with_or_without_a_suggestion():
+    for c in CURVES.values():
+        text = suggestion_text(c)
+        others = [f for f in c.findings if f.code != 'no-suggestion']
+        assert [line[6:] for line in text.splitlines() if line.startswith('Note: ')] == others
+        assert text.startswith('No suggestion: ') == ('no-suggestion' in [f.code for f in c.findings])
+
+
+def test_the_analysis_loads_neither_torch_nor_matplotlib():
+    code = (
+        "import sys, fastlr.plot; print([m for m in ('torch', 'matplotlib', 'IPython') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout
+    assert out == '[]\n'
 
 
 def test_valley_counts_the_longest_fall_as_the_plain_way_does():

@@ -6,7 +6,10 @@ from hypothesis import given, strategies as st
 from torch import nn
 
 from conftest import examples, loaders, net, problem, same
-from fastlr import Divergence, LRSweep
+from fastlr import Divergence, LRSweep, Snapshot
+from fastlr.curve import EntryPoint
+from fastlr.detour import Detour
+from fastlr.settings import SweepSettings
 
 
 def stops_at(losses, factor=True):
@@ -139,10 +142,10 @@ def test_restored_when_the_loop_raises_or_breaks():
 
 def test_losses_are_read_ten_at_a_time_off_the_cpu(monkeypatch):
     "With the policy for accelerators the curve is the same, also when the sweep diverges in the middle of ten."
-    import fastlr.sweep as module
+    import fastlr.utils
 
     def run(every):
-        monkeypatch.setattr(module, '_read_every', lambda loss: every)
+        monkeypatch.setattr(fastlr.utils, 'read_every', lambda loss: every)
         model = net()
         opt = torch.optim.SGD(model.parameters(), lr=0.1)
         with LRSweep(opt, model) as sweep:
@@ -177,3 +180,71 @@ def test_an_optimizer_without_parameters_to_train():
     with pytest.raises(ValueError, match='nothing to train'):
         with LRSweep(torch.optim.SGD(model.parameters(), lr=0.1), model):
             pass
+
+
+def losses_of(sweep, n=None):
+    "The losses of a sweep over a small net that is trained."
+    model, opt = sweep.model, sweep.opts[0]
+    with sweep:
+        for x, y in sweep([problem()[:16]]):
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            sweep.record(loss)
+            if len(sweep) == n:
+                break
+    return sweep.losses
+
+
+def test_all_attributes_are_born_in_init_and_a_sweep_can_be_run_again():
+    model = net()
+    sweep = LRSweep(torch.optim.SGD(model.parameters(), lr=0.1), model, num_it=20, stop_div=False)
+    born = set(vars(sweep))
+    first = losses_of(sweep, n=12)
+    assert sweep.stop_reason == 'interrupted' and sweep.iterations == 12
+    again = losses_of(sweep)
+    assert sweep.stop_reason == 'end' and len(again) == 20 and again[:12] == first
+    assert set(vars(sweep)) == born
+
+
+RENAMED = EntryPoint(
+    'find', dict(num_it='steps', end_lr='top', stop_div='limit', extend='further', accumulate='every')
+)
+
+
+def test_errors_are_in_the_words_of_the_entry_point():
+    with pytest.raises(ValueError, match='^steps must be at least 2'):
+        SweepSettings(num_it=1, entry=RENAMED)
+    with pytest.raises(TypeError, match='limit must be a `Divergence` where further=True'):
+        SweepSettings(stop_div=lambda loss: False, extend=True, entry=RENAMED)
+    model = net()
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    sweep = LRSweep(opt, model, settings=SweepSettings(num_it=20, entry=RENAMED))
+    with pytest.raises(RuntimeError, match='pass every=<their number>.*record') as e, sweep:
+        for i, (x, y) in enumerate(sweep([problem()[:16]]), 1):
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            if i % 4 == 0:
+                opt.step()
+            sweep.record(loss)
+    assert 'scaler=' not in str(e.value)
+    assert sweep.curve.settings['names'] == RENAMED.options
+
+
+def test_settings_of_a_probe():
+    settings = SweepSettings(stop_div=4, num_it=50, extend=True, runs=3, probe=True, entry=RENAMED)
+    assert settings.holding([1e-3], 10) == SweepSettings([1e-3], [1e-3], 10, 'hold', entry=RENAMED)
+
+
+def test_a_detour_that_is_interrupted_while_it_begins():
+    "It is over then: restored and closed, with everything called that was registered."
+    model, called = net(), []
+    detour = Detour(Snapshot(model))
+    detour.after_restore(lambda: called.append('after'))
+    detour._guard.deliver = lambda: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        detour.start()
+    assert called == ['after'] and detour.failed
+    with pytest.raises(RuntimeError, match='closed'):
+        detour.snapshot.restore()

@@ -1,6 +1,8 @@
 "A rate that sets itself: `tune`, and what the trainings after it use."
 
+import json
 from argparse import Namespace
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,7 +11,7 @@ from torch import nn
 
 from conftest import make_learner, same, state_of
 from fastlr import Learner, LRCurve, NoSuggestion, digits_data
-from fastlr.lr_finder import LRFound
+from fastlr.tune import LRFound
 
 
 class Net(nn.Sequential):
@@ -20,6 +22,7 @@ class Net(nn.Sequential):
 
 
 DATA = digits_data()
+STORED = Path(__file__).parent.parent / 'benchmarks' / 'fine_tuning.json'
 
 
 def learner(auto=True, silent=True, **attrs):
@@ -113,11 +116,11 @@ def test_one_number_for_both_is_said_once_and_with_its_reason(capsys, monkeypatc
     monkeypatch.setattr(Learner, 'lr_find', lambda self, **kw: burst)
     learn.tune()
     s = learn.tuned
-    assert (
-        s.lr == s.one_cycle
-        and capsys.readouterr().out
-        == f"Learning rate set to {s.lr:.2E}; for one-cycle the same, which is {s.reason}\n"
-    )
+    assert s.lr == s.one_cycle and capsys.readouterr().out.splitlines() == [
+        f"Learning rate set to {s.lr:.2E}; for one-cycle the same, which is {s.reason}",
+        *(f"Note: {finding}" for finding in burst.findings),
+    ]
+    assert burst.findings
 
 
 def test_a_training_in_progress_gets_the_rate_and_nothing_else_changes():
@@ -241,7 +244,7 @@ def test_what_is_found_can_be_looked_at():
 
 
 def test_one_rate_is_set_everywhere():
-    "Also where the answer lies at the very beginning, so that `suggestion`, which skips points, has another."
+    "Also where the answer lies among the first ten points, which Lightning skips."
     lrs, x = np.geomspace(1e-3, 10, 100), np.arange(100)
     curve = LRCurve(lrs, 2.3 - 1.5 / (1 + np.exp(-(x - 1) / 2)) + np.where(x > 85, (x - 85) * 0.3, 0))
     learn = learner(lr=1.0)
@@ -249,7 +252,24 @@ def test_one_rate_is_set_everywhere():
     learn.lr_find = lambda **kw: curve
     found = learn.tune()
     learn.fit(0)
-    assert learn.model.lr == learn.tuned.lr == learn.opt.lr == curve.suggest().lr != found.suggestion()
+    assert (
+        learn.model.lr == learn.tuned.lr == learn.opt.lr == curve.suggest().lr == found.suggestion() < lrs[10]
+    )
+    assert found.suggestion(skip_begin=10, skip_end=1) >= lrs[10]
+    assert found.suggestion(skip_begin=10) == found.suggestion(skip_end=1) == found.suggestion(10, 1)
+    assert found.suggestion(0, 0) == found.suggestion()
+
+
+def test_one_answer_for_one_curve(monkeypatch):
+    "What `tune` sets is what it returns, for curves of many trainings."
+    curves = [LRCurve(*c) for task in json.loads(STORED.read_text()).values() for c in task['curves']]
+    learn = learner(lr=1.0)
+    learn.fit(0)
+    for curve in curves:
+        monkeypatch.setattr(Learner, 'lr_find', lambda self, curve=curve, **kw: curve)
+        found = learn.tune()
+        assert found.suggestion() == curve.suggest().lr == learn.tuned.lr == learn.model.lr == learn.opt.lr
+    assert len(curves) == 14
 
 
 def test_none_is_not_a_default():

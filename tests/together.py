@@ -14,12 +14,12 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-import fastlr.sweep
+import fastlr.processes
 from scenarios import SCENARIOS
 
 # Seconds after which a process gives up that waits for another one in a collective of torch,
 GROUP_TIMEOUT = timedelta(seconds=60)
-# and one that waits in a meeting of fastlr.
+# and one that waits for another in a round of fastlr.
 PATIENCE = 20
 # What they say then.
 IN_VAIN = 'Timed out waiting', 'another process has not come'
@@ -48,7 +48,7 @@ class Group:
         if self.made:
             self._use_another_store()
         self.made += 1
-        fastlr.sweep.MEETINGS[0] = 0
+        fastlr.processes.rounds = 0
         if not by_framework:
             dist.init_process_group('gloo', timeout=GROUP_TIMEOUT)
 
@@ -177,11 +177,11 @@ class Process:
             row = self.result(scenario)
         self.write(scenario=scenario, **row)
         waited = any(words in str(row) for words in IN_VAIN)
-        ends = self.group.exchange(scenario, [fastlr.sweep.MEETINGS[0], 'error' in row, waited])
-        meetings, failed, waited = zip(*ends)
-        out_of_step = len(set(meetings)) > 1
+        ends = self.group.exchange(scenario, [fastlr.processes.rounds, 'error' in row, waited])
+        rounds, failed, waited = zip(*ends)
+        out_of_step = len(set(rounds)) > 1
         if out_of_step:
-            self.write(scenario=scenario, error=f'The processes are out of step: meetings of each {meetings}')
+            self.write(scenario=scenario, error=f'The processes are out of step: rounds of each {rounds}')
         if any(waited):
             self.hung.append(scenario)
         self.broken = any((*failed, *waited, out_of_step))
@@ -212,7 +212,7 @@ def main():
     (folder / f'{rank}.pid').write_text(str(os.getpid()))
     warnings.filterwarnings('ignore')
     torch.set_num_threads(1)
-    fastlr.sweep.PATIENCE = PATIENCE
+    fastlr.processes.PATIENCE = PATIENCE
     Process(folder).run(asked)
 
 

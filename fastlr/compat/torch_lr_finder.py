@@ -21,10 +21,12 @@ from torch.utils.data import DataLoader
 from ..batch import check_loaders, check_loss, to_device
 from .loader_iter import DataLoaderIter, TrainDataLoaderIter, ValDataLoaderIter
 from ..curve import EntryPoint, LRCurve
+from ..plot import new_axes
 from ..range_test import PlainTraining
+from ..rules import NoSuggestion
 from ..settings import SweepSettings
-from ..suggest import NoSuggestion
-from ..sweep import Divergence, LRSweep
+from ..stop import Divergence
+from ..sweep import LRSweep
 from ..utils import is_main_process
 
 # %% ../../nbs/50_compat_torch_lr_finder.ipynb #6ad3bb0f
@@ -238,7 +240,7 @@ def plot(self:RangeTest,
     lrs, losses = _shown(self.history, skip_start, skip_end, suggest_lr)
     if show_lr is not None and not isinstance(show_lr, float):
         raise ValueError(f"show_lr must be a float, got {show_lr!r}")
-    if ax is None: ax = _new_axes()
+    if ax is None: ax = new_axes()
     ax.plot(lrs, losses)
     ax.set(xlabel='Learning rate', ylabel='Loss')
     if log_lr: ax.set_xscale('log')
@@ -252,10 +254,6 @@ def plot(self:RangeTest,
     ax.legend()
     if self.progress and is_main_process(): self._print_suggestion(lrs[i])
     return ax, lrs[i]
-
-def _new_axes():
-    import matplotlib.pyplot as plt
-    return plt.subplots(figsize=(6.4, 4), layout='constrained')[1]
 
 # %% ../../nbs/50_compat_torch_lr_finder.ipynb #b3f05a64
 @patch

@@ -14,9 +14,9 @@ from torch.utils.data import Dataset
 from ..batch import check_loader
 from ..curve import EntryPoint
 from .lightning_sweep import leaf_loaders, sweep_once
-from ..lr_finder import LRFound, rate_places, set_rate
+from ..tune import LRFound, rate_places, set_rate
 from ..settings import SweepSettings
-from ..suggest import NoSuggestion
+from ..rules import NoSuggestion
 from ..utils import describe
 
 # %% ../../nbs/60_lightning.ipynb #60b20002

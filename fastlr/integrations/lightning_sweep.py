@@ -20,7 +20,8 @@ from ..detour import Detour
 from .lightning_trainer import private_trainer
 from ..settings import SweepSettings
 from ..snapshot import Fingerprint, Snapshot, in_main_thread
-from ..sweep import LRSweep, fail_together
+from ..processes import fail_together
+from ..sweep import LRSweep
 from ..utils import as_list, progress_bar
 
 # %% ../../nbs/58_lightning_sweep.ipynb #3e276e5c

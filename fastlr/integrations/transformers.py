@@ -11,9 +11,9 @@ from functools import partial
 
 from ..curve import EntryPoint, LRCurve
 from .transformers_sweep import sweep_once
-from ..lr_finder import LRFound
+from ..tune import LRFound
 from ..settings import SweepSettings
-from ..suggest import NoSuggestion
+from ..rules import NoSuggestion
 from ..utils import describe
 
 # %% ../../nbs/62_transformers.ipynb #62b20002

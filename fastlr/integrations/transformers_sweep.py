@@ -18,7 +18,8 @@ from torch.utils.data import DataLoader
 from ..detour import Detour
 from ..settings import SweepSettings
 from ..snapshot import Fingerprint, Snapshot, parts_of_function
-from ..sweep import LRSweep, fail_together
+from ..processes import fail_together
+from ..sweep import LRSweep
 from ..utils import progress_bar, set_group_value
 
 # %% ../../nbs/59_transformers_sweep.ipynb #30a639bb

@@ -142,7 +142,7 @@ def bad_closure(rank):
 @swapped
 @fault
 def bad_while_the_other_runs_out(rank):
-    "Two words at one meeting."
+    "Two messages in one round."
 
     def loading():
         yield from (batches(rank) * 2)[:8]

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-import fastlr.sweep
+import fastlr.utils
 from conftest import problem
 from fastlr import Learner, LRSweep, find_lr
 from scenarios import replaced, scenario
@@ -57,7 +57,7 @@ def usual(rank, **kwargs):
 @scenario
 def ten_at_a_time(rank):
     "As on an accelerator, where losses are read ten at a time."
-    with replaced(fastlr.sweep, '_read_every', lambda loss: 10):
+    with replaced(fastlr.utils, 'read_every', lambda loss: 10):
         return usual(rank)
 
 
@@ -69,7 +69,7 @@ def shorter(rank, n=7):
 
 @scenario
 def shorter_ten(rank):
-    with replaced(fastlr.sweep, '_read_every', lambda loss: 10):
+    with replaced(fastlr.utils, 'read_every', lambda loss: 10):
         return shorter(rank, 13)
 
 
@@ -159,7 +159,7 @@ def left(rank):
     with LRSweep(opt, model, num_it=10, stop_div=False) as sweep:
         for x, y in sweep(batches(rank)):
             loss = cross_entropy(model(x), y)
-            sweep.meet()
+            sweep.synchronize()
             loss.backward()
             opt.step()
             opt.zero_grad()
