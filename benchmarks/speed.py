@@ -119,15 +119,15 @@ def interleaved(competitors, rounds, per=1, warm=1):
     """
     (base, first), *others = competitors.items()
 
-    def turn(make):
+    def time_of(make):
         with quiet():
             return timed(make())
 
     seconds, ratios = defaultdict(list), defaultdict(list, {base: [1.0]})
     for r in range(rounds + warm):
-        before = turn(first)
+        before = time_of(first)
         for name, make in others[r % max(1, len(others)) :] + others[: r % max(1, len(others))]:
-            t, after = turn(make), turn(first)
+            t, after = time_of(make), time_of(first)
             if r >= warm:
                 seconds[base].append(after)
                 seconds[name].append(t)

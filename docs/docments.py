@@ -77,12 +77,12 @@ def add_table(app, what, name, obj, options, lines):
     except (TypeError, ValueError, OSError):
         # An alias of a type and a function that is written in C have no docments.
         return
-    kept = [i for i in range(4) if any(r[i] for r in found)]
-    if not kept:
+    columns = [i for i in range(4) if any(r[i] for r in found)]
+    if not columns:
         return
     lines += ['', '.. list-table::', '   :header-rows: 1', '   :class: docments', '']
     for row in [('parameter', 'type', 'default', 'meaning'), *found]:
-        lines += [f'   {"* -" if i == kept[0] else "  -"} {row[i]}' for i in kept]
+        lines += [f'   {"* -" if i == columns[0] else "  -"} {row[i]}' for i in columns]
     lines.append('')
 
 

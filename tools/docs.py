@@ -88,7 +88,7 @@ def tidy(nb):
     Hidden cells, directives and empty outputs are removed, and library code is marked. A cell with the
     directive `beside` moves into a column next to the code of another library in the cell before it.
     """
-    kept = []
+    cells = []
     for c in nb.cells:
         d = directives(c)
         if {'hide', 'default_exp'} & set(d):
@@ -97,14 +97,14 @@ def tidy(nb):
             c.source = DIRECTIVE.sub('', c.source).strip('\n')
             c.outputs = [o for o in c.outputs if not is_empty(o)]
             tags = ['library'] if 'export' in d else ['hide-input'] if 'fold' in d else []
-            if 'beside' in d and kept[-1].cell_type == 'markdown':
-                kept[-1].source = beside(kept[-1].source, c.source)
+            if 'beside' in d and cells[-1].cell_type == 'markdown':
+                cells[-1].source = beside(cells[-1].source, c.source)
                 tags.append('remove-input')
             c.metadata['tags'] = tags
             if not c.source:
                 continue
-        kept.append(c)
-    nb.cells = kept
+        cells.append(c)
+    nb.cells = cells
     return nb
 
 
