@@ -24,7 +24,8 @@ from .curve import write_whole
 from .batch import call_model, eval_mode, find_bs, get_loss, split_batch, to_device
 from .data import as_databunch
 from .utils import known_len
-from .snapshot import Snapshot, _listed
+from .snapshot import Snapshot
+from .utils import as_list
 from .suggest import Suggestion
 from .sweep import _main_process, _watched, needs_closure, set_group_value
 
@@ -305,7 +306,7 @@ def _check_and_place(self:Learner, layer_groups):
         if not callable(fn) or isinstance(fn, Callback): raise TypeError(f"callback_fns must be functions of the learner, got {fn!r}; pass callbacks themselves in `callbacks`")
     for m in self.metrics: m if isinstance(m, Callback) else AverageMetric(m)
     if self.data.device is not None: self.model.to(self.data.device)
-    self.layer_groups = [self.model] if layer_groups is None else _check_groups(_listed(layer_groups), self.model)
+    self.layer_groups = [self.model] if layer_groups is None else _check_groups(as_list(layer_groups), self.model)
     self._tried, self._classes, self._own = set(), {}, [fn(self) for fn in self.default_callback_fns]
 
 # %% ../nbs/25_learner.ipynb #ddc5c7af
@@ -526,7 +527,7 @@ def split(self:Learner,
     split_on # modules at which a new layer group begins, or a function model -> such modules
 ) -> Learner:
     "Divide the parameters into layer groups. Raises `ValueError` for a module that isn't in the model or has no parameter."
-    starts = _listed(split_on(self.model) if callable(split_on) and not isinstance(split_on, nn.Module) else split_on)
+    starts = as_list(split_on(self.model) if callable(split_on) and not isinstance(split_on, nn.Module) else split_on)
     first, mine, groups = set(), {id(p) for p in self.model.parameters()}, [[]]
     for m in starts:
         if not isinstance(m, nn.Module): raise TypeError(f"split: split_on must be modules of the model, or a function model -> modules; got {m!r}")

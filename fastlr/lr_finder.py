@@ -19,7 +19,10 @@ from .callback import LearnerCallback
 from .learner import Learner, fit, validate
 from .plot import LivePlot, LRCurve
 from .recorder import Recorder                 # noqa: F401  importing it gives every learner one
-from .snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function
+from .fingerprint import Fingerprint
+from .kinds import parts_of_function
+from .signals import SignalGuard
+from .snapshot import Snapshot
 from .suggest import NoSuggestion
 from .sweep import LRSweep, _bar, _main_process, _processes, check_settings, in_step, run_probes
 

@@ -21,7 +21,9 @@ from torch.utils.data import DataLoader
 from .batch import call_model, check_loader as _check_loader, check_loss, eval_mode, find_bs, get_loss, split_batch, to_device
 from .utils import add_note as _add_note, known_len
 from .plot import LRCurve, _new_ax
-from .snapshot import _listed, check_parts, parts_of_function
+from .kinds import parts_of_function
+from .snapshot import check_parts
+from .utils import as_list
 from .suggest import NoSuggestion
 from .sweep import Divergence, LRSweep, _bar, _main_process, check_settings, in_step, needs_closure, run_probes
 
@@ -102,9 +104,9 @@ def _prepare(sweep, functions, on_step, device): # models that are trained
     if sweep.verify: sweep._before.add(**functions)
     for o in sweep.opts:
         if on_step is not None and hasattr(o, 'register_step_pre_hook'): o.register_step_pre_hook(on_step)      # goes when the optimizer is put back
-    if device is not None: _move(_listed(sweep.model), sweep.opts, device)
+    if device is not None: _move(as_list(sweep.model), sweep.opts, device)
     params = {id(p) for g in sweep.groups for p in g['params']}
-    models = [m for m in _listed(sweep.model) if any(id(p) in params for p in m.parameters())]
+    models = [m for m in as_list(sweep.model) if any(id(p) in params for p in m.parameters())]
     for m in models:
         if not m.training: m.train()
     return models
@@ -170,7 +172,7 @@ def find_lr(
 # %% ../nbs/18_range_test.ipynb #b388ba53
 def _finder(model, optimizer, criterion, loader, step, val_loader, device, progress, **shared):
     "A function that makes an `LRSweep` over this training, checked as far as can be without a batch, and runs it."
-    models, opts, to = _listed(model), _listed(optimizer), _usable(device)
+    models, opts, to = as_list(model), as_list(optimizer), _usable(device)
     functions = {name: f for name, f in dict(criterion=criterion, step=step).items() if f is not None}
     modules = list({id(m): m for m in (*models, *(m for f in functions.values() for m in parts_of_function(f)[0]))}.values())
     _check_options(shared); _check_find(models, opts, criterion, step, modules, shared.get('scaler'), shared['accumulate'])

@@ -18,7 +18,11 @@ from fastcore.imports import IN_NOTEBOOK
 
 from .anneal import annealing_exp, annealing_linear, annealing_no
 from .plot import LRCurve                      # with its `suggest` and `plot`
-from .snapshot import Fingerprint, SignalGuard, Snapshot, _listed, check_parts, seed_loader
+from .fingerprint import Fingerprint
+from .loaders import seed_loader
+from .signals import SignalGuard
+from .snapshot import Snapshot, check_parts
+from .utils import as_list
 from .suggest import NoSuggestion
 
 # %% ../nbs/16_sweep.ipynb #765b81db
@@ -131,9 +135,9 @@ class LRSweep:
         settings=None # `SweepSettings`, instead of `start_lr` to `extend`
     ):
         if settings is not None: start_lr, end_lr, num_it, mode, stop_div, accumulate, extend = (getattr(settings, k) for k in ('start_lr', 'end_lr', 'num_it', 'mode', 'stop_div', 'accumulate', 'extend'))
-        check_settings(start_lr, end_lr, num_it, mode, stop_div, accumulate); check_parts(_listed(model), _listed(opt), _listed(schedulers), scaler, _listed(others))
+        check_settings(start_lr, end_lr, num_it, mode, stop_div, accumulate); check_parts(as_list(model), as_list(opt), as_list(schedulers), scaler, as_list(others))
         store_attr('model,scaler,schedulers,start_lr,end_lr,num_it,mode,stop_div,accumulate,extend,shift,seed,others,reduce,where,verify')
-        self.opts, self.snapshot, self._given, self._points, self._pending, self.groups, self._ends, self.stop_reason, self.done = [_inner(o) for o in _listed(opt)], None, snapshot, [], [], [], (np.ones(1),)*2, None, False; self._wrappers, self._parted, self._world = [o for o in _listed(opt) if o not in self.opts], True, None
+        self.opts, self.snapshot, self._given, self._points, self._pending, self.groups, self._ends, self.stop_reason, self.done = [_inner(o) for o in as_list(opt)], None, snapshot, [], [], [], (np.ones(1),)*2, None, False; self._wrappers, self._parted, self._world = [o for o in as_list(opt) if o not in self.opts], True, None
 
 # %% ../nbs/16_sweep.ipynb #59d02473
 def _read_every(loss): return 1 if loss.is_cpu else 10
@@ -159,7 +163,7 @@ def _start(self:LRSweep):
     self._momentum = groups[self._top].get('momentum')               # of SGD and RMSprop, which the default rule asks for; Adam has betas
     names = dict(model=self.model, opt=self.opts, schedulers=self.schedulers, scaler=self.scaler, others=self.others) if self.verify else {}
     self._before = Fingerprint(**{k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in names.items()}) if self.verify else None
-    return self._launch(self._given or Snapshot(self.model, self.opts, schedulers=self.schedulers, scaler=self.scaler, others=[*_listed(self.others), *self._wrappers], where=self.where))
+    return self._launch(self._given or Snapshot(self.model, self.opts, schedulers=self.schedulers, scaler=self.scaler, others=[*as_list(self.others), *self._wrappers], where=self.where))
 
 # %% ../nbs/16_sweep.ipynb #15d978d9
 @patch
@@ -183,7 +187,7 @@ def _begin(self:LRSweep):
     pct, moves = np.arange(n)[:, None]/(self.num_it-1), lo > 0               # a group at rate zero stays there
     self._schedule = np.zeros((n, len(lo)))
     self._schedule[:, moves] = MODES[self.mode](lo[moves], hi[moves], pct)
-    for s in _listed(self.schedulers): s.step = lambda *args, **kwargs: None
+    for s in as_list(self.schedulers): s.step = lambda *args, **kwargs: None
     for o in self.opts: self._watch(o)
     self._steps, self._version = False, self._versions()         # whether any step was seen; how often the parameters were written to
     if self.scaler is not None: self.use_scaler(self.scaler)
@@ -400,7 +404,7 @@ def meet(self:LRSweep):
 @patch
 def _meet_in_forward(self:LRSweep):
     "DDP sends buffers from the first process to the others at the beginning of a forward pass."
-    for m in _listed(self.model):
+    for m in as_list(self.model):
         if isinstance(m, torch.nn.parallel.DistributedDataParallel) and any(True for _ in m.buffers()): m.register_forward_pre_hook(lambda m, args: self.meet() if m.training and torch.is_grad_enabled() else None)      # goes when the model is put back
 
 @patch

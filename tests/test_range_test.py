@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 import fastlr.sweep
 from conftest import examples, loaders, net, problem, same
 from fastlr import Learner, LRSweep, RangeTest, TrainDataLoaderIter, ValDataLoaderIter, find_lr
-from fastlr.snapshot import Fingerprint
+from fastlr.fingerprint import Fingerprint
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 
 QUIET = dict(progress=False)
@@ -1096,10 +1096,16 @@ def test_verify_looks_into_functions_too():
 
 def test_where_the_copy_of_the_state_is(monkeypatch, tmp_path):
     import tempfile
-    import fastlr.snapshot as module
+    import fastlr.sweep
+    from fastlr import Snapshot
 
-    seen, opened = [], module._open_file
-    monkeypatch.setattr(module, '_open_file', lambda where: (seen.append(str(where)), opened(where))[1])
+    seen = []
+
+    def snapshot(*args, where, **kw):
+        seen.append(str(where))
+        return Snapshot(*args, where=where, **kw)
+
+    monkeypatch.setattr(fastlr.sweep, 'Snapshot', snapshot)
     for kw in (
         {},
         dict(memory_cache=False),

@@ -18,7 +18,9 @@ from torch.utils.data import Dataset
 
 from ..batch import check_loader as _check_loader
 from ..lr_finder import LRFound, _rate_places, _set_rate
-from ..snapshot import Fingerprint, SignalGuard, Snapshot, _in_main_thread
+from ..fingerprint import Fingerprint
+from ..signals import SignalGuard, in_main_thread
+from ..snapshot import Snapshot
 from ..suggest import NoSuggestion
 from ..sweep import LRSweep, _bar, check_settings, in_step
 
@@ -167,9 +169,9 @@ class _Detour:
     "Keeps everything before anybody's code runs, and puts it back when all of it has run."
     def __init__(self, trainer, module, loaders, datamodule):
         self.finding, self.env = None, dict(os.environ)
-        self.handlers = {s: signal.getsignal(s) for s in signal.valid_signals()} if _in_main_thread() else {}
+        self.handlers = {s: signal.getsignal(s) for s in signal.valid_signals()} if in_main_thread() else {}
         self.snap = Snapshot(module)
-        for t in (trainer, getattr(module, '_trainer', None), getattr(datamodule, 'trainer', None)): self.snap.held[id(t)] = t      # not gone into
+        for t in (trainer, getattr(module, '_trainer', None), getattr(datamodule, 'trainer', None)): self.snap.leave_out(t)
         for x in (*_flat(loaders), datamodule):
             if x is not None: self.snap.add_loader(x)
         for x in _said(): self.snap.keep(x)

@@ -16,7 +16,10 @@ from torch.utils.data import DataLoader
 
 from ..lr_finder import LRFound
 from ..plot import LRCurve
-from ..snapshot import Fingerprint, SignalGuard, Snapshot, parts_of_function
+from ..fingerprint import Fingerprint
+from ..kinds import parts_of_function
+from ..signals import SignalGuard
+from ..snapshot import Snapshot
 from ..suggest import NoSuggestion
 from ..sweep import LRSweep, _bar, check_settings, in_step, set_group_value
 
