@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NotRestored', 'Fingerprint']
 
-# %% ../nbs/13_fingerprint.ipynb #b5c741a7
+# %% ../nbs/13_fingerprint.ipynb #b3ac2565
 import hashlib, types, weakref
 from array import array
 from collections import deque
@@ -20,7 +20,7 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 from .kinds import (GENERATORS, HOOKS, PLAIN, generator_state, inner_tensors, is_closed, random_states,
                           slots_of, tensor_bytes)
 
-# %% ../nbs/13_fingerprint.ipynb #d214c119
+# %% ../nbs/13_fingerprint.ipynb #5bd48505
 class NotRestored(RuntimeError):
     "A range test changed something that could not be restored. `names` lists what: `model.vocab.words`."
 
@@ -48,7 +48,7 @@ class Fingerprint:
         self.objects.update(new)
         self.sums.update(_sums(new, self.seen))
 
-# %% ../nbs/13_fingerprint.ipynb #f5abd2a7
+# %% ../nbs/13_fingerprint.ipynb #6a97a7fb
 @patch
 def changed(self:Fingerprint) -> list: # names
     """Return what differs from before. Of a thing and its parts, the parts are named; of an object that is found
@@ -77,7 +77,7 @@ def check(self:Fingerprint):
     error.names = names
     raise error
 
-# %% ../nbs/13_fingerprint.ipynb #e63a77fd
+# %% ../nbs/13_fingerprint.ipynb #3139ce31
 def _sums(objects, seen):
     "Path -> (checksum, 'here' or 'again'), of all that can be reached from `objects`, a dict by name."
     out = {}
@@ -107,7 +107,7 @@ def _look_at(x):
     if isinstance(x, nn.Module): return _look_at_module(x)
     return _look_at_object(x)
 
-# %% ../nbs/13_fingerprint.ipynb #c95864c2
+# %% ../nbs/13_fingerprint.ipynb #d8413cae
 def _digest(data): return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 def _comparable(state):
@@ -128,7 +128,7 @@ def _look_at_dict(d):
     keys = [f'[{k!r}]' if isinstance(k, (str, int)) else f'[{i}]' for i, k in enumerate(d)]
     return keys, list(zip(keys, d.values()))
 
-# %% ../nbs/13_fingerprint.ipynb #ecc8e9ba
+# %% ../nbs/13_fingerprint.ipynb #8e07f2e5
 def _tensor_sum(t):
     kind = t.dtype, t.requires_grad
     if t.is_meta or is_traceable_wrapper_subclass(t): return t.shape, *kind
@@ -147,7 +147,7 @@ def _address(t):
     dense = t.layout == torch.strided and not t.is_nested and not is_traceable_wrapper_subclass(t)
     return id(t), dense and t.data_ptr()
 
-# %% ../nbs/13_fingerprint.ipynb #a954bb77
+# %% ../nbs/13_fingerprint.ipynb #cfbb5ef8
 def _look_at_module(m):
     "Parameters, buffers, children and all other attributes, called as in the code of the module."
     if hasattr(type(m), 'reshard'): m.reshard()
@@ -170,7 +170,7 @@ def _members(m):
     own = '_parameters', '_buffers', '_modules'
     return [*(getattr(m, name) for name in own), {k: v for k, v in vars(m).items() if k not in own}]
 
-# %% ../nbs/13_fingerprint.ipynb #92ad3664
+# %% ../nbs/13_fingerprint.ipynb #78d8e810
 def _look_at_object(x):
     kind = type(x).__qualname__
     if isinstance(x, types.FunctionType): return kind, _function_parts(x)

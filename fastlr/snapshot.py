@@ -7,7 +7,7 @@ __all__ = ['Snapshot', 'check_parts']
 
 # %% ../nbs/12_snapshot.ipynb #24f5100d
 import tempfile
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -60,7 +60,7 @@ class Snapshot:
             raise
         for loader in as_list(loaders): self.add_loader(loader)
 
-# %% ../nbs/12_snapshot.ipynb #4373be55
+# %% ../nbs/12_snapshot.ipynb #80145c20
 @patch
 def restore(self:Snapshot):
     """Restore everything; may be called again and again. Every part is tried, and the first error is raised at
@@ -91,7 +91,7 @@ def __exit__(self:Snapshot, *exc):
     try: self.restore()
     finally: self.close()
 
-# %% ../nbs/12_snapshot.ipynb #051245fa
+# %% ../nbs/12_snapshot.ipynb #be2171f9
 @patch
 def keep(self:Snapshot,
     x # a tensor, array, generator, module, optimizer; a container of such; an object with a state dict
@@ -107,7 +107,7 @@ def keep_object(self:Snapshot,
     "Remember `x` and, whatever class it is of, what is in its attributes."
     if _is_kind(x): self.keep(x)
     self.held[id(x)] = x
-    mode = _mode_inside(type(x), 'deep')
+    mode = _mode_inside(x, 'deep')
     self._walk(keep_inside(x, self, mode), mode)
 
 @patch
@@ -131,7 +131,7 @@ def leave_out(self:Snapshot,
     "Never look into `xs`, wherever they are met later."
     self.held.update({id(x): x for x in xs})
 
-# %% ../nbs/12_snapshot.ipynb #1589e94f
+# %% ../nbs/12_snapshot.ipynb #49a2dc84
 @patch
 def _walk(self:Snapshot, things, mode):
     "Keep each of `things`, and all that is in it."
@@ -141,7 +141,7 @@ def _walk(self:Snapshot, things, mode):
         for x in things:
             if isinstance(x, PLAIN) or id(x) in self.held or mode == 'draws' and is_data(x): continue
             self.held[id(x)] = x
-            mode_inside = _mode_inside(x.__class__, mode)
+            mode_inside = _mode_inside(x, mode)
             inside = keep_parts(x, self, mode_inside)
             if inside is not None:
                 # First what is in `x`; then this loop goes on.
@@ -154,12 +154,13 @@ def _walk(self:Snapshot, things, mode):
 # The state of these is in their attributes.
 _STATEFUL = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.amp.GradScaler)
 
-@lru_cache(maxsize=1000)
-def _mode_inside(kind, mode):
-    "How far to go into what is in an object of class `kind` that was met in `mode`."
-    if issubclass(kind, nn.Module): return 'near'
-    if issubclass(kind, _STATEFUL) or hasattr(kind, 'param_groups'): return 'deep'
-    return 'draws' if mode == 'deep' and issubclass(kind, DataLoader) else mode
+def _mode_inside(x, mode):
+    "How far to go into what is in `x`, which was met in `mode`."
+    # Most objects are of these kinds.
+    if isinstance(x, (dict, torch.Tensor)): return mode
+    if isinstance(x, nn.Module): return 'near'
+    if isinstance(x, _STATEFUL) or hasattr(type(x), 'param_groups'): return 'deep'
+    return 'draws' if mode == 'deep' and isinstance(x, DataLoader) else mode
 
 def _is_kind(x):
     "Whether there is a keeper for the class of `x`."
@@ -215,7 +216,7 @@ def check_parts(
     check(scaler, scaler is None or hasattr(scaler, 'get_scale'), 'scaler', "a torch.amp.GradScaler")
     for x in others: check(x, not isinstance(x, (*PLAIN, *CODE)), 'others', "objects that can change")
 
-# %% ../nbs/12_snapshot.ipynb #f0e932a2
+# %% ../nbs/12_snapshot.ipynb #520335c5
 class _Copies:
     "Copies of tensors: beside the originals, in main memory, or in a file without a name."
     def __init__(self, where, name='where'):
@@ -250,7 +251,7 @@ class _Copies:
                           f"pass {self.name}='cpu', or {self.name}=<a directory>. ({e})") from None
         return lambda to: to.copy_(saved)
 
-# %% ../nbs/12_snapshot.ipynb #9b4d6e8b
+# %% ../nbs/12_snapshot.ipynb #18d6c3d8
 @patch
 def _save_in_file(self:_Copies, t):
     begin = self.file.tell()

@@ -562,8 +562,8 @@ def test_a_second_interrupt_waits_until_the_restore_is_over():
         signal.signal(signal.SIGINT, old)
 
 
-@pytest.mark.parametrize('face', ['loop', 'learner', 'mixed precision'])
-def test_sigint_at_random_instants(face):
+@pytest.mark.parametrize('entry', ['loop', 'learner', 'mixed precision'])
+def test_sigint_at_random_instants(entry):
     "A timer sends real SIGINTs at random moments of many range tests, some of which are over by then."
     tries = deep(40, 400)
     out = run_python(f"""
@@ -574,10 +574,10 @@ def test_sigint_at_random_instants(face):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGALRM, lambda *a: os.kill(os.getpid(), signal.SIGINT))
         import os
-        if {face!r} == 'loop':
+        if {entry!r} == 'loop':
             t = Training().train(3); find = lambda: t.find(num_it=20); state = t.state
         else:
-            t = make_learner(callback_fns=[MixedPrecision] if {face!r} != 'learner' else []); t.fit(1); find = lambda: t.lr_find(num_it=20, stop_div=False); state = lambda: (state_of(t), torch.is_grad_enabled(), torch.is_autocast_enabled('cpu'))
+            t = make_learner(callback_fns=[MixedPrecision] if {entry!r} != 'learner' else []); t.fit(1); find = lambda: t.lr_find(num_it=20, stop_div=False); state = lambda: (state_of(t), torch.is_grad_enabled(), torch.is_autocast_enabled('cpu'))
         find(); begin = time.perf_counter(); find(); duration = time.perf_counter() - begin
         draws, before, cut = random.Random({tries}), state(), 0
         for _ in range({tries}):
@@ -626,14 +626,13 @@ def is_in(fd, folder):
 
 def test_on_disk_it_is_private_and_leaves_nothing(tmp_path):
     t = Training().train(3)
-    files = os.listdir('/proc/self/fd')
     first = t.state()
     with LRSweep(t.opt, t.model, where=tmp_path, num_it=5, stop_div=False) as sweep:
-        file = next(int(fd) for fd in os.listdir('/proc/self/fd') if fd not in files and is_in(fd, tmp_path))
+        file = next(int(fd) for fd in os.listdir('/proc/self/fd') if is_in(fd, tmp_path))
         stat = os.fstat(file)
         assert (
             stat.st_size >= sum(p.nbytes for p in t.model.parameters()) * 3 and list(tmp_path.iterdir()) == []
-        )  # no name, nobody can open it
+        )  # no name, so no other program can open it
         assert stat.st_mode & 0o077 == 0
         for xb, yb in sweep(t.loader):
             sweep.record(t.step(xb, yb))
