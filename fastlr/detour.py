@@ -6,7 +6,8 @@
 __all__ = ['Detour']
 
 # %% ../nbs/15_detour.ipynb #15000003
-from .snapshot import SignalGuard, Snapshot
+from .signals import SignalGuard
+from .snapshot import Snapshot
 
 # %% ../nbs/15_detour.ipynb #15000005
 class Detour:

@@ -24,7 +24,9 @@ from .plot import LivePlot
 # Importing it gives every learner a recorder.
 from .recorder import Recorder # noqa: F401
 from .settings import SweepSettings
-from .snapshot import Fingerprint, Snapshot, parts_of_function
+from .fingerprint import Fingerprint
+from .kinds import parts_of_function
+from .snapshot import Snapshot
 from .probes import run_probes
 from .processes import fail_together
 from .sweep import LRSweep

@@ -16,7 +16,9 @@ from .batch import (as_device, call_model, check_loaders, check_loss, device_of,
 from .curve import OPTIONS, EntryPoint
 from .plot import LRCurve
 from .settings import SweepSettings
-from .snapshot import Fingerprint, check_parts, parts_of_function
+from .fingerprint import Fingerprint
+from .kinds import parts_of_function
+from .snapshot import check_parts
 from .probes import run_probes
 from .processes import fail_together
 from .sweep import LRSweep

@@ -20,7 +20,9 @@ from .probes import run_probes
 from .processes import ALL_HERE, END_OF_PASS, LEFT, OUT_OF_DATA
 from .processes import SingleProcess, current_processes, fail_together
 from .settings import SweepSettings, trained_groups
-from .snapshot import Fingerprint, Snapshot, check_parts, seed_loader
+from .fingerprint import Fingerprint
+from .loaders import seed_loader
+from .snapshot import Snapshot, check_parts
 from .stop import Divergence
 from .utils import as_list, set_group_value
 from .watch import RateWatch, ScalerWatch

@@ -14,7 +14,7 @@ import fastlr.utils
 from conftest import examples, loaders, net, problem, same
 from fastlr import Learner, LRSweep, find_lr
 from fastlr.compat.torch_lr_finder import RangeTest
-from fastlr.snapshot import Fingerprint
+from fastlr.fingerprint import Fingerprint
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 
 QUIET = dict(progress=False)

@@ -1,7 +1,7 @@
 """That nothing happened. `train ; find ; train` must equal `train ; train` in every bit, for every kind of training and after every
 fault; and each part of the snapshot must be needed for that: with it switched off, the comparison has to notice."""
 
-import copy, gc, itertools, os, random, re, signal, sys
+import copy, gc, io, itertools, os, random, re, signal, sys
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from functools import partial
@@ -16,9 +16,10 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from children import Child, run_python
 from conftest import deep, examples, make_learner, net, same, state_of
-from fastlr import Callback, Fingerprint, LRSweep, NotRestored, Snapshot
+from fastlr import Callback, Fingerprint, LRSweep, NotRestored, Snapshot, keepers, kinds, loaders
+from fastlr.curve import EntryPoint
+from fastlr.keepers import keep_attributes, keep_parts
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
-import fastlr.snapshot
 
 TESTS = Path(__file__).parent
 
@@ -332,28 +333,68 @@ def test_random_states_of_every_device_in_use(monkeypatch):
     assert states[0].tolist() == [0, 1, 2, 3] and before.changed() == []
 
 
-def part(name, make):
-    "A part of the snapshot, and a training that needs it."
-    return pytest.param(name, make, id=name)
+def nothing(*args):
+    "In place of a function that keeps something."
+    return ()
+
+
+def without_kind(dispatch, *classes):
+    "Switch off what `dispatch` does with objects of these classes."
+
+    def switch_off(monkeypatch):
+        for kind in classes:
+            # What was registered before is registered again at the end.
+            monkeypatch.setitem(Registry(dispatch), kind, nothing)
+
+    return switch_off
+
+
+class Registry(dict):
+    "The functions of a `singledispatch`, to be replaced for the time of a test."
+
+    def __init__(self, dispatch):
+        super().__init__(dispatch.registry)
+        self.dispatch = dispatch
+
+    def __setitem__(self, kind, function):
+        self.dispatch.register(kind, function)
+
+
+def without(owner, name):
+    "Switch off one function."
+    return lambda monkeypatch: monkeypatch.setattr(owner, name, nothing)
+
+
+def part(name, switch_off, make):
+    "A part of the snapshot, how it is switched off, and a training that needs it."
+    return pytest.param(switch_off, make, id=name)
 
 
 PARTS = [
-    part('_keep_tensor', Training),
-    part('_keep_grad', lambda: with_grads(Training())),
-    part('_keep_dict', partial(Training, opt='sgd')),
-    part('_keep_list', partial(Training, 'remembers')),
-    part('_keep_attributes', partial(Training, 'remembers')),
-    part('_keep_module', Training),
-    part('_keep_extra', partial(Training, 'extra_state')),
-    part('_keep_generator', partial(Training, loader='own_generator')),
-    part('keep_random', Training),
-    part('_keep_inside', partial(Training, loader='own_draws')),
-    part('_keep_state_dict', partial(Training, loader='stateful')),
-    part('_keep_position', partial(Training, loader='file')),
-    part('_keep_data_loader', partial(Training, loader='own_generator')),
-    part('_keep_array', partial(Training, loader='own_draws')),
-    part('add_loader', partial(Training, loader='stream')),
-    part('_keep_workers', partial(Training, loader='persistent')),
+    part('tensors', without_kind(keep_parts, torch.Tensor), Training),
+    part('gradients', without(keepers, '_keep_grad'), lambda: with_grads(Training())),
+    part('dicts', without_kind(keep_parts, dict), partial(Training, opt='sgd')),
+    part('lists', without_kind(keep_parts, list, set), partial(Training, 'remembers')),
+    part(
+        'attributes of modules', without(keepers, '_keep_module_attributes'), partial(Training, 'remembers')
+    ),
+    part('modules', without_kind(keep_parts, nn.Module), Training),
+    part('extra state', without(keepers, '_keep_extra_state'), partial(Training, 'extra_state')),
+    part(
+        'generators',
+        without_kind(keep_parts, torch.Generator),
+        partial(Training, loader='own_generator'),
+    ),
+    part('global generators', without(Snapshot, 'keep_random'), Training),
+    part('objects', without(keepers, 'keep_inside'), partial(Training, loader='own_draws')),
+    part('state dicts', without(keepers, '_keep_state_dict'), partial(Training, loader='stateful')),
+    part('files', without_kind(keep_attributes, io.IOBase), partial(Training, loader='file')),
+    part(
+        'data loaders', without_kind(keep_attributes, DataLoader), partial(Training, loader='own_generator')
+    ),
+    part('arrays', without_kind(keep_parts, np.ndarray), partial(Training, loader='own_draws')),
+    part('loaders', without(Snapshot, 'add_loader'), partial(Training, loader='stream')),
+    part('workers', without(loaders, '_keep_workers'), partial(Training, loader='persistent')),
 ]
 
 
@@ -364,16 +405,16 @@ def with_grads(t):
     return t
 
 
-@pytest.mark.parametrize('name, make', PARTS)
-def test_every_part_is_needed(monkeypatch, name, make):
+@pytest.mark.parametrize('switch_off, make', PARTS)
+def test_every_part_is_needed(monkeypatch, switch_off, make):
     assert as_if_nothing_had_happened(make, Training.find, before=3, after=9)
-    monkeypatch.setattr(Snapshot, name, lambda self, *args: None)
+    switch_off(monkeypatch)
     assert not as_if_nothing_had_happened(make, Training.find, before=3, after=9)
 
 
 @pytest.mark.parametrize('name', ['Python', 'NumPy', 'torch'])
 def test_every_random_generator_is_needed(monkeypatch, name):
-    monkeypatch.delitem(fastlr.snapshot.RANDOM, name)
+    monkeypatch.delitem(kinds.RANDOM, name)
     assert not as_if_nothing_had_happened(partial(Training, loader='augmented'), Training.find)
 
 
@@ -383,8 +424,8 @@ def test_modes_and_flags_are_needed(monkeypatch):
             t.model.eval()
 
     assert as_if_nothing_had_happened(Training, unruly)
-    monkeypatch.setattr(fastlr.snapshot, '_put_modes', lambda modes: None)
-    monkeypatch.setattr(Snapshot, '_keep_attributes', lambda self, m: None)
+    monkeypatch.setattr(keepers, '_restore_modes', nothing)
+    monkeypatch.setattr(keepers, '_keep_module_attributes', nothing)
     assert not as_if_nothing_had_happened(Training, unruly)
 
 
@@ -521,8 +562,8 @@ def test_a_second_interrupt_waits_until_the_restore_is_over():
         signal.signal(signal.SIGINT, old)
 
 
-@pytest.mark.parametrize('face', ['loop', 'learner', 'mixed precision'])
-def test_sigint_at_random_instants(face):
+@pytest.mark.parametrize('entry', ['loop', 'learner', 'mixed precision'])
+def test_sigint_at_random_instants(entry):
     "A timer sends real SIGINTs at random moments of many range tests, some of which are over by then."
     tries = deep(40, 400)
     out = run_python(f"""
@@ -533,10 +574,10 @@ def test_sigint_at_random_instants(face):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGALRM, lambda *a: os.kill(os.getpid(), signal.SIGINT))
         import os
-        if {face!r} == 'loop':
+        if {entry!r} == 'loop':
             t = Training().train(3); find = lambda: t.find(num_it=20); state = t.state
         else:
-            t = make_learner(callback_fns=[MixedPrecision] if {face!r} != 'learner' else []); t.fit(1); find = lambda: t.lr_find(num_it=20, stop_div=False); state = lambda: (state_of(t), torch.is_grad_enabled(), torch.is_autocast_enabled('cpu'))
+            t = make_learner(callback_fns=[MixedPrecision] if {entry!r} != 'learner' else []); t.fit(1); find = lambda: t.lr_find(num_it=20, stop_div=False); state = lambda: (state_of(t), torch.is_grad_enabled(), torch.is_autocast_enabled('cpu'))
         find(); begin = time.perf_counter(); find(); duration = time.perf_counter() - begin
         draws, before, cut = random.Random({tries}), state(), 0
         for _ in range({tries}):
@@ -577,14 +618,21 @@ def test_sigterm_with_a_handler_and_without(tmp_path):
 # where it is kept
 
 
+def is_in(fd, folder):
+    "Whether this process has a file of `folder` open as `fd`."
+    path = f'/proc/self/fd/{fd}'
+    return os.path.lexists(path) and os.readlink(path).startswith(f'{folder}/')
+
+
 def test_on_disk_it_is_private_and_leaves_nothing(tmp_path):
     t = Training().train(3)
     first = t.state()
     with LRSweep(t.opt, t.model, where=tmp_path, num_it=5, stop_div=False) as sweep:
-        stat = os.fstat(sweep.snapshot.file.fileno())
+        file = next(int(fd) for fd in os.listdir('/proc/self/fd') if is_in(fd, tmp_path))
+        stat = os.fstat(file)
         assert (
             stat.st_size >= sum(p.nbytes for p in t.model.parameters()) * 3 and list(tmp_path.iterdir()) == []
-        )  # no name, nobody can open it
+        )  # no name, so no other program can open it
         assert stat.st_mode & 0o077 == 0
         for xb, yb in sweep(t.loader):
             sweep.record(t.step(xb, yb))
@@ -1293,7 +1341,7 @@ def test_switches_of_torch(monkeypatch):
     try:
         leave_on(Training())
         assert torch.is_grad_enabled() and not torch.is_autocast_enabled('cpu')
-        monkeypatch.setattr(Snapshot, '_keep_switches', lambda self: None)
+        monkeypatch.setattr(Snapshot, '_keep_switches', nothing)
         leave_on(Training())
         assert not torch.is_grad_enabled() and torch.is_autocast_enabled('cpu')
     finally:
@@ -1387,7 +1435,7 @@ def test_started_here_finished_there_and_started_twice():
     'bad, words',
     [
         (lambda t: Snapshot(t.opt), 'model must be'),
-        (lambda t: Snapshot(t.model, t.model), 'opt must be'),
+        (lambda t: Snapshot(t.model, t.model), 'optimizers must be'),
         (lambda t: Snapshot(t.model.parameters()), 'model must be'),
         (lambda t: LRSweep(t.opt, t.model, schedulers=torch.optim.lr_scheduler.StepLR), 'the class StepLR'),
         (lambda t: LRSweep(t.opt, t.model, schedulers='cosine'), 'schedulers must be'),
@@ -1418,7 +1466,7 @@ def test_more_that_is_said_in_time(bad, words):
 
 def kept_of(dataset, **kw):
     "How many things a snapshot of a loader over `dataset` puts back."
-    return len(Snapshot(loaders=DataLoader(dataset, 16, **kw)).puts)
+    return len(Snapshot(loaders=DataLoader(dataset, 16, **kw)).restorers)
 
 
 @pytest.mark.parametrize(
@@ -1535,17 +1583,111 @@ def test_a_resumable_dataset_does_not_resume():
         )
 
 
-def test_long_chains_and_a_loop_that_holds_its_sweep():
-    class Node:
-        def __init__(self, next):
-            self.next = next
+def chain_of_dicts(end):
+    for _ in range(5000):
+        end = dict(next=end)
+    return end
 
+
+def chain_of_tuples(end):
+    for _ in range(5000):
+        end = (end,)
+    return end
+
+
+def linked_list(end):
+    for _ in range(5000):
+        end = Node(end)
+    return end
+
+
+class Node:
+    def __init__(self, next):
+        self.next = next
+
+
+@pytest.mark.parametrize('nest', [chain_of_dicts, chain_of_tuples, linked_list])
+@pytest.mark.parametrize('holder', ['model', 'others', 'loader'])
+def test_nothing_is_too_deep(nest, holder):
+    if nest is linked_list and holder == 'model':
+        pytest.skip('objects without a state dict are left alone there')
+    model = net()
+    generator = torch.Generator().manual_seed(1)
+    counts = dict(n=0, generator=generator)
+    deep_inside = nest(counts)
+    sampler = Order(list)
+    given = dict(
+        model=lambda: setattr(model, 'chain', deep_inside) or dict(model=model),
+        others=lambda: dict(others=Node(deep_inside)),
+        loader=lambda: (
+            setattr(sampler, 'chain', deep_inside) or dict(loaders=DataLoader(Rows(), 16, sampler=sampler))
+        ),
+    )[holder]()
+    snap = Snapshot(**given)
+    first = torch.rand(3, generator=generator)
+    counts['n'] += 1
+    counts['new'] = 1
+    snap.restore()
+    assert counts == dict(n=0, generator=generator)
+    assert torch.equal(first, torch.rand(3, generator=generator))
+
+
+def test_modules_in_modules_are_kept_as_deep_as_torch_can_nest_them():
+    model = nn.Linear(2, 2)
+    bottom = model.weight
+    for _ in range(150):
+        model = nn.Sequential(model)
+    before = bottom.detach().clone()
+    with Snapshot(model):
+        model(torch.ones(1, 2)).sum().backward()
+        bottom.data.zero_()
+    assert torch.equal(bottom, before) and bottom.grad is None
+
+
+def test_what_is_left_out_is_never_looked_into():
+    box, other = dict(n=1, inner=[1]), [1]
+    snap = Snapshot()
+    snap.leave_out(box, other)
+    snap.keep(box)
+    snap.keep(dict(a=box, b=[other]))
+    snap.keep_object(Node(box))
+    box['n'] = 2
+    box['inner'].append(2)
+    other.append(2)
+    snap.restore()
+    assert box == dict(n=2, inner=[1, 2]) and other == [1, 2]
+
+
+@pytest.mark.parametrize(
+    'make', [lambda: np.zeros(3), lambda: deque([1]), lambda: {1}, lambda: bytearray(b'a')]
+)
+def test_arrays_and_containers_may_be_given_as_they_are(make):
+    x, before = make(), make()
+    snap = Snapshot()
+    snap.keep_object(x)
+    if isinstance(x, np.ndarray):
+        x += 1
+    elif isinstance(x, set):
+        x.add(2)
+    else:
+        x.append(2)
+    snap.restore()
+    assert same(list(x), list(before))
+
+
+def test_messages_use_the_words_of_the_entry_point(tmp_path):
+    words = EntryPoint('RangeTest', dict(opt='optimizer', where='cache_dir'))
+    with pytest.raises(TypeError, match='optimizer must be a torch optimizer'):
+        Snapshot(optimizers=3, entry=words)
+    with pytest.raises(ValueError, match="cache_dir must be 'device'"):
+        Snapshot(where=str(tmp_path / 'missing'), entry=words)
+
+
+def test_long_chains_and_a_loop_that_holds_its_sweep():
     class Chained(Rows):
         def __init__(self):
             super().__init__()
-            self.first = None
-            for _ in range(2000):
-                self.first = Node(self.first)
+            self.first = linked_list(None)
 
     assert as_if_nothing_had_happened(
         partial(Training, loader=lambda: DataLoader(Chained(), 16)), Training.find

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from conftest import examples, loaders, net, problem, same
 from fastlr.compat.torch_lr_finder import LRFinder, RangeTest, TrainDataLoaderIter, ValDataLoaderIter
-from fastlr.snapshot import Fingerprint
+from fastlr.fingerprint import Fingerprint
 from test_range_test import QUIET, continues, parts, plain
 from trainings import WORKERS, Training, trip
 

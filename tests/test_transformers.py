@@ -25,7 +25,7 @@ from transformers import (
 from conftest import same
 from fastlr import LRCurve, NoSuggestion, NotRestored, find_lr
 from fastlr.integrations.transformers import TrainerLRFound, lr_find
-from fastlr.snapshot import Fingerprint
+from fastlr.fingerprint import Fingerprint
 from small_trainers import CLASSES, WORDS, language, make, ragged, rows, state
 
 # Until version 5 it was called otherwise.

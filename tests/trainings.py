@@ -1,7 +1,7 @@
 """Trainings of many kinds that can be continued, for the tests which compare them bit for bit: {optimizer} x {model} x {loader}.
 
 `Training.train` takes steps as a user would write them; `Training.find` runs a range test over the very same step. A fault is
-armed with `trip.arm(place, step, error)`: the places call `trip(place)` at every turn, which does nothing until then."""
+armed with `trip.arm(place, step, error)`: the places call `trip(place)` in every step, which does nothing until then."""
 
 import copy, itertools, os, random, tempfile
 from functools import partial
@@ -44,7 +44,7 @@ trip = Trip()
 
 
 class Remembers(nn.Module):
-    "Keeps plain Python state, as people's modules do, and its output depends on it."
+    "Keeps plain Python state, as many modules do, and its output depends on it."
 
     def __init__(self):
         super().__init__()
@@ -103,7 +103,7 @@ class Running(nn.Module):
 
 
 class Counts(nn.Module):
-    "Keeps its state in an object that nobody knows, and says so as PyTorch wants it said."
+    "Keeps its state in an object of its own class, and has `get_extra_state` for it."
 
     class Box:
         def __init__(self):
@@ -254,7 +254,7 @@ class OwnDraws(torch.utils.data.Sampler):
 
 
 class Stateful:
-    "No DataLoader; its position is in an iterator, and it knows how to say so."
+    "Not a DataLoader; its position is in an iterator, and in its state dict."
 
     def __init__(self):
         self.hidden = itertools.count()

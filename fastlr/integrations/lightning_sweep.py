@@ -19,7 +19,9 @@ from fastcore.basics import patch
 from ..detour import Detour
 from .lightning_trainer import private_trainer
 from ..settings import SweepSettings
-from ..snapshot import Fingerprint, Snapshot, in_main_thread
+from ..fingerprint import Fingerprint
+from ..signals import in_main_thread
+from ..snapshot import Snapshot
 from ..processes import fail_together
 from ..sweep import LRSweep
 from ..utils import as_list, progress_bar

@@ -17,7 +17,9 @@ from torch.utils.data import DataLoader
 
 from ..detour import Detour
 from ..settings import SweepSettings
-from ..snapshot import Fingerprint, Snapshot, parts_of_function
+from ..fingerprint import Fingerprint
+from ..kinds import parts_of_function
+from ..snapshot import Snapshot
 from ..processes import fail_together
 from ..sweep import LRSweep
 from ..utils import progress_bar, set_group_value
