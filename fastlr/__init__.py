@@ -6,27 +6,28 @@ Nothing is imported until a name is used: `import fastlr` costs nothing beside `
 """
 __version__ = "0.1.0"
 
-import importlib, importlib.util
+import importlib, warnings
 
 # The modules in import order, which is the order of the notebooks, and the names that each gives to the top.
 _modules = {
     'curve': ['LRCurve'],
     'smooth': [],
-    'suggestion': [],
-    'rules': ['Suggestion', 'NoSuggestion'],
+    'suggestion': ['Suggestion', 'NoSuggestion'],
+    'rules': [],
     'findings': [],
     'plot': ['plot_curves'],
+    'live': [],
     'settings': [],
     'stop': [],
     'probes': [],
+    'utils': [],
     'signals': [],
     'kinds': [],
-    'watch': [],
-    'utils': [],
     'keepers': [],
     'loaders': [],
     'snapshot': ['Snapshot'],
     'fingerprint': ['NotRestored'],
+    'watch': [],
     'processes': [],
     'detour': [],
     'sweep': ['LRSweep'],
@@ -40,13 +41,13 @@ _modules = {
     'loop': [],
     'learner': ['Learner'],
     'checkpoint': [],
+    'layer_groups': [],
     'recorder': ['Recorder'],
     'lr_finder': ['LRFinder', 'lr_find'],
     'tune': [],
     'one_cycle': ['OneCycleScheduler'],
     'training': ['GradientClipping', 'GradientAccumulation', 'MixedPrecision'],
     'examples': ['digits_data', 'digits_sample', 'simple_cnn', 'accuracy', 'error_rate'],
-    'layer_groups': [],
     'config': [],
     'results': [],
     'cli': [],
@@ -55,43 +56,84 @@ _modules = {
     'compat.allennlp': [],
     'integrations.lightning_trainer': [],
     'integrations.lightning_sweep': [],
-    'integrations.transformers_sweep': [],
     'integrations.lightning': [],
     'integrations.accelerate': [],
+    'integrations.transformers_sweep': [],
     'integrations.transformers': [],
+    'suggest': [],
 }
 __all__ = [name for names in _modules.values() for name in names]
 
-# What callbacks written for fastai v1 import from the top of the package.
+# Callbacks written for fastai v1 import these from the top of the package.
 _for_v1 = {
     'anneal': ['annealing_no', 'annealing_linear', 'annealing_exp', 'annealing_cos', 'annealing_poly', 'Scheduler'],
     'handler': ['CallbackHandler', 'SmoothenValue', 'add_metrics'],
 }
 
+# Where the names of 0.1.0 are now. They can be imported from their old places until 0.3, with a warning.
+_new_place = {
+    'suggestion': 'MIN_POINTS RULES Suggestion NoSuggestion',
+    'rules': 'CONSTANT ONE_CYCLE MARGIN BLIND_MARGIN fall_centre steep minimum valley slide Bounds cyclical_bounds',
+    'smooth': 'whittaker noise_level start_level ceiling smoothed',
+    'findings': 'suggestion_text',
+    'live': 'LivePlot',
+    'settings': 'SweepSettings',
+    'stop': 'Divergence',
+    'probes': 'PROBE_STEPS run_probes',
+    'utils': 'known_len needs_closure set_group_value',
+    'signals': 'SignalGuard',
+    'kinds': 'parts_of_function RANDOM GENERATORS HOOKS',
+    'loaders': 'seed_loader',
+    'fingerprint': 'Fingerprint NotRestored',
+    'processes': 'ALL_HERE END_OF_PASS OUT_OF_DATA LEFT PATIENCE fail_together',
+    'batch': 'TARGETS split_batch to_device call_model get_loss check_loss eval_mode first_tensor find_bs',
+    'callback': 'EVENTS STATE shapes_training',
+    'handler': 'SmoothenValue add_metrics AverageMetric CallbackHandler',
+    'optim': 'OptimWrapper group_params',
+    'loop': 'fit validate loss_batch evaluating PlainBar epoch_bar batch_bar',
+    'tune': 'LRFound RATE_NAMES',
+    'one_cycle': 'one_cycle_at',
+    'examples': 'digits_data digits_sample simple_cnn accuracy error_rate',
+    'config': 'EXAMPLES PARTS KINDS ConfigError read_config training_settings',
+    'results': 'FILES check_directory answer report write_results',
+    'compat.loader_iter': 'DataLoaderIter TrainDataLoaderIter ValDataLoaderIter',
+    'compat.torch_lr_finder': 'RangeTest',
+    'compat.allennlp': 'find_learning_rate_model find_learning_rate_from_args search_learning_rate',
+    'integrations.accelerate': 'AccelerateCallback',
+}
+# Those that have another name as well.
+_renamed = {'check_settings': 'SweepSettings', 'in_step': 'fail_together'}
+_places = {name: module for module, names in _new_place.items() for name in names.split()}
+
+
+def _moved(old_place, name):
+    "Return what was called `name` in `old_place`, and warn with its new place."
+    new_name = _renamed.get(name, name)
+    module = _places.get(new_name)
+    if module is None: raise AttributeError(f"module {old_place!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f'.{module}', __name__), new_name)
+    new_place = f'fastlr.{module}'
+    text = f"{old_place}.{name} has moved: `from {new_place} import {new_name}`. The old name goes in fastlr 0.3"
+    warnings.warn(text, DeprecationWarning, stacklevel=3)
+    return found
+
+
+def old_names(module):
+    "Return a `__getattr__` for `module`, which lost names to other modules: these can still be imported from it."
+    def get(name):
+        if name.startswith('__'): raise AttributeError(name)
+        return _moved(module, name)
+    return get
+
 
 def __getattr__(name):
     if name in _modules: return importlib.import_module(f'.{name}', __name__)
-    if name not in _reachable: return _moved(name)
-    for module in list(_modules):
-        if importlib.util.find_spec(f'fastlr.{module}') is None: _modules.pop(module); continue
-        importlib.import_module(f'.{module}', __name__)
-        _modules[module] = [n for n in _modules[module] if hasattr(importlib.import_module(f'.{module}', __name__), n)]
-    if importlib.util.find_spec('fastlr.handler') is None: _for_v1.pop('handler', None)
-    if 'suggest' not in _modules and importlib.util.find_spec('fastlr.suggest'): _modules['suggest'] = ['Suggestion', 'NoSuggestion']
-    if 'fingerprint' not in _modules: _modules['snapshot'] = ['Snapshot', 'NotRestored']
-    for names in (_modules, _for_v1):
-        for module in names: globals().update({n: getattr(importlib.import_module(f'.{module}', __name__), n) for n in names[module]})
+    top = {**_modules, **{m: [*_modules[m], *names] for m, names in _for_v1.items()}}
+    if not any(name in names for names in top.values()): return _moved(__name__, name)
+    for module, names in top.items():
+        loaded = importlib.import_module(f'.{module}', __name__)
+        globals().update({n: getattr(loaded, n) for n in names})
     return globals()[name]
-
-
-_reachable = {name for table in (_modules, _for_v1) for names in table.values() for name in names}
-
-
-def _moved(name):
-    for module in _modules:
-        try: return getattr(importlib.import_module(f'.{module}', __name__), name)
-        except (AttributeError, ModuleNotFoundError): pass
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__(): return sorted({*globals(), *__all__, *_modules})

@@ -261,3 +261,9 @@ def _print_examples(name):
         # The first line of each is a comment that says what it is.
         for name, text in EXAMPLES.items(): print(f'{name}: {text.splitlines()[0][2:]}')
     return 0
+
+# %% ../nbs/42_cli.ipynb #0ld636c6
+from . import old_names
+
+# What this module held in version 0.1.0, and others hold now.
+__getattr__ = old_names(__name__)

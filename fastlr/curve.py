@@ -286,3 +286,9 @@ def _checked_path(path, what):
     "`path` as a `Path`, if its name ends in one of the formats."
     if Path(path).suffix in ('.json', '.csv'): return Path(path)
     raise ValueError(f"LRCurve.{what}: path must end in .json or .csv, got {str(path)!r}")
+
+# %% ../nbs/00_curve.ipynb #0ld63757
+from . import old_names
+
+# What this module held in version 0.1.0, and others hold now.
+__getattr__ = old_names(__name__)

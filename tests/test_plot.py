@@ -11,7 +11,8 @@ from matplotlib.colors import to_rgb
 import fastlr.plot as module
 from conftest import make_learner
 from fastlr.curve import LRCurve
-from fastlr.plot import LivePlot, plot_curves
+from fastlr.live import LivePlot
+from fastlr.plot import plot_curves
 from fastlr.rules import RULES, NoSuggestion
 from fastlr.rules import rule as as_rule
 from fastlr.smooth import smoothed
@@ -564,7 +565,7 @@ def test_outside_a_notebook_live_does_nothing():
     code = """import sys, types
 if sys.argv[1] == 'terminal': sys.modules['IPython'] = types.SimpleNamespace(get_ipython=lambda: object())
 from fastlr.curve import LRCurve
-from fastlr.plot import LivePlot
+from fastlr.live import LivePlot
 live = LivePlot(); live.update(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.])); live.close(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.]))
 print(live.drawings, live.error, live.due, 'matplotlib' in sys.modules)"""
     for where in ('python', 'terminal'):

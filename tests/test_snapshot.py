@@ -873,7 +873,7 @@ def test_tests_that_the_notebook_names_exist():
 
     text = ''.join(
         ''.join(c['source'])
-        for c in json.loads((TESTS.parent / 'nbs' / '12_snapshot.ipynb').read_text())['cells']
+        for c in json.loads((TESTS.parent / 'nbs' / '15_snapshot.ipynb').read_text())['cells']
         if c['cell_type'] == 'markdown'
     )
     named = set(re.findall(r'`(test_\w+)`', text))
