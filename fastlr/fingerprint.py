@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NotRestored', 'Fingerprint']
 
-# %% ../nbs/16_fingerprint.ipynb #b3ac2565
+# %% ../nbs/16_fingerprint.ipynb #1e96eacf
 import hashlib, types, weakref
 from array import array
 from collections import deque
@@ -20,7 +20,7 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 from .kinds import (GENERATORS, HOOKS, PLAIN, generator_state, inner_tensors, is_closed, random_states,
                           slots_of, tensor_bytes)
 
-# %% ../nbs/16_fingerprint.ipynb #5bd48505
+# %% ../nbs/16_fingerprint.ipynb #53485d32
 class NotRestored(RuntimeError):
     "A range test changed something that could not be restored. `names` lists what: `model.vocab.words`."
 
@@ -48,11 +48,11 @@ class Fingerprint:
         self.objects.update(new)
         self.sums.update(_sums(new, self.seen))
 
-# %% ../nbs/16_fingerprint.ipynb #6a97a7fb
+# %% ../nbs/16_fingerprint.ipynb #27e1491c
 @patch
 def changed(self:Fingerprint) -> list: # names
-    """Return what differs from before. Of a thing and its parts, the parts are named; of an object that is found
-    in two places, the first."""
+    """Return what differs from before. Of a thing and its parts, the parts are named; of an object that is
+    found in two places, the first."""
     old = self.sums
     new = Fingerprint(leave_out=self.leave_out, **self.objects).sums
     # In place of a path that isn't there.
@@ -72,12 +72,12 @@ def check(self:Fingerprint):
     if not names: return
     listed = ', '.join(names[:8]) + (', and more' if len(names) > 8 else '')
     error = NotRestored(f"not as before: {listed}. If it is the state of a class of your own, give it "
-                        "`state_dict` and `load_state_dict`; if it is an iterator, pass what it iterates over. "
-                        "All else that was looked at is as before")
+                        "`state_dict` and `load_state_dict`; if it is an iterator, pass what it iterates "
+                        "over. All else that was looked at is as before")
     error.names = names
     raise error
 
-# %% ../nbs/16_fingerprint.ipynb #3139ce31
+# %% ../nbs/16_fingerprint.ipynb #60d43f1f
 def _sums(objects, seen):
     "Path -> (checksum, 'here' or 'again'), of all that can be reached from `objects`, a dict by name."
     out = {}
@@ -107,7 +107,7 @@ def _look_at(x):
     if isinstance(x, nn.Module): return _look_at_module(x)
     return _look_at_object(x)
 
-# %% ../nbs/16_fingerprint.ipynb #d8413cae
+# %% ../nbs/16_fingerprint.ipynb #9151e7a2
 def _digest(data): return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 def _comparable(state):
@@ -128,7 +128,7 @@ def _look_at_dict(d):
     keys = [f'[{k!r}]' if isinstance(k, (str, int)) else f'[{i}]' for i, k in enumerate(d)]
     return keys, list(zip(keys, d.values()))
 
-# %% ../nbs/16_fingerprint.ipynb #8e07f2e5
+# %% ../nbs/16_fingerprint.ipynb #70374e87
 def _tensor_sum(t):
     kind = t.dtype, t.requires_grad
     if t.is_meta or is_traceable_wrapper_subclass(t): return t.shape, *kind
@@ -147,7 +147,7 @@ def _address(t):
     dense = t.layout == torch.strided and not t.is_nested and not is_traceable_wrapper_subclass(t)
     return id(t), dense and t.data_ptr()
 
-# %% ../nbs/16_fingerprint.ipynb #cfbb5ef8
+# %% ../nbs/16_fingerprint.ipynb #ed10b38c
 def _look_at_module(m):
     "Parameters, buffers, children and all other attributes, called as in the code of the module."
     if hasattr(type(m), 'reshard'): m.reshard()
@@ -170,7 +170,7 @@ def _members(m):
     own = '_parameters', '_buffers', '_modules'
     return [*(getattr(m, name) for name in own), {k: v for k, v in vars(m).items() if k not in own}]
 
-# %% ../nbs/16_fingerprint.ipynb #78d8e810
+# %% ../nbs/16_fingerprint.ipynb #cd71da06
 def _look_at_object(x):
     kind = type(x).__qualname__
     if isinstance(x, types.FunctionType): return kind, _function_parts(x)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['keep_parts', 'keep_attributes', 'keep_inside', 'keep_vars']
 
-# %% ../nbs/13_keepers.ipynb #d69f8803
+# %% ../nbs/13_keepers.ipynb #0ee40b81
 import copy, io
 from array import array
 from collections import OrderedDict, deque
@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from .kinds import (GENERATORS, HOOKS, generator_state, has_state_dict, inner_tensors, is_closed,
                           set_generator_state, slots_of)
 
-# %% ../nbs/13_keepers.ipynb #7bc2ebc5
+# %% ../nbs/13_keepers.ipynb #74b9c6c8
 @singledispatch
 def keep_parts(
     x, # object that a training may change
@@ -32,7 +32,7 @@ def keep_parts(
     if mode != 'near': return keep_inside(x, snapshot, mode)
     return _keep_state_dict(x, snapshot) if has_state_dict(x) else None
 
-# %% ../nbs/13_keepers.ipynb #bd8a9dd3
+# %% ../nbs/13_keepers.ipynb #bf3f3c2e
 @keep_parts.register(torch.Tensor)
 def _keep_tensor(t, snapshot, mode):
     if isinstance(t, UninitializedTensorMixin):
@@ -62,7 +62,7 @@ def _keep_dense(t, snapshot):
         load(core)
     snapshot.restorers.append(restore)
 
-# %% ../nbs/13_keepers.ipynb #20a581fb
+# %% ../nbs/13_keepers.ipynb #858f9a21
 def _without_repeats(t):
     "`t` without the repetitions of an expanded tensor."
     strides = t.stride()
@@ -84,7 +84,7 @@ def _keep_sparse(t, snapshot):
     def restore(): t.data = saved.clone()
     snapshot.restorers.append(restore)
 
-# %% ../nbs/13_keepers.ipynb #bdcb1a9d
+# %% ../nbs/13_keepers.ipynb #b3c25218
 def _keep_grad(t, snapshot):
     "Of a leaf: gradient, `requires_grad`, and hooks."
     if not t.is_leaf: return
@@ -102,7 +102,7 @@ def _keep_grad(t, snapshot):
             if old is None and getattr(t, name, None): getattr(t, name).clear()
     snapshot.restorers.append(restore)
 
-# %% ../nbs/13_keepers.ipynb #c58991c9
+# %% ../nbs/13_keepers.ipynb #f7d559f2
 @keep_parts.register(np.ndarray)
 def _keep_array(a, snapshot, mode):
     if a.flags.writeable and not isinstance(a, np.memmap):
@@ -117,7 +117,7 @@ def _keep_generator(g, snapshot, mode):
 
 for _kind in GENERATORS: keep_parts.register(_kind, _keep_generator)
 
-# %% ../nbs/13_keepers.ipynb #e5574447
+# %% ../nbs/13_keepers.ipynb #726428d3
 @keep_parts.register(dict)
 def _keep_dict(d, snapshot, mode):
     values = tuple(d.values())
@@ -152,7 +152,7 @@ for _kind in _LISTS: keep_parts.register(_kind, _keep_list)
 @keep_parts.register(tuple)
 def _keep_tuple(values, snapshot, mode): return values
 
-# %% ../nbs/13_keepers.ipynb #d4d0eb38
+# %% ../nbs/13_keepers.ipynb #b61e5852
 @keep_parts.register(nn.Module)
 def _keep_module(model, snapshot, mode):
     modules = list(model.modules())
@@ -184,7 +184,7 @@ def _keep_extra_state(m, snapshot):
     saved = copy.deepcopy(m.get_extra_state())
     snapshot.restorers.append(lambda: m.set_extra_state(copy.deepcopy(saved)))
 
-# %% ../nbs/13_keepers.ipynb #0aba9e3e
+# %% ../nbs/13_keepers.ipynb #4c2e86c1
 def _keep_shards(modules, snapshot):
     "Of modules whose parameters are sharded: these are spread, now and when they are restored."
     sharded = [m for m in modules if hasattr(type(m), 'reshard')]
@@ -208,7 +208,7 @@ def _keep_gathered_grads(p, snapshot):
         whole().grad = grad
     snapshot.restorers.append(restore)
 
-# %% ../nbs/13_keepers.ipynb #72e6e144
+# %% ../nbs/13_keepers.ipynb #3f75d0b0
 def _keep_reducer(m, snapshot):
     def is_fresh(): return not any(m.reducer.get_backward_stats())
     if not is_fresh() or m.mixed_precision is not None: return
@@ -223,7 +223,7 @@ def _keep_reducer(m, snapshot):
         for hook, state in m._comm_hooks: torch.distributed._register_comm_hook(m.reducer, state, hook)
     snapshot.restorers.append(restore)
 
-# %% ../nbs/13_keepers.ipynb #191919da
+# %% ../nbs/13_keepers.ipynb #3960976e
 def _keep_state_dict(x, snapshot):
     try: saved = copy.deepcopy(x.state_dict())
     except (MemoryError, getattr(torch, 'OutOfMemoryError', MemoryError)): raise
@@ -232,7 +232,7 @@ def _keep_state_dict(x, snapshot):
     snapshot.restorers.append(lambda: x.load_state_dict(copy.deepcopy(saved)))
     return ()
 
-# %% ../nbs/13_keepers.ipynb #dcfe6ca9
+# %% ../nbs/13_keepers.ipynb #19d6edc1
 @singledispatch
 def keep_attributes(
     x, # object of any class
@@ -260,7 +260,7 @@ def _keep_slots(x, snapshot):
     snapshot.restorers.append(restore)
     yield from slots.values()
 
-# %% ../nbs/13_keepers.ipynb #626727fe
+# %% ../nbs/13_keepers.ipynb #518875cf
 def keep_vars(
     attrs:dict, # attributes of an object, its `vars`
     snapshot, # `Snapshot`; its `restorers` get a function that restores `attrs`

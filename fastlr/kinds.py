@@ -6,7 +6,7 @@
 __all__ = ['PLAIN', 'GENERATORS', 'HOOKS', 'CODE', 'RANDOM', 'is_closed', 'has_state_dict', 'parts_of_function', 'random_states',
            'generator_state', 'set_generator_state', 'slots_of', 'inner_tensors', 'tensor_bytes']
 
-# %% ../nbs/12_kinds.ipynb #3c2ce8eb
+# %% ../nbs/12_kinds.ipynb #d1b7de8e
 import random, types
 from functools import partial
 
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-# %% ../nbs/12_kinds.ipynb #3f3543bc
+# %% ../nbs/12_kinds.ipynb #137f17f2
 # Values that cannot change.
 PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.Size)
 # Random generators that an object may have for itself.
@@ -32,7 +32,7 @@ _MODULES = ('torch._dynamo', 'torch._inductor', 'torch._C', 'torch.distributed.f
             'fastlr.signals', 'fastlr.snapshot', 'fastlr.fingerprint', 'fastlr.detour', 'fastlr.stop',
             'fastlr.watch', 'fastlr.processes', 'fastlr.sweep')
 
-# %% ../nbs/12_kinds.ipynb #f65f13c6
+# %% ../nbs/12_kinds.ipynb #a687f164
 def is_closed(
     x # any object
 ) -> bool:
@@ -47,7 +47,7 @@ def has_state_dict(
     "Return whether the class of `x` can say what its state is and take it back, as is usual in PyTorch."
     return hasattr(type(x), 'state_dict') and hasattr(type(x), 'load_state_dict')
 
-# %% ../nbs/12_kinds.ipynb #11b4cda5
+# %% ../nbs/12_kinds.ipynb #d3f2dee6
 def parts_of_function(
     f # a loss function: a function, `partial`, method, module or another object that is called, or None
 ): # (modules, other objects), two lists
@@ -76,7 +76,7 @@ def _is_part(x):
     others = (nn.Module, DataLoader, torch.optim.Optimizer, torch.Tensor, partial)
     return hasattr(x, '__dict__') and not is_closed(x) and not isinstance(x, others)
 
-# %% ../nbs/12_kinds.ipynb #a06eea40
+# %% ../nbs/12_kinds.ipynb #ed283791
 def _named_globals(f):
     "Modules, and functions of the same file, that `f` or a function defined inside it names."
     names = {}
@@ -89,7 +89,7 @@ def _named_globals(f):
     is_own = lambda v: isinstance(v, types.FunctionType) and v.__module__ == f.__module__
     return [v for v in values if isinstance(v, nn.Module) or is_own(v)]
 
-# %% ../nbs/12_kinds.ipynb #768ec7ad
+# %% ../nbs/12_kinds.ipynb #5371ee18
 # Name of a global generator -> (the function that returns its state, the function that sets it).
 RANDOM = {'Python': (random.getstate, random.setstate), 'NumPy': (np.random.get_state, np.random.set_state),
           'torch': (torch.get_rng_state, torch.set_rng_state)}
@@ -104,7 +104,7 @@ def random_states() -> dict: # name -> (the function that returns the state, the
     if torch.backends.mps.is_available(): found['mps'] = torch.mps.get_rng_state, torch.mps.set_rng_state
     return found
 
-# %% ../nbs/12_kinds.ipynb #de6cc155
+# %% ../nbs/12_kinds.ipynb #ab525b86
 def generator_state(
     g # generator of one of the classes in `GENERATORS`
 ):
@@ -121,7 +121,7 @@ def set_generator_state(
     elif isinstance(g, random.Random): g.setstate(state)
     else: g.set_state(state)
 
-# %% ../nbs/12_kinds.ipynb #9174f87b
+# %% ../nbs/12_kinds.ipynb #9c4537f0
 def slots_of(
     x # any object
 ) -> dict: # name -> value
@@ -133,7 +133,7 @@ def slots_of(
             if not name.startswith('__') and hasattr(x, name): found[name] = getattr(x, name)
     return found
 
-# %% ../nbs/12_kinds.ipynb #fb5f2083
+# %% ../nbs/12_kinds.ipynb #04405811
 def inner_tensors(
     t # tensor of a class that wraps others
 ) -> list: # of (name, tensor)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['is_data', 'seed_loader']
 
-# %% ../nbs/14_loaders.ipynb #9cf269d2
+# %% ../nbs/14_loaders.ipynb #f1eb4eac
 import io
 from collections import deque
 
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from .keepers import keep_attributes, keep_vars
 
-# %% ../nbs/14_loaders.ipynb #b2411e6f
+# %% ../nbs/14_loaders.ipynb #2376a2ea
 def is_data(
     x # object somewhere in a loader
 ) -> bool:
@@ -31,7 +31,7 @@ def is_data(
 
 def _is_order(x, whole): return x.ndim <= 1 and whole and len(x.reshape(-1)) <= 10**7
 
-# %% ../nbs/14_loaders.ipynb #e0c85d21
+# %% ../nbs/14_loaders.ipynb #c8722939
 @keep_attributes.register(DataLoader)
 def _keep_data_loader(loader, snapshot, mode):
     yield from keep_vars(vars(loader), snapshot, leave=lambda name, value: name == '_iterator')
@@ -50,7 +50,7 @@ def _keep_workers(loader, snapshot):
     # An iterator of torchdata's loader that was waiting to be used waits until the loader is restored.
     if hasattr(loader, '_initial_iter_for_state_dict'): loader._initial_iter_for_state_dict = False
 
-# %% ../nbs/14_loaders.ipynb #0011cad6
+# %% ../nbs/14_loaders.ipynb #cc7c1a12
 @keep_attributes.register(io.IOBase)
 def _keep_position(file, snapshot, mode):
     if file.closed or file.writable() or not file.seekable(): return []
@@ -62,7 +62,7 @@ def _keep_position(file, snapshot, mode):
     snapshot.restorers.append(restore)
     return []
 
-# %% ../nbs/14_loaders.ipynb #98289c23
+# %% ../nbs/14_loaders.ipynb #88994df2
 def seed_loader(
     loader, # a `DataLoader`, or any iterable; what has no generator stays as it is
     seed:int # for each of its generators, from 0

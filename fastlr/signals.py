@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['in_main_thread', 'SignalGuard']
 
-# %% ../nbs/11_signals.ipynb #df52d143
+# %% ../nbs/11_signals.ipynb #42703025
 import signal, threading
 
-# %% ../nbs/11_signals.ipynb #5d4b5421
+# %% ../nbs/11_signals.ipynb #cfccb35d
 # Finding out which signals there are takes a while, so it is done once.
 _SIGNALS = tuple(signal.valid_signals())
 

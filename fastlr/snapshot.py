@@ -36,7 +36,7 @@ class Snapshot:
         scaler=None, # `torch.amp.GradScaler`
         loaders=None, # data loader, or a list of several; another iterable too
         others=None, # another object that the training changes, or several: averaged weights, a metric
-        where='device', # where the copies are: beside the originals, in main memory ('cpu'), or in a directory
+        where='device', # where copies are: beside the originals, in main memory ('cpu'), or in a directory
         entry:EntryPoint=_SNAPSHOT # what messages call the options
     ):
         models, opts, schedulers, others = map(as_list, (model, optimizers, schedulers, others))
@@ -60,11 +60,11 @@ class Snapshot:
             raise
         for loader in as_list(loaders): self.add_loader(loader)
 
-# %% ../nbs/15_snapshot.ipynb #80145c20
+# %% ../nbs/15_snapshot.ipynb #cfa5abee
 @patch
 def restore(self:Snapshot):
-    """Restore everything; may be called again and again. Every part is tried, and the first error is raised at
-    the end. Raises `RuntimeError` for a snapshot that was closed. Signals wait until it is over."""
+    """Restore everything; may be called again and again. Every part is tried, and the first error is raised
+    at the end. Raises `RuntimeError` for a snapshot that was closed. Signals wait until it is over."""
     if self.restorers is None:
         raise RuntimeError("Snapshot.restore: this snapshot was closed, and its copies are gone")
     # Random states are among the last, because what else is restored may draw.
@@ -91,7 +91,7 @@ def __exit__(self:Snapshot, *exc):
     try: self.restore()
     finally: self.close()
 
-# %% ../nbs/15_snapshot.ipynb #be2171f9
+# %% ../nbs/15_snapshot.ipynb #7add7b96
 @patch
 def keep(self:Snapshot,
     x # a tensor, array, generator, module, optimizer; a container of such; an object with a state dict
@@ -131,7 +131,7 @@ def leave_out(self:Snapshot,
     "Never look into `xs`, wherever they are met later."
     self.held.update({id(x): x for x in xs})
 
-# %% ../nbs/15_snapshot.ipynb #49a2dc84
+# %% ../nbs/15_snapshot.ipynb #4bd58a5f
 @patch
 def _walk(self:Snapshot, things, mode):
     "Keep each of `things`, and all that is in it."
@@ -216,7 +216,7 @@ def check_parts(
     check(scaler, scaler is None or hasattr(scaler, 'get_scale'), 'scaler', "a torch.amp.GradScaler")
     for x in others: check(x, not isinstance(x, (*PLAIN, *CODE)), 'others', "objects that can change")
 
-# %% ../nbs/15_snapshot.ipynb #520335c5
+# %% ../nbs/15_snapshot.ipynb #c2b63c3e
 class _Copies:
     "Copies of tensors: beside the originals, in main memory, or in a file without a name."
     def __init__(self, where, name='where'):
@@ -251,7 +251,7 @@ class _Copies:
                           f"pass {self.name}='cpu', or {self.name}=<a directory>. ({e})") from None
         return lambda to: to.copy_(saved)
 
-# %% ../nbs/15_snapshot.ipynb #18d6c3d8
+# %% ../nbs/15_snapshot.ipynb #f86ce878
 @patch
 def _save_in_file(self:_Copies, t):
     begin = self.file.tell()
