@@ -174,8 +174,8 @@ def new_state() -> dict: # entry -> value
 
 def entries_for(
     method # bound method of a callback, or a function that an instance was given in its place
-) -> tuple: # names of entries; None for the whole state
-    "Return what `method` is called with: the whole state if it has `**kwargs` (not `**_`), else what it names."
+) -> tuple: # names of entries; None for all of them
+    "Return the entries that `method` is called with: those that it names, or all if it has `**kwargs`."
     signature = _signature(method)
     return None if signature.takes_all else tuple(n for n in signature.names if n in STATE)
 

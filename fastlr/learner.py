@@ -60,7 +60,7 @@ class Learner:
         self.layer_groups = [model] if layer_groups is None else check_groups(as_list(layer_groups), model)
         self.silent = silent
         self.auto_lr_find = _check_auto_lr_find(auto_lr_find)
-        # The optimizer, made by the first fit; the handler of the running fit; the suggestion that `tune` set.
+        # The optimizer, made by the first fit; the handler of the running fit; the suggestion set by `tune`.
         self.opt = None
         self.handler = None
         self.tuned = None

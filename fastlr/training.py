@@ -36,7 +36,7 @@ def _trained_params(learn):
 
 # %% ../nbs/36_training.ipynb #36d53492
 class GradientAccumulation(LearnerCallback):
-    "Step the optimizer every `n_step` batches, with their mean gradient; at the end of an epoch, with the rest."
+    "Step the optimizer every `n_step` batches, with their mean gradient, and at the end of an epoch."
     _order = -30
     def __init__(self,
         learn, # the `Learner`

@@ -40,7 +40,7 @@ def suggestion(self:LRFound,
     skip_begin:int=None, # points at the low end that can't be the answer, from 0; default: see below
     skip_end:int=None # points at the high end that can't be the answer, from 0
 ) -> float: # the constant rate of the fastest group
-    """Return the curve's suggestion; if it lies among the points to skip, the suggestion without these points.
+    """Return the curve's suggestion; if it lies among the points to skip, the suggestion without these.
 
     Without an argument nothing is skipped. If only one is given, the other has Lightning's default:
     10 at the low end, 1 at the high end. Raise `NoSuggestion` if there is none."""
