@@ -142,7 +142,8 @@ def _stat(name, doc):
     "Return a property that reads and sets hyperparameter `name`."
     def read(self): return _read(self.opt.param_groups[-1], name)
     def write(self, value): self.set_stat(name, value)
-    return property(read, write, doc=doc)
+    read.__doc__ = doc
+    return property(read, write)
 
 OptimWrapper.lr = _stat('lr', "Learning rate of the last layer group; set it for all groups, or from a list.")
 OptimWrapper.mom = _stat('mom', "Momentum, or Adam's first beta; None if the optimizer has none.")
