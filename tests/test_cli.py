@@ -467,7 +467,7 @@ BAD = {
     'link': (['small.json', '-s', 'dangling'], 'link to nowhere'),
     'a file': (['small.json', '-s', 'mine.py'], 'is a file'),
     'below a file': (['small.json', '-s', 'mine.py/d'], "can't be written"),
-    'sources': (['small.json', '-s', '.', '-f'], 'not a result of ours'),
+    'sources': (['small.json', '-s', '.', '-f'], 'fastlr has not written'),
     **{name: (['small.json', '-s', 'd', '-o', text], words) for name, (text, words) in BAD_OVERRIDES.items()},
 }
 
