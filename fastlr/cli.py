@@ -129,8 +129,8 @@ def parser() -> argparse.ArgumentParser:
         'find-lr', help="find a learning rate",
         description="Find a learning rate range where the loss decreases quickly, for the model and data "
                     "that CONFIG names.",
-        epilog="Exit codes: 0 found; 1 no honest suggestion, curve and findings are written; 2 bad input, "
-               "nothing is written; 130 interrupted, the curve so far is written.")
+        epilog="Exit codes: 0 found; 1 the curve supports no suggestion, curve and findings are written; 2 "
+               "bad input, nothing is written; 130 interrupted, what was measured is written.")
     _add_allennlp_options(find_lr)
     _add_further_options(find_lr)
     examples = commands.add_parser('examples', help="list the built-in examples, or print one",
@@ -178,7 +178,7 @@ def _add_further_options(p):
 # %% ../nbs/42_cli.ipynb #15b747bf
 def run_command(
     args:argparse.Namespace # as `parser` returns it, for `find-lr`
-) -> int: # exit code: 0 found, 1 no honest suggestion
+) -> int: # exit code: 0 found, 1 no suggestion
     "Do what the arguments of `fastlr find-lr` say. Raises `ConfigError`."
     if not args.serialization_dir and not args.print_config:
         raise ConfigError("-s/--serialization-dir is missing: name a directory for the results")
@@ -233,7 +233,7 @@ def _print_for_people(found, directory):
 def main(
     argv:list=None # arguments; default: those of the command line
 ) -> int: # exit code
-    "Run the command `fastlr`: 0 found, 1 no honest suggestion, 2 bad input, 130 interrupted."
+    "Run the command `fastlr`: 0 found, 1 no suggestion, 2 bad input, 130 interrupted."
     args = parser().parse_args(argv)
     if args.command == 'examples': return _print_examples(args.name)
     try: return run_command(args)

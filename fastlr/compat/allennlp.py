@@ -55,6 +55,6 @@ def find_learning_rate_model(
 
 def find_learning_rate_from_args(
     args:Namespace # as `fastlr.cli.parser` returns it
-) -> int: # exit code: 0 found, 1 no honest suggestion
+) -> int: # exit code: 0 found, 1 no suggestion
     "Do what the command line says. Raises `ConfigError`."
     return run_command(args)
