@@ -40,6 +40,8 @@ def pytest_configure(config):
     global THOROUGH
     THOROUGH = config.getoption('thorough')
     hypothesis.settings.load_profile('thorough' if THOROUGH else 'quick')
+    # Names are taken from where they are, not from where they were in 0.1.0.
+    config.addinivalue_line('filterwarnings', 'error:fastlr.* has moved:DeprecationWarning')
     config.pluginmanager.register(budget.Budget(config), 'budget')
 
 

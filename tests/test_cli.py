@@ -24,14 +24,10 @@ import numpy as np
 import pytest
 import torch
 
-from fastlr import (
-    Learner,
-    LRCurve,
-    cli,
-    config,
+from fastlr import Learner, LRCurve, cli, config, results
+from fastlr.compat.allennlp import (
     find_learning_rate_from_args,
     find_learning_rate_model,
-    results,
     search_learning_rate,
 )
 from fastlr.rules import RULES

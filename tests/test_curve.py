@@ -1,7 +1,6 @@
 "Curves, suggestions and pictures: invariances, exact round trips, honest refusals."
 
 import copy, gc, json, pickle, weakref
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,12 +11,11 @@ from scipy.sparse.linalg import spsolve
 
 import fastlr.smooth
 from conftest import examples
-from fastlr import LRCurve, NoSuggestion, whittaker
+from fastlr import LRCurve, NoSuggestion
 from fastlr.rules import RULES as BY_NAME
-from fastlr.smooth import smoothed
+from fastlr.smooth import smoothed, whittaker
 
 RULES = tuple(BY_NAME)
-DATA = Path(__file__).parent / 'data'
 
 
 def curve(n=100, seed=0, noise=0.02, a=1.0, b=0.0, lo=-7, **kw):
@@ -65,44 +63,6 @@ def test_a_dict_from_an_older_version_loads():
     assert c.stop_reason == 'end' and c.shift == 1 and c.group_lrs.tolist() == [[0.1], [0.2]]
     with pytest.raises(ValueError, match='lrs and losses'):
         LRCurve.from_dict({'lr': [1]})
-
-
-@pytest.mark.parametrize('suffix', ['json', 'csv'])
-def test_a_file_of_version_0_1_0_loads(suffix):
-    "Written by 0.1.0 before curves knew of probes and of the momentum."
-    c = LRCurve.load(DATA / f'curve-0.1.0.{suffix}')
-    assert (
-        len(c) == 40
-        and len(c.runs) == 3
-        and c.group_lrs.shape == (40, 2)
-        and c.stop_reason == 'diverged'
-        and c.probes == ()
-    )
-    assert c.settings == dict(num_it=40, mode='exp') and 1e-3 < c.suggest().lr < 1e-2 and c.findings == []
-
-
-@pytest.mark.parametrize('suffix', ['json', 'csv', 'pickle'])
-def test_what_version_0_1_0_saved_with_probes_is_the_same_curve(suffix):
-    "Its suggestion is the same to the last bit, and its messages speak our words, since it has none of its own."
-    path = DATA / f'curve-0.1.0-probed.{suffix}'
-    c = LRCurve.load(path) if suffix != 'pickle' else pickle.loads((DATA / 'curve-0.1.0.pickle').read_bytes())
-    assert (
-        len(c) == 30 and len(c.probes) == 5 and c.group_lrs.shape == (30, 2) and c.settings['momentum'] == 0.9
-    )
-    s = c.suggest()
-    assert (s.lr, s.one_cycle, s.index) == (0.004948516444402602, 0.004948516444402602, 16)
-    assert s.reason.startswith('moved from 0.0022 (0.9 times 0.0025, the centre of the fall) by probes')
-    assert c.findings == ['Only 29 points: raise num_it for a steadier answer.']
-    assert c.findings[0].code == 'few-points'
-
-
-@pytest.mark.skipif(
-    not (Path(fastlr.smooth.__file__).parent / 'suggest.py').exists(), reason='no such module'
-)
-def test_a_suggestion_that_version_0_1_0_pickled_loads():
-    "`Suggestion` was in `fastlr.suggest` then."
-    s = pickle.loads((DATA / 'suggestion-0.1.0.pickle').read_bytes())
-    assert s == pickle.loads((DATA / 'curve-0.1.0.pickle').read_bytes()).suggest()
 
 
 def test_the_view_is_remembered_beside_the_curve():

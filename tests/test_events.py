@@ -8,9 +8,17 @@ import pytest, torch
 from torch import nn
 
 from conftest import loaders, make_learner, same
-from fastlr import EVENTS, STATE, Callback, CallbackHandler, Learner, LearnerCallback, accuracy, add_metrics
-from fastlr import Scheduler, annealing_cos
-from fastlr.callback import entries_for
+from fastlr import (
+    Callback,
+    CallbackHandler,
+    Learner,
+    LearnerCallback,
+    Scheduler,
+    accuracy,
+    add_metrics,
+    annealing_cos,
+)
+from fastlr.callback import EVENTS, STATE, entries_for
 
 
 def tracer(log, order=0, name=''):

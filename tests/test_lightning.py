@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import launches
 from conftest import net, problem, same
-from fastlr import Fingerprint, Learner, NoSuggestion, NotRestored, find_lr
+from fastlr import Learner, NoSuggestion, NotRestored, find_lr
+from fastlr.fingerprint import Fingerprint
 from fastlr.integrations.lightning import lr_find
 
 L = pytest.importorskip('lightning.pytorch')

@@ -12,7 +12,6 @@ from children import Child
 from conftest import examples, loaders, make_learner, net, problem, same, state_of
 from fastlr import (
     Callback,
-    EVENTS,
     GradientAccumulation,
     GradientClipping,
     Learner,
@@ -24,6 +23,7 @@ from fastlr import (
     digits_sample,
     simple_cnn,
 )
+from fastlr.callback import EVENTS
 
 
 def test_the_lines_of_fastais_documentation(capsys):

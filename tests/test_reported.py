@@ -13,17 +13,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from conftest import make_learner, net, problem, same, state_of
-from fastlr import (
-    Callback,
-    Divergence,
-    LRCurve,
-    LRFinder,
-    LRSweep,
-    NoSuggestion,
-    RangeTest,
-    accuracy,
-    find_lr,
-)
+from fastlr import Callback, LRCurve, LRFinder, LRSweep, NoSuggestion, RangeTest, accuracy, find_lr
+from fastlr.stop import Divergence
 from trainings import LOADERS, Rows, Training, trip
 
 

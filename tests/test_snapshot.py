@@ -16,8 +16,9 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from children import Child, run_python
 from conftest import deep, examples, make_learner, net, same, state_of
-from fastlr import Callback, Fingerprint, LRSweep, NotRestored, Snapshot, keepers, kinds, loaders
+from fastlr import Callback, LRSweep, NotRestored, Snapshot, keepers, kinds, loaders
 from fastlr.curve import EntryPoint
+from fastlr.fingerprint import Fingerprint
 from fastlr.keepers import keep_attributes, keep_parts
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 

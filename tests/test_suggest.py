@@ -12,22 +12,9 @@ from torch import nn
 from torch.optim import SGD, RMSprop
 
 from conftest import examples, make_learner, same, state_of
-from fastlr import (
-    Callback,
-    LRCurve,
-    LRFinder,
-    LRSweep,
-    NoSuggestion,
-    cyclical_bounds,
-    fall_centre,
-    lr_finder,
-    minimum,
-    slide,
-    steep,
-    valley,
-)
+from fastlr import Callback, LRCurve, LRFinder, LRSweep, NoSuggestion, lr_finder
 from fastlr.findings import Finding, suggestion_text
-from fastlr.rules import RULES, check_fall
+from fastlr.rules import RULES, check_fall, cyclical_bounds, fall_centre, minimum, slide, steep, valley
 from fastlr.rules import rule as as_rule
 
 # minimum, valley and slide of fastai 2.8.7 on the curves that `fastais_curve` makes of these seeds

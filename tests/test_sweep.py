@@ -6,10 +6,11 @@ from hypothesis import given, strategies as st
 from torch import nn
 
 from conftest import examples, loaders, net, problem, same
-from fastlr import Divergence, LRSweep, Snapshot
+from fastlr import LRSweep, Snapshot
 from fastlr.curve import EntryPoint
 from fastlr.detour import Detour
 from fastlr.settings import SweepSettings
+from fastlr.stop import Divergence
 
 
 def stops_at(losses, factor=True):
