@@ -77,7 +77,7 @@ def read_config(
     entry:EntryPoint=PYTHON # the function that was called, whose words the messages use
 ) -> dict: # nested: model, data, optimizer, loss, and perhaps training
     "Return what is written in `config`, with the overrides applied; not checked yet. Raises `ConfigError`."
-    more = _parse_overrides(overrides, entry.options['overrides'])
+    more = _parse_overrides(overrides, entry.options.get('overrides'))
     found = _parse(config, *_read(config))
     if isinstance(found, dict): return _merge(found, more)
     raise ConfigError(f"the configuration {str(config)!r} must hold {', '.join(PARTS)}, each a mapping; "

@@ -407,19 +407,6 @@ def test_bounds_begin_where_the_fall_begins_not_where_noise_dips():
         assert 3e-4 < b.base_lr < b.max_lr < 3
 
 
-@pytest.mark.parametrize(
-    'losses, words',
-    [
-        (np.linspace(1, 2, 100), 'only rises'),
-        (np.full(100, 0.7), 'stays at 0.7: check that its gradient'),
-        (flat(), 'by more than its noise'),
-    ],
-)
-def test_what_is_said_where_nothing_falls(losses, words):
-    with pytest.raises(NoSuggestion, match=words):
-        LRCurve(LRS, losses).suggest()
-
-
 def test_noise_alone_is_not_taken_for_a_fall():
     "Normal, heavy-tailed and skewed; few of a hundred curves, at any number of steps."
     for n in (50, 100, 400):
@@ -570,85 +557,6 @@ def test_a_function_of_rates_and_losses_still_is_a_rule():
             s = c.suggest(old)
         assert seen[0].filename == __file__ and s.lr == old(*c.aligned()).lr and s.lrs == (s.lr,)
     RULES['steep'](*c.aligned())
-
-
-# what is said, in whose words
-
-OPTION = re.compile(r'\b(start_lr|end_lr|num_it|extend|probe|accumulate|stop_div)\b|\bruns=')
-
-
-def messages(module):
-    "The texts in the code of `module` that hold a space, but for docstrings; without what is in braces."
-    tree = ast.parse(Path(importlib.import_module(f'fastlr.{module}').__file__).read_text())
-    bodies = [n.body for n in ast.walk(tree) if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))]
-    docs = {id(b[0].value) for b in bodies if b and isinstance(b[0], ast.Expr)}
-    for n in ast.walk(tree):
-        if isinstance(n, ast.Constant) and isinstance(n.value, str) and ' ' in n.value and id(n) not in docs:
-            yield re.sub(r'\{\w+\}', '', n.value)
-
-
-@pytest.mark.parametrize('module', ['curve', 'smooth', 'suggestion', 'rules', 'findings', 'plot'])
-def test_no_message_names_an_option_that_the_caller_may_call_otherwise(module):
-    "Options stand in braces, and are filled in by the curve's entry point."
-    found = list(messages(module))
-    assert len(found) > 3 or module == 'smooth'
-    assert [m for m in found if OPTION.search(m)] == []
-    assert OPTION.search('take runs=5') and not OPTION.search('the probes')
-
-
-LIGHTNING = dict(start_lr='min_lr', end_lr='max_lr', num_it='num_training')
-BURST = 0.5 + np.random.default_rng(0).normal(0, 0.05, 100) + 1e4 * np.maximum(LRS - 0.1, 0) ** 2
-CURVES = dict(
-    noise=LRCurve(LRS, flat()),
-    burst=LRCurve(LRS, BURST),
-    rises=LRCurve(LRS, np.linspace(1, 2, 100)),
-    constant=LRCurve(LRS, np.ones(100)),
-    falls=LRCurve(LRS, np.linspace(2, 1, 100)),
-    short=LRCurve(LRS[:4], [2.0, 3.0, 9.0, 40.0], stop_reason='diverged'),
-    noisy=LRCurve(LRS, a_curve(0.8, 1).losses),
-    few=LRCurve(LRS[::5], a_curve().losses[::5], stop_reason='data'),
-    fastais=LRCurve(LRS[-20:], np.linspace(9, 1, 20), settings=dict(num_it=140)),
-)
-
-
-@pytest.mark.parametrize('kind', CURVES)
-def test_everything_is_said_in_the_words_of_the_entry_point(kind):
-    "With the names that Lightning has: never an option that it lacks, nor one by our name."
-    said = []
-    for names in (LIGHTNING, None):
-        c = CURVES[kind]
-        c = replace(c, settings={**c.settings, **({'names': names} if names else {})})
-        texts = [str(f) for f in c.findings]
-        for ask in (
-            *(partial(c.suggest, r) for r in RULES),
-            c.bounds,
-            c.probe_rates,
-            partial(c.trim, 99, 99),
-        ):
-            try:
-                ask()
-            except ValueError as e:
-                texts.append(str(e))
-        said.append(' '.join(texts))
-    theirs, ours = said
-    assert re.search('max_lr|min_lr|num_training', theirs)
-    assert not re.search(r'start_lr|end_lr|num_it|\bruns\b|extend|probe', theirs), theirs
-    assert re.search('start_lr|end_lr|num_it|runs=5', ours) and '{' not in theirs + ours
-
-
-def test_findings_are_texts_with_a_code():
-    f = CURVES['noise'].findings[0]
-    assert isinstance(f, str) and isinstance(f, Finding) and f.code == 'no-suggestion' and f == str(f)
-    again = pickle.loads(pickle.dumps(f))
-    assert again == f and again.code == f.code and json.loads(json.dumps([f])) == [f]
-
-
-def test_what_is_printed_has_the_findings_with_or_without_a_suggestion():
-    for c in CURVES.values():
-        text = suggestion_text(c)
-        others = [f for f in c.findings if f.code != 'no-suggestion']
-        assert [line[6:] for line in text.splitlines() if line.startswith('Note: ')] == others
-        assert text.startswith('No suggestion: ') == ('no-suggestion' in [f.code for f in c.findings])
 
 
 def test_the_analysis_loads_neither_torch_nor_matplotlib():

@@ -1,0 +1,278 @@
+"""What a message calls an option: by the name that the function has which was called, and by no other.
+
+An `EntryPoint` knows these names. The messages of the library hold them in braces."""
+
+import ast, importlib, inspect, re
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest, torch
+from torch import nn
+
+import fastlr
+from conftest import loaders, make_learner, net
+from fastlr import DataBunch, Learner, LRCurve, LRFinder, LRSweep, RangeTest, Snapshot, find_lr
+from fastlr.cli import CLI, main, parser
+from fastlr.compat.allennlp import ALLENNLP, find_learning_rate_model
+from fastlr.compat.torch_lr_finder import RANGE_TEST
+from fastlr.config import PARTS, ConfigError, training_settings
+from fastlr.curve import EntryPoint
+from fastlr.integrations import lightning, transformers
+from fastlr.integrations.lightning import LIGHTNING
+from fastlr.integrations.transformers import TRANSFORMERS
+from fastlr.lr_finder import LR_FIND, LR_FINDER
+from fastlr.range_test import FIND_LR
+from fastlr.results import check_directory
+from fastlr.suggestion import RULES
+from fastlr.sweep import SWEEP
+
+# What can only be the name of an option. Words that are English too count where a value is given to them.
+NAMED = re.compile(r'(?<![\w-])(--[a-z][\w-]*|[a-z]+(?:_[a-z]+)+|(?:runs|probe|extend|accumulate)(?==))(?![\w-])')
+OPTIONS = re.compile(
+    r'\b(start_lr|end_lr|num_it|stop_div|accumulate|extend|min_lr|max_lr|num_training|early_stop_threshold'
+    r'|num_iter|step_mode|diverge_th|accumulation_steps|num_batches|linear_steps|stopping_factor)\b'
+    r'|\b(runs|probe)(?==)|--[a-z][\w-]*'
+)
+
+
+def parameters(*functions):
+    return {name for f in functions for name in inspect.signature(f).parameters}
+
+
+def command_options():
+    "The options of `fastlr find-lr`, as they are typed."
+    (commands,) = (a for a in parser()._actions if hasattr(a, 'choices') and a.choices)
+    return set(commands.choices['find-lr']._option_string_actions)
+
+
+# What can stand in a configuration.
+KEYS = {*PARTS, *(f'training.{name}' for name in parameters(training_settings))}
+# For the constant of each entry point: what its function takes, and what is passed to it in another place.
+ENTRIES = {
+    'lr_finder.LR_FIND': parameters(Learner.lr_find) | parameters(DataBunch),
+    'lr_finder.LR_FINDER': parameters(LRFinder),
+    'range_test.FIND_LR': parameters(find_lr, LRSweep),
+    'sweep.SWEEP': parameters(LRSweep),
+    'compat.torch_lr_finder.RANGE_TEST': parameters(RangeTest.range_test, RangeTest),
+    'compat.allennlp.ALLENNLP': parameters(find_learning_rate_model) | KEYS,
+    'cli.CLI': command_options() | KEYS,
+    'integrations.lightning.LIGHTNING': parameters(lightning.lr_find),
+    # The data are those of the `Trainer`.
+    'integrations.transformers.TRANSFORMERS': parameters(transformers.lr_find) | {'train_dataset'},
+    # These make no curve.
+    'config.PYTHON': parameters(fastlr.config.Configuration, fastlr.config.read_config)
+    | parameters(fastlr.config.Configuration.learner),
+    'results.PYTHON': parameters(check_directory),
+    'snapshot._SNAPSHOT': parameters(Snapshot),
+}
+
+
+def entry_points():
+    "The constants of the library that are entry points: 'module.NAME' -> entry point."
+    for module in fastlr._modules:
+        if module == 'suggest':
+            continue
+        loaded = importlib.import_module(f'fastlr.{module}')
+        assigned = [s for s in ast.parse(inspect.getsource(loaded)).body if isinstance(s, ast.Assign)]
+        for name in (t.id for s in assigned for t in s.targets if isinstance(t, ast.Name)):
+            if isinstance(found := getattr(loaded, name), EntryPoint):
+                yield f'{module}.{name}', found
+
+
+FOUND = dict(entry_points())
+SWEEPING = {place: entry for place, entry in FOUND.items() if 'start_lr' in entry}
+
+
+def test_every_entry_point_is_known_here():
+    assert set(FOUND) == set(ENTRIES) and len(SWEEPING) == 9
+
+
+@pytest.mark.parametrize('place', ENTRIES)
+def test_an_entry_point_names_parameters_of_its_function(place):
+    "'force=True' is a parameter with its value."
+    names = {name.partition('=')[0] for name in FOUND[place].options.values()}
+    assert names <= ENTRIES[place], names - ENTRIES[place]
+
+
+# What a module may call by its name, because the parameter is its own.
+OWN = {
+    'cli': {'--serialization-dir', '--print-config', '--include-package', '--seed', '--debug'},
+    'compat.torch_lr_finder': {'start_lr', 'end_lr', 'num_iter', 'diverge_th'},
+    # A key of the configuration.
+    'config': {'accumulate'},
+    'integrations.lightning': {'early_stop_threshold'},
+    'one_cycle': {'max_lr'},
+}
+
+
+def texts(tree):
+    "The strings in a program, parts of f-strings too, that may be shown; without docstrings and braces."
+    bodies = [n.body for n in ast.walk(tree) if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))]
+    docs = {id(b[0].value) for b in bodies if b and isinstance(b[0], ast.Expr)}
+    for n in ast.walk(tree):
+        if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docs:
+            # A name on its own is a key, or the argument of a function.
+            if ' ' in n.value or '=' in n.value:
+                yield re.sub(r'\{\w+\}', '', n.value)
+
+
+def named_options(code):
+    return {m.group() for text in texts(ast.parse(code)) for m in OPTIONS.finditer(text)}
+
+
+@pytest.mark.parametrize('module', [m for m in fastlr._modules if m != 'suggest'])
+def test_no_message_names_an_option_that_the_caller_may_call_otherwise(module):
+    "Options stand in braces, and are filled in by the entry point."
+    code = inspect.getsource(importlib.import_module(f'fastlr.{module}'))
+    assert named_options(code) == OWN.get(module, set())
+
+
+def test_a_message_with_a_name_is_noticed():
+    assert named_options('raise ValueError(f"raise {what} or num_it")') == {'num_it'}
+    assert named_options("advise('noisy', 'take runs=5', 'take {runs}=5', 'the probes')") == {'runs'}
+    assert named_options('f"end_lr={end}"') == {'end_lr'}
+    assert not named_options('def f(x):\n    "Uses num_it."\n    return x["num_it"]')
+
+
+# Findings, and errors of the analysis, on curves that are odd in one way or another.
+
+LRS = 10 ** np.linspace(-7, 1, 100)
+
+
+def falling(noise=0.02, seed=0):
+    drawn = np.random.default_rng(seed).normal(0, noise, 100)
+    return 2.5 - 2 / (1 + (1e-2 / LRS) ** 1.5) + 20 * np.maximum(LRS - 1, 0) + drawn
+
+
+FLAT = np.random.default_rng(0).normal(0.5, 0.02, 100)
+BURST = 0.5 + np.random.default_rng(0).normal(0, 0.05, 100) + 1e4 * np.maximum(LRS - 0.1, 0) ** 2
+CURVES = dict(
+    noise=LRCurve(LRS, FLAT),
+    burst=LRCurve(LRS, BURST),
+    rises=LRCurve(LRS, np.linspace(1, 2, 100)),
+    constant=LRCurve(LRS, np.ones(100)),
+    falls=LRCurve(LRS, np.linspace(2, 1, 100)),
+    short=LRCurve(LRS[:4], [2.0, 3.0, 9.0, 40.0], stop_reason='diverged'),
+    noisy=LRCurve(LRS, falling(0.8, 1)),
+    few=LRCurve(LRS[::5], falling()[::5], stop_reason='data'),
+    fastais=LRCurve(LRS[-20:], np.linspace(9, 1, 20), settings=dict(num_it=140)),
+)
+# Parameters of `trim` and `plot`, which are asked for them by these names.
+SKIPS = {'skip_start', 'skip_end'}
+
+
+def said_about(curve):
+    "The findings, and the errors of everything that can be asked."
+    asked = [partial(curve.suggest, rule) for rule in RULES]
+    found = [str(finding) for finding in curve.findings]
+    for ask in (*asked, curve.bounds, curve.probe_rates, partial(curve.trim, 99, 99)):
+        try:
+            ask()
+        except ValueError as e:
+            found.append(str(e))
+    return ' '.join(found)
+
+
+@pytest.mark.parametrize('place', SWEEPING)
+@pytest.mark.parametrize('kind', CURVES)
+def test_a_curve_speaks_the_words_of_its_entry_point(kind, place):
+    entry, curve = FOUND[place], CURVES[kind]
+    said = said_about(replace(curve, settings={**curve.settings, 'names': entry.options}))
+    named = set(NAMED.findall(said)) - SKIPS
+    assert named and named <= set(entry.options.values()), said
+    assert '{' not in said
+
+
+@pytest.mark.parametrize('kind', CURVES)
+def test_a_curve_without_an_entry_point_speaks_our_words(kind):
+    "As those do that version 0.1.0 has saved."
+    said = said_about(CURVES[kind])
+    assert set(NAMED.findall(said)) - SKIPS <= {*fastlr.curve.OPTIONS} and '{' not in said
+
+
+# Bad settings in real calls.
+
+
+def parts():
+    model = net()
+    return model, torch.optim.Adam(model.parameters(), lr=1e-3), nn.CrossEntropyLoss()
+
+
+def sweep(**kw):
+    model, opt, _ = parts()
+    with LRSweep(opt, model, **kw):
+        pytest.fail('it has begun')
+
+
+def range_test(**kw):
+    RangeTest(*parts()).range_test(loaders()[0], **{'start_lr': 1e-6, **kw})
+
+
+def allennlp(folder, **kw):
+    config = dict(fastlr.config.read_config('digits'))
+    if 'training.accumulate' in kw:
+        config['training'] = dict(accumulate=kw.pop('training.accumulate'))
+    find_learning_rate_model(config, folder / 'out', **kw)
+
+
+def command(capsys, folder, **kw):
+    "As an error: what the command prints when it ends with the code for bad input."
+    if 'training.accumulate' in kw:
+        kw['--overrides'] = '{"training.accumulate": %s}' % kw.pop('training.accumulate')
+    options = [f'{name}={value}' for name, value in kw.items()]
+    assert main(['find-lr', 'digits', '-s', str(folder / 'out'), *options]) == 2
+    raise ValueError(capsys.readouterr().err)
+
+
+def in_lightning(**kw):
+    pl = pytest.importorskip('lightning.pytorch')
+    lightning.lr_find(pl.Trainer(logger=False, enable_progress_bar=False), pl.LightningModule(), **kw)
+
+
+def in_transformers(folder, **kw):
+    pytest.importorskip('transformers')
+    from small_trainers import make
+
+    transformers.lr_find(make(folder), **kw)
+
+
+# A value that no function takes, for each of our options.
+BAD = dict(start_lr=-1.0, end_lr=0.0, num_it=1, mode='cosine', stop_div=-1.0, accumulate=0, runs=0)
+# These are flags, so that no bad value can be passed.
+FLAGS = {('cli.CLI', 'mode'), ('compat.allennlp.ALLENNLP', 'mode')}
+CASES = [
+    (place, option)
+    for place, entry in SWEEPING.items()
+    for option in BAD
+    if option in entry and (place, option) not in FLAGS
+]
+
+
+@pytest.mark.parametrize('place, option', CASES, ids=[f'{place}-{option}' for place, option in CASES])
+def test_a_bad_setting_is_named_as_it_was_passed(place, option, tmp_path, capsys):
+    calls = {
+        'lr_finder.LR_FIND': lambda **kw: make_learner().lr_find(**kw),
+        'lr_finder.LR_FINDER': lambda **kw: LRFinder(make_learner(), **kw),
+        'range_test.FIND_LR': lambda **kw: find_lr(*parts(), loaders()[0], **kw),
+        'sweep.SWEEP': sweep,
+        'compat.torch_lr_finder.RANGE_TEST': range_test,
+        'compat.allennlp.ALLENNLP': partial(allennlp, tmp_path),
+        'cli.CLI': partial(command, capsys, tmp_path),
+        'integrations.lightning.LIGHTNING': in_lightning,
+        'integrations.transformers.TRANSFORMERS': partial(in_transformers, tmp_path),
+    }
+    entry = FOUND[place]
+    with pytest.raises((ValueError, TypeError, ConfigError)) as e:
+        calls[place](**{entry.options[option]: BAD[option]})
+    message = str(e.value)
+    assert entry.options[option] in message and str(BAD[option]) in message
+    assert set(NAMED.findall(message)) <= set(entry.options.values()), message
+
+
+def test_the_constants_are_those_of_the_functions_above():
+    "So that a call and its entry point can't be mixed up."
+    given = [LR_FIND, LR_FINDER, FIND_LR, SWEEP, RANGE_TEST, ALLENNLP, CLI, LIGHTNING, TRANSFORMERS]
+    assert {entry.name for entry in given} == {entry.name for entry in SWEEPING.values()}
+    assert all(any(entry is found for found in SWEEPING.values()) for entry in given)
