@@ -284,3 +284,30 @@ def test_plot_never_shows_takes_an_ax_and_refuses_to_be_blank(monkeypatch):
 def test_whittaker_refuses(bad):
     with pytest.raises(ValueError, match='bandwidth'):
         whittaker([0, 1, 2, 3], [1, 2, 3, 4], **bad)
+
+
+def test_files_are_readable_by_others(tmp_path):
+    import os
+
+    old = os.umask(0o022)
+    try:
+        assert (
+            LRCurve([1e-3, 1e-2], [1, 2], settings=dict(n=np.int64(3), lr=np.float32(0.5)))
+            .save(tmp_path / 'c.json')
+            .stat()
+            .st_mode
+            & 0o777
+        ) == 0o644
+    finally:
+        os.umask(old)
+
+
+def test_median_ends_where_most_runs_have():
+    grid = 10 ** np.linspace(-4, 1, 6)
+    m = LRCurve.median(
+        [
+            LRCurve(grid[:4], [2, 1.5, 1.2, 9], stop_reason='diverged'),
+            LRCurve(grid, [2, 1.5, 1.2, 1.1, 1.05, 1]),
+        ]
+    )
+    assert m.losses.tolist() == pytest.approx([2, 1.5, 1.2, 5.05]) and m.stop_reason == 'diverged'

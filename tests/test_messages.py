@@ -5,15 +5,14 @@ An `EntryPoint` knows these names. The messages of the library hold them in brac
 import ast, importlib, inspect, re
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-import numpy as np
 import pytest, torch
 from torch import nn
 
 import fastlr
-from conftest import loaders, make_learner, net
-from fastlr import DataBunch, Learner, LRCurve, LRFinder, LRSweep, RangeTest, Snapshot, find_lr
+from conftest import loaders, make_learner, net, same
+from curves import ODD
+from fastlr import DataBunch, Learner, LRFinder, LRSweep, RangeTest, Snapshot, find_lr
 from fastlr.cli import CLI, main, parser
 from fastlr.compat.allennlp import ALLENNLP, find_learning_rate_model
 from fastlr.compat.torch_lr_finder import RANGE_TEST
@@ -27,9 +26,13 @@ from fastlr.range_test import FIND_LR
 from fastlr.results import check_directory
 from fastlr.suggestion import RULES
 from fastlr.sweep import SWEEP
+from faults import fails_for, learner_of
+from trainings import Training, trip
 
 # What can only be the name of an option. Words that are English too count where a value is given to them.
-NAMED = re.compile(r'(?<![\w-])(--[a-z][\w-]*|[a-z]+(?:_[a-z]+)+|(?:runs|probe|extend|accumulate)(?==))(?![\w-])')
+NAMED = re.compile(
+    r'(?<![\w-])(--[a-z][\w-]*|[a-z]+(?:_[a-z]+)+|(?:runs|probe|extend|accumulate)(?==))(?![\w-])'
+)
 OPTIONS = re.compile(
     r'\b(start_lr|end_lr|num_it|stop_div|accumulate|extend|min_lr|max_lr|num_training|early_stop_threshold'
     r'|num_iter|step_mode|diverge_th|accumulation_steps|num_batches|linear_steps|stopping_factor)\b'
@@ -138,27 +141,6 @@ def test_a_message_with_a_name_is_noticed():
 
 # Findings, and errors of the analysis, on curves that are odd in one way or another.
 
-LRS = 10 ** np.linspace(-7, 1, 100)
-
-
-def falling(noise=0.02, seed=0):
-    drawn = np.random.default_rng(seed).normal(0, noise, 100)
-    return 2.5 - 2 / (1 + (1e-2 / LRS) ** 1.5) + 20 * np.maximum(LRS - 1, 0) + drawn
-
-
-FLAT = np.random.default_rng(0).normal(0.5, 0.02, 100)
-BURST = 0.5 + np.random.default_rng(0).normal(0, 0.05, 100) + 1e4 * np.maximum(LRS - 0.1, 0) ** 2
-CURVES = dict(
-    noise=LRCurve(LRS, FLAT),
-    burst=LRCurve(LRS, BURST),
-    rises=LRCurve(LRS, np.linspace(1, 2, 100)),
-    constant=LRCurve(LRS, np.ones(100)),
-    falls=LRCurve(LRS, np.linspace(2, 1, 100)),
-    short=LRCurve(LRS[:4], [2.0, 3.0, 9.0, 40.0], stop_reason='diverged'),
-    noisy=LRCurve(LRS, falling(0.8, 1)),
-    few=LRCurve(LRS[::5], falling()[::5], stop_reason='data'),
-    fastais=LRCurve(LRS[-20:], np.linspace(9, 1, 20), settings=dict(num_it=140)),
-)
 # Parameters of `trim` and `plot`, which are asked for them by these names.
 SKIPS = {'skip_start', 'skip_end'}
 
@@ -176,19 +158,19 @@ def said_about(curve):
 
 
 @pytest.mark.parametrize('place', SWEEPING)
-@pytest.mark.parametrize('kind', CURVES)
+@pytest.mark.parametrize('kind', ODD)
 def test_a_curve_speaks_the_words_of_its_entry_point(kind, place):
-    entry, curve = FOUND[place], CURVES[kind]
+    entry, curve = FOUND[place], ODD[kind]
     said = said_about(replace(curve, settings={**curve.settings, 'names': entry.options}))
     named = set(NAMED.findall(said)) - SKIPS
     assert named and named <= set(entry.options.values()), said
     assert '{' not in said
 
 
-@pytest.mark.parametrize('kind', CURVES)
+@pytest.mark.parametrize('kind', ODD)
 def test_a_curve_without_an_entry_point_speaks_our_words(kind):
     "As those do that version 0.1.0 has saved."
-    said = said_about(CURVES[kind])
+    said = said_about(ODD[kind])
     assert set(NAMED.findall(said)) - SKIPS <= {*fastlr.curve.OPTIONS} and '{' not in said
 
 
@@ -220,7 +202,8 @@ def allennlp(folder, **kw):
 def command(capsys, folder, **kw):
     "As an error: what the command prints when it ends with the code for bad input."
     if 'training.accumulate' in kw:
-        kw['--overrides'] = '{"training.accumulate": %s}' % kw.pop('training.accumulate')
+        accumulate = kw.pop('training.accumulate')
+        kw['--overrides'] = f'{{"training.accumulate": {accumulate}}}'
     options = [f'{name}={value}' for name, value in kw.items()]
     assert main(['find-lr', 'digits', '-s', str(folder / 'out'), *options]) == 2
     raise ValueError(capsys.readouterr().err)
@@ -276,3 +259,40 @@ def test_the_constants_are_those_of_the_functions_above():
     given = [LR_FIND, LR_FINDER, FIND_LR, SWEEP, RANGE_TEST, ALLENNLP, CLI, LIGHTNING, TRANSFORMERS]
     assert {entry.name for entry in given} == {entry.name for entry in SWEEPING.values()}
     assert all(any(entry is found for found in SWEEPING.values()) for entry in given)
+
+
+@pytest.mark.parametrize(
+    'bad, words',
+    [
+        (dict(num_it=1), 'num_it'),
+        (dict(start_lr=-1.0), 'start_lr'),
+        (dict(end_lr=1e-9), 'start_lr must be below'),
+        (dict(mode='logarithmic'), 'mode'),
+        (dict(stop_div='yes'), 'stop_div'),
+        (dict(accumulate=0), 'accumulate'),
+        (dict(where='/no/such/place'), 'where'),
+        (dict(start_lr=[1e-7, 1e-7]), 'start_lr'),
+    ],
+)
+def test_bad_settings_are_refused_before_the_first_step(bad, words):
+    "Lightning #5487: a setting that could not work was noticed minutes later."
+
+    def check(find):
+        t = Training()
+        first = t.state()
+        trip.arm('model', 0, AssertionError('a step was taken'))
+        with pytest.raises((ValueError, TypeError), match=words):
+            find(t, **bad)
+        assert trip.place == 'model' and same(first, t.state())  # still armed: nobody came by
+        learn = learner_of(t)
+        with pytest.raises((ValueError, TypeError), match=words):
+            learn.lr_find(**bad)
+        assert learn.opt is None
+
+    check(Training.find)
+
+    def late(t, **kw):
+        t.find()
+        raise ValueError(words)
+
+    fails_for(check, late)

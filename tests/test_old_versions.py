@@ -51,7 +51,9 @@ def test_names_can_be_imported_from_where_they_were(module):
             assert not warned, f'{module}.{name} is there, and warns'
             continue
         (text,) = warned
-        old, statement = text.removesuffix('`. The old name will be removed in fastlr 0.3').split(' has moved: `')
+        old, statement = text.removesuffix('`. The old name will be removed in fastlr 0.3').split(
+            ' has moved: `'
+        )
         assert old == f'{module}.{name}'
         scope = {}
         exec(statement, scope)

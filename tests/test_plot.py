@@ -5,17 +5,21 @@ from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pytest
+import pytest, torch
 from matplotlib.colors import to_rgb
+from torch import nn
 
-import fastlr.plot as module
-from conftest import make_learner
+import fastlr.live
+from conftest import make_learner, net
+from curves import LRS, a_curve
+from fastlr import Callback, RangeTest, accuracy
 from fastlr.curve import LRCurve
 from fastlr.live import LivePlot
 from fastlr.plot import plot_curves
 from fastlr.rules import RULES, NoSuggestion
 from fastlr.rules import rule as as_rule
 from fastlr.smooth import smoothed
+from faults import fails_for
 
 BLUE, STYLES, SIZES = to_rgb('tab:blue'), ['default', 'dark_background'], [(3, 2), (10, 6)]
 
@@ -450,7 +454,7 @@ class Clock:
 def shown(monkeypatch):
     "As in a notebook; what would be displayed is collected: PNGs, and None where the picture is taken away."
     out = []
-    monkeypatch.setattr(module, '_in_notebook', lambda: True)
+    monkeypatch.setattr(fastlr.live, '_in_notebook', lambda: True)
     monkeypatch.setattr(LivePlot, '_put', lambda self, png: out.append(png))
     monkeypatch.setattr(LivePlot, '_erase', lambda self: out.append(None))
     return out
@@ -597,3 +601,50 @@ def test_in_a_notebook_one_display_is_updated_in_place(monkeypatch):
     assert (
         seen == [('display', 'Image', True), ('update', 'Image'), ('update', 'HTML')] and live.error is None
     )
+
+
+def test_a_plot_never_blocks_never_is_blank_and_can_be_saved(tmp_path, monkeypatch):
+    "pytorch-lr-finder #52, #53 and #74, ignite #1926, Lightning #15416."
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setattr(plt, 'show', lambda *a, **k: pytest.fail('the script hangs here'))
+
+    def check(plot):
+        fig, ax = plt.subplots()
+        assert plot(a_curve(), ax=ax, skip_start=10, skip_end=5) is ax
+        fig.savefig(tmp_path / 'plot.png')
+        assert sum(len(l.get_xdata()) for l in ax.get_lines()) > 100
+        with pytest.raises(ValueError, match='skip_start=90'):
+            plot(a_curve(), ax=ax, skip_start=90, skip_end=20)
+
+    def shown_and_blank(c, ax, skip_start, skip_end):
+        ax.plot(c.lrs[skip_start:-skip_end], c.losses[skip_start:-skip_end])
+        plt.show()
+        return ax
+
+    check(LRCurve.plot)
+    test = RangeTest(*(lambda m: (m, torch.optim.SGD(m.parameters(), lr=0.1), nn.MSELoss()))(net()))
+    test.history = dict(lr=LRS.tolist(), loss=a_curve().losses.tolist())
+    assert (
+        test.plot(suggest_lr=False).figure.axes and test.plot(ax=plt.subplots()[1])[0].lines
+    )  # and would have failed in `show`
+    fails_for(check, shown_and_blank)
+    monkeypatch.setattr(plt, 'show', lambda *a, **k: None)
+    fails_for(check, shown_and_blank)  # and blank when everything is skipped
+    plt.close('all')
+
+
+def test_plots_of_the_recorder_take_arrays_of_axes_and_keep_epochs_apart():
+    class Skips(Callback):
+        def on_epoch_begin(self, epoch, **kwargs):
+            return {'skip_validate': epoch == 1}
+
+    learn = make_learner(metrics=accuracy)
+    learn.fit(3, callbacks=Skips())
+    fig, axs = plt.subplots(1, 2)
+    learn.recorder.plot_lr(True, axs=axs)
+    (ax,) = learn.recorder.plot_metrics(axs=plt.subplots()[1])
+    assert ax.get_lines()[0].get_xdata().tolist() == [6, 18]
+    learn.lr_find(1e-4, 1.0, mode='linear', num_it=40)
+    assert len(learn.recorder.plot().get_lines()[0].get_xdata()) == len(learn.recorder.curve) - 1
+    plt.close('all')

@@ -15,6 +15,7 @@ from conftest import examples, loaders, net, problem, same
 from fastlr import Learner, LRSweep, find_lr
 from fastlr.compat.torch_lr_finder import RangeTest
 from fastlr.fingerprint import Fingerprint
+from faults import fails_for, learner_of
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 
 QUIET = dict(progress=False)
@@ -820,3 +821,69 @@ def test_verify_looks_into_functions_too():
             verify=True,
             **QUIET,
         )
+
+
+def test_the_number_comes_without_a_picture(monkeypatch):
+    "pytorch-lr-finder #70 and #77: the rate was printed into a plot, and nowhere else."
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setattr(plt, 'subplots', lambda *a, **k: pytest.fail('a picture was made'))
+
+    def check(find):
+        from sklearn.datasets import load_digits
+
+        d = load_digits()
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+        opt = torch.optim.Adam(model.parameters(), lr=1e-7)
+        lr = find(
+            model,
+            opt,
+            nn.CrossEntropyLoss(),
+            DataLoader(
+                torch.utils.data.TensorDataset(
+                    torch.tensor(d.data / 16, dtype=torch.float32), torch.tensor(d.target)
+                ),
+                64,
+                shuffle=True,
+            ),
+        )
+        assert type(lr) is float and 1e-3 < lr < 0.3
+        opt.param_groups[0]['lr'] = lr  # a number to train with
+
+    def test(*args):
+        test = RangeTest(*args[:3])
+        test.range_test(args[3], progress=False)
+        return test
+
+    check(lambda *args: find_lr(*args, progress=False).suggest().lr)
+    check(lambda *args: test(*args).suggest().lr)
+    fails_for(check, lambda *args: test(*args).plot()[1])
+    fails_for(check, lambda *args: None)
+
+
+def test_progress_can_be_silenced(capfd, monkeypatch):
+    "darts #2334: bars and messages in a log, and no way to be rid of them."
+    import fastlr.utils
+
+    monkeypatch.setattr(fastlr.utils, 'is_watched', lambda: True)  # as in a terminal
+
+    def check(find):
+        t = Training()
+        capfd.readouterr()
+        find(t)
+        out, err = capfd.readouterr()
+        assert out == err == ''
+
+    check(lambda t: find_lr(t.model, t.opt, nn.CrossEntropyLoss(), t.loader, num_it=5, progress=False))
+
+    def test(t, **kw):
+        test = RangeTest(t.model, t.opt, nn.CrossEntropyLoss())
+        test.range_test(t.loader, start_lr=1e-6, num_iter=30, **kw)
+        test.plot(0, 0)
+
+    check(partial(test, progress=False))
+    check(Training.find)
+    check(lambda t: learner_of(t).lr_find(num_it=5))
+    fails_for(check, test)
+    fails_for(check, lambda t: find_lr(t.model, t.opt, nn.CrossEntropyLoss(), t.loader, num_it=5))

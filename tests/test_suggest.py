@@ -1,21 +1,22 @@
 "The rules against fastai's numbers, probes through the learner, and suggestions handed to trainings."
 
-import ast, importlib, json, pickle, re, subprocess, sys, warnings
+import subprocess, sys, warnings
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest, torch
 from hypothesis import given, strategies as st
 from torch import nn
 from torch.optim import SGD, RMSprop
+from torch.utils.data import DataLoader
 
 from conftest import examples, make_learner, same, state_of
+from curves import LRS, a_curve, decades, flat
 from fastlr import Callback, LRCurve, LRFinder, LRSweep, NoSuggestion, lr_finder
-from fastlr.findings import Finding, suggestion_text
 from fastlr.rules import RULES, check_fall, cyclical_bounds, fall_centre, minimum, slide, steep, valley
 from fastlr.rules import rule as as_rule
+from faults import fails_for
 
 # minimum, valley and slide of fastai 2.8.7 on the curves that `fastais_curve` makes of these seeds
 FASTAIS = [
@@ -174,18 +175,9 @@ def test_a_generator_cannot_be_probed():
     assert len(learn.recorder.curve) == 40
 
 
-LRS = 10 ** np.linspace(-7, 1, 100)
-
-
-def a_curve(noise=0.02, seed=0):
-    return LRCurve(
-        LRS,
-        2.5
-        - 2 / (1 + (1e-2 / LRS) ** 1.5)
-        + 20 * np.maximum(LRS - 1, 0)
-        + np.random.default_rng(seed).normal(0, noise, 100),
-        shift=0,
-    )
+def swept(noise=0.02, seed=0):
+    "A curve that ends at its last rate."
+    return a_curve(noise=noise, seed=seed, stop_reason='end')
 
 
 def probes(c, *ends, n=(100,) * 5):
@@ -193,7 +185,7 @@ def probes(c, *ends, n=(100,) * 5):
 
 
 def test_probes_move_the_answer_to_where_they_came_down():
-    c = a_curve()
+    c = swept()
     first, rates = c.suggest(), c.probe_rates()
     low, high = (c.probed(probes(c, *ends)).suggest() for ends in ((0.0, 1, 2, 2, 2), (2, 2, 2, 1, 0.0)))
     assert (
@@ -220,17 +212,13 @@ def test_probes_move_the_answer_to_where_they_came_down():
 def test_probes_that_say_nothing_leave_the_answer():
     "Noise about the first level, as from a trained model: the sweep's own fall is the measure."
     for seed in range(20):
-        c, r = a_curve(0.05, seed), np.random.default_rng(seed)
+        c, r = swept(0.05, seed), np.random.default_rng(seed)
         p = c.probed({lr: r.normal(2.48, 0.05, 100) for lr in c.probe_rates()})
         assert abs(np.log10(p.suggest().lr / c.suggest().lr)) < 0.1
     with pytest.raises(ValueError, match='three rates'):
         c.probed({1e-2: [1.0]})
     with pytest.raises(ValueError, match='no losses'):
         c.probed({1e-3: [], 1e-2: [1.0], 1e-1: [1.0]})
-
-
-def flat(seed=0, n=100, noise=0.02):
-    return np.random.default_rng(seed).normal(0.5, noise, n)
 
 
 def test_a_flat_curve_needs_a_clear_burst():
@@ -287,7 +275,7 @@ def test_a_frozen_group_stays_frozen():
 
 def test_fastais_rules_are_asked_as_fastai_asks_them():
     "A moving average with fastai's weights, each loss at the rate that was set when it was measured, a tenth and five points cut."
-    c = LRCurve(LRS, a_curve().losses, settings=dict(num_it=100))
+    c = LRCurve(LRS, swept().losses, settings=dict(num_it=100))
     avg, out = 0.0, []
     for i, loss in enumerate(c.losses, 1):
         avg = 0.98 * avg + 0.02 * loss
@@ -442,7 +430,7 @@ def test_files_without_a_curve_are_named(tmp_path, name, text):
     with pytest.raises(ValueError, match='must end in'):
         LRCurve.load(tmp_path / 'a.txt')
     with pytest.raises(FileNotFoundError, match="no directory"):
-        a_curve().save(tmp_path / 'nowhere' / 'c.json')
+        swept().save(tmp_path / 'nowhere' / 'c.json')
 
 
 @examples(50)
@@ -514,7 +502,7 @@ def early():
 
 
 def test_a_decorated_function_is_a_rule_everywhere(early):
-    c = a_curve()
+    c = swept()
     s = c.suggest('early')
     assert s == c.suggestions()['early'] == c.suggest(early) == c.suggest(RULES['early'])
     assert s.lrs == (s.lr,) and s.index == c.view.nearest(s.lr) and 'early' in c._repr_html_()
@@ -527,7 +515,7 @@ def test_a_decorated_function_is_a_rule_everywhere(early):
 
 @pytest.mark.parametrize('find', [fall_centre, steep, minimum, valley, slide, cyclical_bounds])
 def test_rules_take_two_arrays_as_they_did(find):
-    c = a_curve()
+    c = swept()
     named = find(lrs=list(c.lrs), losses=list(c.losses))
     assert find(*c.aligned()) == named
     if find in (fall_centre, steep, cyclical_bounds):
@@ -538,7 +526,7 @@ def test_rules_take_two_arrays_as_they_did(find):
 
 def test_the_function_of_a_rule_is_the_rule(recwarn):
     "Also of those that are called with arrays of their own; and without a warning."
-    c = replace(a_curve(), settings=dict(momentum=0.0)).probed(probes(a_curve(), 0, 1, 2, 2, 2))
+    c = replace(swept(), settings=dict(momentum=0.0)).probed(probes(swept(), 0, 1, 2, 2, 2))
     for r in RULES.values():
         assert c.suggest(r.find) == c.suggest(r.name) == c.suggest(r)
     assert not recwarn.list
@@ -546,7 +534,7 @@ def test_the_function_of_a_rule_is_the_rule(recwarn):
 
 def test_a_function_of_rates_and_losses_still_is_a_rule():
     "As in version 0.1.0, with a warning that names the new form, at the line of the call."
-    c = a_curve()
+    c = swept()
 
     def mine(lrs, losses, share=0.5):
         assert np.array_equal(lrs, c.aligned()[0]) and np.array_equal(losses, c.aligned()[1])
@@ -578,3 +566,88 @@ def test_valley_counts_the_longest_fall_as_the_plain_way_does():
                 f'a fall {length.max()} points long that ends at {1 + length.argmax():.3g}'
                 in valley(1.0 + np.arange(n), losses).reason
             )
+
+
+@pytest.mark.parametrize('rule', ['steep', 'auto'])
+def test_the_slope_is_against_the_logarithm_of_the_rate(rule):
+    "Lightning #21141 and #14248: absurdly low, where the gradient is taken against the rate itself."
+
+    def check(find):
+        assert decades(find(a_curve()), 1e-2) < 0.6
+
+    check(lambda c: c.suggest(rule).lr)
+    fails_for(check, lambda c: c.lrs[np.gradient(c.losses, c.lrs).argmin()])
+
+
+@pytest.mark.parametrize('rule', ['steep', 'auto'])
+def test_noise_and_spikes_are_not_chased(rule):
+    "pytorch-lr-finder #106 and #86, Lightning #1767: the steepest gradient of the noise, or of the way down from an early spike."
+
+    def check(find):
+        for seed in range(5):
+            c = a_curve(noise=0.08, seed=seed)
+            spiky = c.losses.copy()
+            spiky[[3, 20, 33]] += 5
+            assert decades(find(LRCurve(c.lrs, spiky, shift=0)), find(a_curve(noise=0))) < 0.5
+
+    check(lambda c: c.suggest(rule).lr)
+    fails_for(check, lambda c: c.lrs[np.gradient(c.losses, np.log(c.lrs)).argmin()])
+
+
+def test_the_number_of_steps_hardly_moves_the_answer():
+    "pytorch-lr-finder #68: 1.2e-3 with 100 steps, 3.3e-5 with 1000. Here on real sweeps: the median over three optimizers and three seeds."
+    from sklearn.datasets import load_digits
+
+    d = load_digits()
+    data = torch.utils.data.TensorDataset(
+        torch.tensor(d.data / 16, dtype=torch.float32), torch.tensor(d.target)
+    )
+
+    def sweep(num_it, seed, make_opt):
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+        opt = make_opt(model.parameters(), lr=1.0)
+        with LRSweep(opt, model, num_it=num_it) as s:
+            for xb, yb in s(DataLoader(data, 64, shuffle=True)):
+                loss = nn.functional.cross_entropy(model(xb), yb)
+                loss.backward()
+                opt.step()
+                opt.zero_grad()
+                s.record(loss)
+        return s.curve
+
+    kinds = torch.optim.Adam, torch.optim.SGD, partial(torch.optim.SGD, momentum=0.9)
+    curves = {n: [sweep(n, seed, kind) for kind in kinds for seed in range(3)] for n in (50, 100, 400)}
+
+    def check(find):
+        moved = {
+            n: np.median([decades(find(c), find(usual)) for c, usual in zip(curves[n], curves[100])])
+            for n in (50, 400)
+        }
+        assert max(moved.values()) <= 0.3, moved
+
+    check(lambda c: c.suggest().lr)
+    check(lambda c: c.suggest().one_cycle)
+
+    def plain(c):
+        z = c.smooth()
+        return c.lrs[
+            np.argmax(z < z[0] - 0.75 * (z[0] - z.min()))
+        ]  # the same level, and no account of the steps
+
+    fails_for(check, plain)
+
+
+def test_bounds_for_a_cyclical_schedule():
+    "Lightning #10089: a finder gives one number, and a cyclical schedule needs two. A tenth and 95 % of the fall, in closed form."
+
+    def check(bounds):
+        base, top = bounds(a_curve())
+        assert decades(base, 1e-2 * (1 / 9) ** (1 / 1.5)) < 0.2 and decades(top, 1e-2 * 19 ** (1 / 1.5)) < 0.3
+
+    def ours(c):
+        b = c.bounds()
+        return b.base_lr, b.max_lr
+
+    check(ours)
+    fails_for(check, lambda c: (c.suggest('steep').lr / 10, c.suggest('steep').lr))

@@ -1,6 +1,6 @@
 "Code that was written for pytorch-lr-finder, against pytorch-lr-finder itself."
 
-import re
+import re, tempfile
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -259,22 +259,27 @@ def test_range_test_keeps_what_it_measured_when_it_is_cut_short(place, error):
     )
 
 
-def test_where_the_copy_of_the_state_is(monkeypatch, tmp_path):
-    import tempfile
-    import fastlr.snapshot as module
-
-    seen, opened = [], module._open_file
-    monkeypatch.setattr(module, '_open_file', lambda where: (seen.append(str(where)), opened(where))[1])
-    for kw in (
-        {},
-        dict(memory_cache=False),
-        dict(memory_cache=False, cache_dir=tmp_path),
-        dict(cache_dir=tmp_path),
-    ):
-        RangeTest(*parts(), **kw).range_test(loaders()[0], start_lr=1e-5, num_iter=3, **QUIET)
-    assert (
-        seen == ['device', tempfile.gettempdir(), str(tmp_path), 'device'] and list(tmp_path.iterdir()) == []
-    )
+@pytest.mark.parametrize(
+    'kw, folder',
+    [
+        (dict(), None),
+        (dict(memory_cache=False), 'system'),
+        (dict(memory_cache=False, cache_dir='cache'), 'cache'),
+        (dict(cache_dir='cache'), None),
+    ],
+    ids=str,
+)
+def test_where_the_copy_of_the_state_is(kw, folder, monkeypatch, tmp_path):
+    "In a file only without `memory_cache`; it has no name, so that no file is seen."
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'cache').mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', 'system')
+    (tmp_path / 'system').mkdir()
+    opened, seen = tempfile.TemporaryFile, []
+    monkeypatch.setattr(tempfile, 'TemporaryFile', lambda dir: seen.append(str(dir)) or opened(dir=dir))
+    RangeTest(*parts(), **kw).range_test(loaders()[0], start_lr=1e-5, num_iter=3, **QUIET)
+    assert seen == ([] if folder is None else [folder])
+    assert not any(path.is_file() for path in tmp_path.rglob('*'))
 
 
 def test_range_test_with_lbfgs():

@@ -49,7 +49,7 @@ TESTS = {
     ),
     'Gradient accumulation': (
         'lr_find:leftover_windows_are_points',
-        'reported:accumulated_batches_make_one_point_with_their_mean_loss',
+        'loops:accumulated_batches_make_one_point_with_their_mean_loss',
         'accelerate:one_curve_through_all_faces',
         'lightning:wrong_with_gradient_accumulation',
         'transformers:with_accumulation_a_point_is_the_loss_of_all_batches_of_the_update',
@@ -63,7 +63,7 @@ TESTS = {
     ),
     'fp16: steps that the scaler skips are no points': (
         'lr_find:fp16_steps_that_were_skipped_are_no_points',
-        'reported:a_step_that_the_scaler_skipped_is_no_point',
+        'loops:a_step_that_the_scaler_skipped_is_not_a_point',
         'accelerate:a_scaler_that_skips',
         'lightning:a_gradient_scaler_is_copied_and_what_it_skips_is_no_point',
         'transformers:a_step_that_the_scaler_skips_is_no_point',
@@ -84,14 +84,14 @@ TESTS = {
     ),
     'Parameter groups keep their ratio': (
         'lr_find:learning_rate_group_by_group',
-        'reported:parameter_groups_keep_their_ratio',
+        'loops:parameter_groups_keep_their_ratio',
         'accelerate:groups_keep_their_ratio_and_the_rate_sets_itself',
         'lightning:gans_several_optimizers_manual_optimization',
         'transformers:groups_keep_their_ratio_through_a_warm_up',
     ),
     'Schedulers stand still': (
         'lr_find:loggers_trackers_and_schedulers_are_not_run',
-        'reported:a_scheduler_stands_still_and_is_as_it_was',
+        'loops:a_scheduler_stands_still_and_is_restored',
         None,
         'lightning:schedulers_stand_still',
         'transformers:groups_keep_their_ratio_through_a_warm_up',
@@ -105,7 +105,7 @@ TESTS = {
     ),
     'Data that cannot begin again ends the sweep': (
         'lr_find:generator_ends_with_data',
-        'reported:loaders_of_any_length',
+        'loaders:loaders_of_any_length',
         None,
         'lightning:data_that_cannot_begin_again',
         'transformers:data_begins_again_and_runs_out_where_it_cannot',
