@@ -51,6 +51,7 @@ def test_their_code_runs(k, monkeypatch, tmp_path, capsys):
     exec(code, names)
     assert library != 'pytorch-lr-finder' or len(names['finder'].history['lr']) > 50
     printed = capsys.readouterr().out
-    assert 'Suggested LR' not in printed or '4.64E-02' in printed  # as the page says
+    # The page says this number.
+    assert 'Suggested LR' not in printed or '4.64E-02' in printed
     assert library != 'Lightning' or names['lr'] == names['module'].lr != 1e-3
     plt.close('all')

@@ -125,13 +125,14 @@ def test_constant_losses_smooth_to_themselves_exactly(value, n):
     assert (LRCurve(10 ** np.linspace(-7, 1, n) if n > 1 else [1e-7], [value] * n).smooth() == value).all()
 
 
+# The threshold of `slide` is absolute.
 @examples(30)
 @given(
     a=st.floats(1e-3, 1e3),
     b=st.floats(-1e3, 1e3),
     seed=st.integers(0, 9),
     rule=st.sampled_from([r for r in RULES if r != 'slide']),
-)  # whose threshold is absolute
+)
 def test_scale_and_offset_of_the_loss_do_not_matter(a, b, seed, rule):
     plain, other = curve(seed=seed), curve(seed=seed, a=a, b=b)
     assert np.log10(other.suggest(rule).lr / plain.suggest(rule).lr) == pytest.approx(0, abs=0.01)
@@ -150,8 +151,10 @@ def test_steps_start_rate_and_seed_hardly_matter(seed, noise, rule):
     log = lambda n=100, seed=seed, lo=-7: np.log10(curve(n, seed, noise, lo=lo).suggest(rule).lr)
     usual = np.median([log(seed=seed + i) for i in range(5)])
     for n, limit in {50: 0.4, 100: 0.3, 400: 0.31}.items():
-        assert abs(log(n) - usual) <= limit  # over all 600 examples at most 0.366, 0.242, 0.302
-    most = 0.2 if rule == "auto" else 0.4  # one place of the curve wanders more than a mean does
+        # Over all 600 examples these are at most 0.366, 0.242 and 0.302.
+        assert abs(log(n) - usual) <= limit
+    # A rule that looks at one place of the curve varies more than one that takes a mean.
+    most = 0.2 if rule == "auto" else 0.4
     assert abs(log(lo=-5) - usual) <= most and all(abs(log(seed=seed + i) - usual) <= most for i in range(5))
 
 
@@ -162,7 +165,8 @@ def test_what_comes_after_the_breakdown_hardly_matters(seed, n, rule):
     c = curve(seed=seed)
     lrs = np.r_[c.lrs, c.lrs[-1] * np.cumprod(np.full(n, 1.2))]
     longer = LRCurve(lrs, np.r_[c.losses, 10.0 ** np.linspace(2, 30, n)], stop_reason='non-finite')
-    if rule != 'slide':  # which begins at the right end, and is fastai's
+    # `slide` begins at the right end, as in fastai.
+    if rule != 'slide':
         assert abs(np.log10(longer.suggest(rule).lr / c.suggest(rule).lr)) <= (
             0.1 if rule == 'auto' else 0.25
         )
@@ -274,7 +278,8 @@ def test_plot_never_shows_takes_an_ax_and_refuses_to_be_blank(monkeypatch):
     n = len(plt.get_fignums())
     with pytest.raises(ValueError, match='skip_start=60 and skip_end=40'):
         curve().plot(skip_start=60, skip_end=40)
-    assert len(plt.get_fignums()) == n  # nothing blank was left
+    # No blank figure was left.
+    assert len(plt.get_fignums()) == n
     flat = LRCurve(LOGS, [1.0] * 60).plot(suggestion=True)
     assert len(flat.get_lines()) == 2
     plt.close('all')

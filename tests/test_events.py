@@ -163,7 +163,8 @@ def test_raising_names_callback_and_event_and_train_end_still_comes_to_all(event
     assert 'Faulty' in text and event in text
     assert log.count('on_train_end') == 1 and len(told) == 1
     assert told[0] is (None if event == 'on_train_end' else e.value)
-    learn.fit(1)  # and the learner still works
+    # The learner still works.
+    learn.fit(1)
 
 
 def test_keyboard_interrupt_reaches_train_end():
@@ -460,7 +461,8 @@ def test_learner_callback_finds_what_it_lacks(learn):
 
 def test_events_that_an_instance_was_given():
     cb = Callback()
-    cb.on_batch_end = lambda last_loss: heard.append(last_loss)  # no method: no `self` to leave out
+    # This is not a method: there is no `self` to leave out.
+    cb.on_batch_end = lambda last_loss: heard.append(last_loss)
     heard, handler = [], CallbackHandler([cb])
     handler.on_batch_end(0.5)
     assert heard == [0.5]

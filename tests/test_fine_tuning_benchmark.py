@@ -54,7 +54,8 @@ def test_suggestions_are_near_the_best_and_none_is_much_too_high(results):
             ]
         )
 
-    assert others('constant', 'linear') > 0.2 and others('linear', 'constant') > 0.15  # each has its own
+    # Each schedule has a best rate of its own.
+    assert others('constant', 'linear') > 0.2 and others('linear', 'constant') > 0.15
 
 
 def test_it_runs(monkeypatch):

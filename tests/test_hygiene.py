@@ -122,9 +122,8 @@ def symbols(module):
     for cls in CLASSES:
         for n in vars(cls):
             x = inspect.getattr_static(cls, n)
-            f = (
-                x.fget if isinstance(x, property) else getattr(getattr(cls, n), '__func__', x)
-            )  # of a class method, the function in it
+            # Of a property or a class method, this is the function in it.
+            f = x.fget if isinstance(x, property) else getattr(getattr(cls, n), '__func__', x)
             if inspect.isfunction(f) and here(f) and not n.startswith(('_', 'on_')):
                 yield f'{cls.__name__}.{n}', f
 
@@ -135,7 +134,8 @@ def undescribed(f):
     init = f
     if inspect.isclass(f) and not dataclasses.is_dataclass(f):
         if '__init__' not in vars(f):
-            return missing  # it is described where it is defined
+            # It is described where it is defined.
+            return missing
         init = f.__init__
     params = [
         p.name
@@ -204,7 +204,8 @@ def told(symbol, notebook, within=9):
             and any(n in defined(d) for s in parsed(source(c)) for d in ast.walk(s))
         ):
             return any(b['cell_type'] == 'markdown' for b in notebook[max(i - within, 0) : i])
-    return '.' in symbol and told(symbol.split('.')[0], notebook)  # a property that no `def` makes
+    # A property may be made without a `def`.
+    return '.' in symbol and told(symbol.split('.')[0], notebook)
 
 
 def asserted(code):

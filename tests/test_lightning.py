@@ -38,7 +38,8 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-LOG = []  # what modules write down for the tests: what they keep themselves is put back
+# Modules write here what the tests want to know, because their own attributes are restored.
+LOG = []
 
 
 @pytest.fixture(autouse=True)
@@ -111,9 +112,8 @@ def listing(*roots):
 @BOTH
 @pytest.mark.parametrize('k', [1, 2])
 def test_one_curve_through_every_face(pl, k):
-    dl = loader(
-        shuffle=False, generator=gen()
-    )  # in later epochs Lightning draws another order from it than a plain loop
+    # In later epochs Lightning draws another order from the generator than a plain loop.
+    dl = loader(shuffle=False, generator=gen())
     kw = dict(start_lr=1e-6, end_lr=10.0, num_it=12, stop_div=False, accumulate=k)
     torch.manual_seed(0)
     model = net()
@@ -273,7 +273,8 @@ def test_the_trainer_is_left_crippled(pl, tmp_path):
         print_, files, before = Fingerprint(**vars(t)), listing(tmp_path), look()
         find(t, m, dl)
         assert before == look() and print_.changed() == [] and listing(tmp_path) == files
-    assert cb.calls > 10 and files  # the fit did call it, and did write
+    # The fit did call it, and did write files.
+    assert cb.calls > 10 and files
 
 
 class Everything(Steps):
@@ -348,7 +349,8 @@ def test_module_and_data_are_as_they_were(pl):
         assert prints.changed() == [] and Everything.made == [] and len(found.curve) == STEPS
     t = trainer(pl, max_epochs=1)
     with pytest.raises((RuntimeError, ValueError, Exception), match='no such metric'):
-        t.fit(m, datamodule=dm)  # what the callback does where it is run
+        # This is what the callback does where it is run.
+        t.fit(m, datamodule=dm)
     assert m.count > 0 and dm.calls > 0
 
 
@@ -465,7 +467,8 @@ def test_surroundings(pl, capfd, recwarn, request):
     )
     t.fit(m, loader())
     del os.environ['FROM_A_MODULE']
-    assert any('stopped' in x for x in LOG)  # Lightning still speaks
+    # Lightning still reports.
+    assert any('stopped' in x for x in LOG)
 
 
 class Breaks(Steps):
@@ -529,9 +532,8 @@ def test_in_another_thread_and_without_gradients():
 
 
 def test_a_real_interrupt(request):
-    before = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a job in the background is started with Ctrl-C ignored
+    # A job in the background is started with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     class Presses(Steps):
@@ -558,7 +560,8 @@ def test_one_failed_run_poisons_the_next(pl):
     fresh = make(Breaks, pl)
     a = find(trainer(pl), fresh, loader(generator=gen())).curve
     torch.manual_seed(0)
-    fresh = make(Breaks, pl)  # the random state as it was then
+    # Start from the same random state as then.
+    fresh = make(Breaks, pl)
     assert np.array_equal(find(t, m, dl).curve.losses, a.losses)
     t.fit(m, dl)
     assert t.global_step == 12
@@ -580,9 +583,8 @@ class Writes(Steps):
 def test_wrong_with_gradient_accumulation(pl):
     "Lightning #1726: one point an update, its mean loss; the rest of the last window makes a step too."
     m, rows = make(Writes, pl), LOG
-    curve = find(
-        trainer(pl, accumulate_grad_batches=4), m, loader(shuffle=False), num_training=5
-    ).curve  # 6 batches an epoch: windows of 4, 2, 4, 2, 4
+    # With 6 batches an epoch the windows have 4, 2, 4, 2 and 4.
+    curve = find(trainer(pl, accumulate_grad_batches=4), m, loader(shuffle=False), num_training=5).curve
     assert [len(rows), len(curve), curve.settings['accumulate']] == [16, 5, 4]
     for i, (a, b) in enumerate([(0, 4), (4, 6), (6, 10), (10, 12), (12, 16)]):
         assert {lr for lr, _ in rows[a:b]} == {curve.lrs[i]} and curve.losses[i] == pytest.approx(
@@ -636,7 +638,8 @@ def test_limits_of_the_trainer_are_seen_and_raised_where_they_must(limits):
 
     m, t = make(Looks), trainer(**limits)
     assert len(find(t, m, loader()).curve) == STEPS and len(LOG) == STEPS
-    for epoch, max_epochs, step, max_steps in LOG:  # they look as always until they are reached
+    # The limits look as always until they are reached.
+    for epoch, max_epochs, step, max_steps in LOG:
         assert max_epochs == (
             t.max_epochs if t.max_epochs < 0 else max(t.max_epochs, epoch)
         ) and max_steps == (-1 if t.max_steps < 0 else max(t.max_steps, step))
@@ -746,9 +749,8 @@ def test_gans_several_optimizers_manual_optimization(pl, returns, monitor):
     ).curve
     assert same(before, weights(m))
     if returns and monitor:
-        assert (
-            set(np.float32(curve.losses)) <= set(np.float32(history)) and len(set(curve.losses)) == STEPS
-        )  # a batch without a loss is in the window of the next
+        # A batch without a loss is in the window of the next one.
+        assert set(np.float32(curve.losses)) <= set(np.float32(history)) and len(set(curve.losses)) == STEPS
     else:
         assert len(curve) == STEPS
     if monitor and not returns:
@@ -824,9 +826,8 @@ def test_skipped_batches_and_skipped_steps():
                 optimizer.step(closure)
 
     m, seen = make(Skips), LOG
-    curve = find(
-        trainer(), m, loader()
-    ).curve  # of 6 batches 0, 2 and 4 step, 2 without a loss; 1 and 5 go with the next
+    # Of 6 batches 0, 2 and 4 make a step, 2 without a loss; 1 and 5 go with the next one.
+    curve = find(trainer(), m, loader()).curve
     assert (
         len(curve) == STEPS
         and np.isclose(curve.losses[0], seen[0])
@@ -906,11 +907,12 @@ def test_a_gradient_scaler_is_copied_and_what_it_skips_is_no_point():
     m, dl = make(Writes), loader()
     t = trainer(plugins=L.plugins.MixedPrecision('16-mixed', 'cpu', scaler=scaler))
     curve = find(t, m, dl).curve
+    # The last loss at each rate is compared.
     assert (
         len(LOG) > STEPS + 5
         and np.allclose(curve.losses, list(dict(LOG).values()), rtol=1e-3)
         and len(curve) == STEPS
-    )  # the last loss at each rate
+    )
     assert scaler.get_scale() == 2.0**40 and scaler._scale is None
     t.fit(m, dl)
     assert scaler.get_scale() < 2.0**40

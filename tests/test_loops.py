@@ -33,7 +33,8 @@ def test_a_scheduler_stands_still_and_is_restored(where):
         )
         lr = t.opt.param_groups[0]['lr']
         sched.step()
-        assert t.opt.param_groups[0]['lr'] != lr  # it goes on
+        # The schedule goes on.
+        assert t.opt.param_groups[0]['lr'] != lr
 
     def loop(t, sched, **kw):
         with LRSweep(t.opt, t.model, num_it=12, stop_div=False, **kw) as sweep:
@@ -55,14 +56,16 @@ def test_a_scheduler_stands_still_and_is_restored(where):
     sched = torch.optim.lr_scheduler.OneCycleLR(t.opt, 1.0, total_steps=40)
     first = t.state()
     with pytest.raises(ValueError, match='schedulers=') as e:
-        loop(t, sched)  # one that it doesn't know: told so, with the remedy
+        # It doesn't know this scheduler, and says so with the remedy.
+        loop(t, sched)
     assert same(first, t.state())
     fails_for(check, lambda t, sched: plain_finder(t, set_lr=lambda g, lr: (g.update(lr=lr), sched.step())))
 
 
 def test_accumulated_batches_make_one_point_with_their_mean_loss():
     "Lightning #1726, pytorch-lr-finder #8: the rate moved on at every batch, or the last loss of a window stood for all, or the rest of a window was lost."
-    losses = [1.0, 2.0, 6.0, 2.0, 4.0, 9.0, 7.0, 5.0]  # two windows of three, and the rest of one
+    # These are two windows of three batches, and the rest of one.
+    losses = [1.0, 2.0, 6.0, 2.0, 4.0, 9.0, 7.0, 5.0]
 
     def check(find):
         updates = []
@@ -115,7 +118,8 @@ def test_a_step_that_the_scaler_skipped_is_not_a_point():
     def check(find):
         t = Training(opt='sgd')
         scaler = torch.amp.GradScaler('cpu', init_scale=2.0**40)
-        before = copy.deepcopy(scaler.state_dict())  # far too high: the first steps overflow
+        # The scale is far too high, so that the first steps overflow.
+        before = copy.deepcopy(scaler.state_dict())
         taken = []
         t.opt.register_step_post_hook(lambda opt, *a: taken.append(opt.param_groups[0]['lr']))
         lrs = find(t, scaler)
@@ -188,9 +192,10 @@ def test_parameter_groups_keep_their_ratio():
         )
         assert [g['lr'] for g in t.opt.param_groups] == [1e-4, 1e-3]
 
+    # So small a training supports no suggestion, so the losses are replaced.
     suggestion = lambda curve: LRCurve(
         curve.lrs, a_curve(lrs=curve.lrs).losses, curve.group_lrs, shift=0
-    ).suggest()  # a training so small supports none
+    ).suggest()
 
     def test(t):
         test = RangeTest(t.model, t.opt, nn.CrossEntropyLoss())
@@ -269,9 +274,8 @@ def test_two_models_that_train_against_each_other():
 
     check(lambda game: sweep(game, [game.og, game.od]))
     check(lambda game: sweep(game, game.og, others=game.od), held=True)
-    fails_for(
-        partial(check, held=True), lambda game: sweep(game, game.og)
-    )  # the other optimizer was not named, and so was not put back
+    # The other optimizer was not named, and so was not restored.
+    fails_for(partial(check, held=True), lambda game: sweep(game, game.og))
 
     def one_rate(game):
         for lr in np.geomspace(1e-7, 1, 20):

@@ -131,7 +131,8 @@ def test_nothing_happened(opt, shapes, trained, groups, generator, fault, kw):
     assert restored(learn, find)
     assert g is None or torch.equal(g.get_state(), draws)
     learn.callbacks = []
-    assert len(learn.lr_find(num_it=5, stop_div=False)) == 5  # and the next one works
+    # The next one works.
+    assert len(learn.lr_find(num_it=5, stop_div=False)) == 5
 
 
 def test_training_goes_on_as_if_nothing_had_been_with_worker_processes():

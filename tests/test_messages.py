@@ -283,7 +283,8 @@ def test_bad_settings_are_refused_before_the_first_step(bad, words):
         trip.arm('model', 0, AssertionError('a step was taken'))
         with pytest.raises((ValueError, TypeError), match=words):
             find(t, **bad)
-        assert trip.place == 'model' and same(first, t.state())  # still armed: nobody came by
+        # The trap is still armed: no step was taken.
+        assert trip.place == 'model' and same(first, t.state())
         learn = learner_of(t)
         with pytest.raises((ValueError, TypeError), match=words):
             learn.lr_find(**bad)

@@ -102,11 +102,13 @@ def bounds(monkeypatch):
 
 def test_the_signature_that_others_rely_on():
     ax = plt.subplots()[1]
-    assert curve().plot('auto', 3, 4, 2.0, True, ax) is ax  # in this order
+    # The arguments are passed in this order.
+    assert curve().plot('auto', 3, 4, 2.0, True, ax) is ax
     assert len(line(ax, 'single losses').get_xdata()) == len(curve()) - 1 - 3 - 4
     assert ax.xaxis.get_gridlines()[0].get_visible()
     with pytest.raises(TypeError):
-        curve().plot(False, 0, 0, None, False, ax, True)  # the rest by name
+        # The others are passed by name.
+        curve().plot(False, 0, 0, None, False, ax, True)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,8 @@ def test_the_line_is_what_was_judged_whatever_is_skipped():
     )
     assert np.array_equal(part, whole[30 : len(c) - 1 - 20])
     twice = line(c.plot(k=2), 'smoothed').get_ydata()
-    assert np.abs(np.diff(twice, 2)).sum() < 0.8 * np.abs(np.diff(whole[:, 1], 2)).sum()  # smoother
+    # With a larger `k` the line is smoother.
+    assert np.abs(np.diff(twice, 2)).sum() < 0.8 * np.abs(np.diff(whole[:, 1], 2)).sum()
 
 
 @pytest.mark.parametrize('kw', [{}, dict(k=3)])
@@ -222,7 +225,8 @@ def test_a_curve_is_smoothed_once_and_remembered(smoothings, kw, most):
     c.suggestions(), c.findings, c._repr_html_(), c.bounds(), c.probe_rates(), c.plot([*RULES, 'one_cycle'])
     assert len(smoothings) <= most
     runs(3).plot(suggestion=True)
-    assert len(smoothings) <= most + 4  # the median and each of the runs
+    # One is the median, and the others are the runs.
+    assert len(smoothings) <= most + 4
 
 
 def test_the_recorders_picture_and_text_smooth_once(smoothings, capsys):
@@ -247,7 +251,8 @@ def test_bounds_and_one_cycle(bounds, monkeypatch):
         raise NoSuggestion('no')
 
     monkeypatch.setattr(LRCurve, 'bounds', none)
-    assert not curve().plot(bounds=True).patches  # nothing to shade, and no error
+    # There is nothing to shade, and no error.
+    assert not curve().plot(bounds=True).patches
 
 
 @pytest.mark.parametrize(
@@ -265,9 +270,11 @@ def test_the_band_holds_the_line_and_opens_where_a_run_leaves(n, label):
     edge = ax.collections[0].get_paths()[0]
     ends = edge.get_extents()
     assert ends.x0 == pytest.approx(c.lrs[5]) and ends.y0 >= ax.get_ylim()[0]
-    assert ends.y1 == pytest.approx(ax.get_ylim()[1])  # at the top of the picture, not in the middle
+    # The band reaches the top of the picture, rather than the middle.
+    assert ends.y1 == pytest.approx(ax.get_ylim()[1])
     inside = [edge.contains_point((x, y), radius=0) for x, y in line(ax, 'smoothed').get_xydata()[5:60]]
-    assert np.mean(inside) > 0.6  # the smoothed median is no smoothed run: mostly
+    # The smoothed median is not one of the smoothed runs, so it is inside of them most of the time only.
+    assert np.mean(inside) > 0.6
 
 
 @pytest.mark.parametrize('levels, low, high', [((1.0, 1.0, 0.5), 0.5, 1.0), (range(1, 10), 3.0, 7.0)])
@@ -296,9 +303,8 @@ def test_divergence_is_marked_at_the_last_rate(reason, word):
     assert [t.get_text() for t in ax.texts] == ([word] if word else [])
     marks = [l for l in ax.get_lines() if l.get_linestyle() == ':']
     assert [l.get_xdata()[0] for l in marks] == ([c.lrs[-1]] if word else [])
-    assert (
-        c.plot(skip_end=40).get_xlim()[1] < 1e-2 and not c.plot(skip_end=40).texts
-    )  # a closer look stays close
+    # The view of one decade stays close.
+    assert c.plot(skip_end=40).get_xlim()[1] < 1e-2 and not c.plot(skip_end=40).texts
 
 
 @pytest.mark.parametrize('size', SIZES)
@@ -325,9 +331,8 @@ def test_ticks_can_be_read(lo, hi, size):
     seen = [t.label1 for t in ax.xaxis.get_major_ticks() if a <= t.get_loc() <= b and t.label1.get_text()]
     assert 2 <= len(seen) and ax.get_xscale() == 'log'
     boxes = sorted((t.get_window_extent().x0, t.get_window_extent().x1) for t in seen)
-    assert all(one[1] < two[0] for one, two in zip(boxes, boxes[1:])), [
-        t.get_text() for t in seen
-    ]  # none on another
+    # No label covers another.
+    assert all(one[1] < two[0] for one, two in zip(boxes, boxes[1:])), [t.get_text() for t in seen]
     assert not any(t.label1.get_text() for t in ax.xaxis.get_minor_ticks())
     if hi - lo > 2:
         assert all(np.log10(t.get_loc()) % 1 < 1e-9 for t in ax.xaxis.get_major_ticks())
@@ -345,7 +350,8 @@ def test_what_is_saved_after_trimming_is_not_blank(style, size):
         image, blank = pixels(ax), pixels(empty)
         band = 0.35 * np.array(BLUE) + 0.65 * np.array(to_rgb(ax.get_facecolor()))
     wide = size[0] * 100
-    assert near(image, BLUE) > wide > near(blank, BLUE)  # the line: two points thick, most of the width
+    # The line is two points thick, and takes most of the width.
+    assert near(image, BLUE) > wide > near(blank, BLUE)
     assert near(image, band, 0.03) > wide / 4 > near(blank, band, 0.03)
     for rule in ('steep', 'auto'):
         assert near(image, to_rgb(RULES[rule].color)) > 50 > near(blank, to_rgb(RULES[rule].color))
@@ -393,7 +399,8 @@ def test_limits_show_every_curve_and_no_explosion():
         assert low < 0.01 * 0.5 and 23 < high < 60
         assert ax.get_xlim()[0] < 1e-7 and ax.get_xlim()[1] > large.lrs[-2]
     one, other = ((ax := plot_curves({'a': c})).get_ylim() for c in (curve(), curve(scale=1e-3)))
-    assert np.allclose(np.array(one) / 1e3, other)  # whatever the unit of the loss
+    # The limits don't depend on the unit of the loss.
+    assert np.allclose(np.array(one) / 1e3, other)
 
 
 @pytest.mark.parametrize(
@@ -475,9 +482,8 @@ def test_live_draws_at_most_every_half_second_and_a_quarter_of_the_time(shown, m
         live.update(LRCurve(c.lrs[:n], c.losses[:n]))
         if len(shown) > len(drawn):
             drawn.append(clock.now)
-    assert (
-        len(drawn) == live.drawings > 3 and drawn[0] == 3 * 0.125 + slow
-    )  # the first line takes three losses: two aligned
+    # The first line needs three losses: two that are aligned with rates.
+    assert len(drawn) == live.drawings > 3 and drawn[0] == 3 * 0.125 + slow
     assert all(b - a == pause + slow for a, b in zip(drawn, drawn[1:]))
 
 
@@ -496,8 +502,10 @@ def test_live_shows_what_is_still_to_come_and_ends_with_the_suggestions(shown):
     live.update(c)
     live.close(c)
     live.close()
-    assert len(shown) == 2 and not live.due  # after the end nothing happens
-    assert not plt.get_fignums()  # and pyplot knows of no figure
+    # After the end nothing happens.
+    assert len(shown) == 2 and not live.due
+    # Pyplot knows of no figure.
+    assert not plt.get_fignums()
 
 
 def test_live_takes_the_picture_away_if_there_is_no_curve(shown):
@@ -513,9 +521,8 @@ def test_live_draws_on_the_ax_that_it_is_given(shown):
     live = LivePlot(ax, every=0, clock=Clock())
     for _ in range(3):
         live.update(curve())
-    assert (
-        live.drawings == 3 and live.ax is ax and len(plt.get_fignums()) == 1 and len(ax.get_lines()) == 3
-    )  # cleared: dots, line, stop
+    # The axes were cleared: they hold dots, a line, and where it stopped.
+    assert live.drawings == 3 and live.ax is ax and len(plt.get_fignums()) == 1 and len(ax.get_lines()) == 3
 
 
 @pytest.mark.filterwarnings('error')
@@ -531,13 +538,13 @@ def test_no_error_in_drawing_gets_out(shown, monkeypatch, capsys):
     for _ in range(3):
         live.update(curve())
     live.close(curve())
-    assert (
-        len(calls) == 1 and shown == [] and isinstance(live.error, OSError)
-    )  # tried once, not in every batch
+    # It is tried once, not in every batch.
+    assert len(calls) == 1 and shown == [] and isinstance(live.error, OSError)
     assert capsys.readouterr().out.count('no such font') == 1
     monkeypatch.setattr(sys, 'stdout', None)
     monkeypatch.setattr('builtins.print', fails)
-    LivePlot(every=0, clock=Clock()).update(curve())  # not even if nothing can be said
+    # It isn't raised even where nothing can be printed.
+    LivePlot(every=0, clock=Clock()).update(curve())
 
 
 def test_ctrl_c_in_a_drawing_gets_out(shown, monkeypatch):
@@ -625,12 +632,12 @@ def test_a_plot_never_blocks_never_is_blank_and_can_be_saved(tmp_path, monkeypat
     check(LRCurve.plot)
     test = RangeTest(*(lambda m: (m, torch.optim.SGD(m.parameters(), lr=0.1), nn.MSELoss()))(net()))
     test.history = dict(lr=LRS.tolist(), loss=a_curve().losses.tolist())
-    assert (
-        test.plot(suggest_lr=False).figure.axes and test.plot(ax=plt.subplots()[1])[0].lines
-    )  # and would have failed in `show`
+    # A call of `show` would have failed.
+    assert test.plot(suggest_lr=False).figure.axes and test.plot(ax=plt.subplots()[1])[0].lines
     fails_for(check, shown_and_blank)
     monkeypatch.setattr(plt, 'show', lambda *a, **k: None)
-    fails_for(check, shown_and_blank)  # and blank when everything is skipped
+    # Where everything is skipped, the plot is blank.
+    fails_for(check, shown_and_blank)
     plt.close('all')
 
 

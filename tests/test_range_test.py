@@ -179,7 +179,8 @@ def test_whatever_takes_part(model, opt, loader, fault):
         )
 
     if fault and fault[0] == 'dataset' and loader in ('stateful', 'file', 'batches'):
-        fault = None  # they don't ask the dataset
+        # These loaders don't ask the dataset.
+        fault = None
     assert continues(
         find, fault and (fault[0], fault[1], type(fault[2])()), model=model, opt=opt, loader=loader
     )
@@ -443,7 +444,8 @@ def test_what_is_wrong_is_said_before_the_first_step(bad, words):
 
 # found by those who tried it
 
-TARGET, STATISTICS = net(), nn.BatchNorm1d(6)  # globals, as in a script
+# They are globals, as in a script.
+TARGET, STATISTICS = net(), nn.BatchNorm1d(6)
 
 
 def follow(model):
@@ -475,7 +477,8 @@ def test_global_modules_that_a_step_names_are_put_back():
     before.check()
     step({0: problem()[:16][0]})
     with pytest.raises(RuntimeError):
-        before.check()  # it would be noticed
+        # A change would be noticed.
+        before.check()
 
 
 def test_a_step_that_calls_backward_is_noticed():
@@ -689,7 +692,8 @@ def test_numbers_of_other_libraries():
     )
     test = RangeTest(*parts())
     test.range_test(loaders()[0], num_iter=np.int64(4), start_lr=0, **QUIET)
-    assert test.history['lr'][0] == 1e-3  # 0: the optimizer's, as there
+    # 0 stands for the optimizer's rate, as in pytorch-lr-finder.
+    assert test.history['lr'][0] == 1e-3
 
 
 @pytest.mark.parametrize(
@@ -770,9 +774,8 @@ def test_batches_are_sent_to_the_device():
 def test_moments_go_where_the_model_goes():
     from fastlr.batch import move_training
 
-    torch.__future__.set_swap_module_params_on_conversion(
-        True
-    )  # so that parameters stay the same objects on `meta`, as they do on accelerators
+    # Parameters stay the same objects on `meta`, as they do on accelerators.
+    torch.__future__.set_swap_module_params_on_conversion(True)
     try:
         t = Training(opt='adamw').train(2)
         t.opt.zero_grad()
@@ -849,7 +852,8 @@ def test_the_number_comes_without_a_picture(monkeypatch):
             ),
         )
         assert type(lr) is float and 1e-3 < lr < 0.3
-        opt.param_groups[0]['lr'] = lr  # a number to train with
+        # It is a number to train with.
+        opt.param_groups[0]['lr'] = lr
 
     def test(*args):
         test = RangeTest(*args[:3])
@@ -866,7 +870,8 @@ def test_progress_can_be_silenced(capfd, monkeypatch):
     "darts #2334: bars and messages in a log, and no way to be rid of them."
     import fastlr.utils
 
-    monkeypatch.setattr(fastlr.utils, 'is_watched', lambda: True)  # as in a terminal
+    # The bars are drawn as in a terminal.
+    monkeypatch.setattr(fastlr.utils, 'is_watched', lambda: True)
 
     def check(find):
         t = Training()

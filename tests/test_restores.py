@@ -137,7 +137,8 @@ def test_callbacks_and_loggers_are_left_alone(tmp_path):
         )
 
     check(lambda learn: learn.lr_find(num_it=10))
-    fails_for(check, lambda learn: learn.fit(1))  # through the trainer, with all that hangs on it
+    # A fit runs the trainer with everything that belongs to it.
+    fails_for(check, lambda learn: learn.fit(1))
     fails_for(check, lambda learn: setattr(learn.data, 'valid_dl', None))
     fails_for(check, lambda learn: setattr(learn, 'callbacks', []))
 
@@ -298,4 +299,5 @@ def test_the_data_itself_is_not_copied():
     snap = Snapshot(loaders=DataLoader(data, 5, sampler=Holds()))
     data[0] += 1
     snap.restore()
-    assert data[0][0] == 1  # not part of the state
+    # The data are not part of the state.
+    assert data[0][0] == 1

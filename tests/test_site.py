@@ -343,7 +343,8 @@ def test_all_text_can_be_read(page, base, scheme, name):
     page.goto(base + name)
     assert page.evaluate(FAINT) == []
     page.add_style_tag(content='article p { color: #888 !important; background: #999; }')
-    assert page.evaluate(FAINT) != []  # it would have noticed
+    # Text that is too faint would have been noticed.
+    assert page.evaluate(FAINT) != []
 
 
 def test_a_name_in_backticks_leads_to_the_reference(page, base):

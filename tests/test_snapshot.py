@@ -224,7 +224,8 @@ def test_tensors_keep_identity_and_memory():
     kept = t.model[0].weight.data_ptr(), t.model[0].weight.clone()
     with LRSweep(t.opt, t.model):
         t.model.to(torch.float64)
-        t.model[0].weight.data = torch.zeros(2)  # a loop that moves the weights elsewhere
+        # The loop moves the weights elsewhere.
+        t.model[0].weight.data = torch.zeros(2)
     assert (t.model[0].weight.data_ptr(), t.model[0].weight.dtype) == (
         kept[0],
         torch.float32,
@@ -523,7 +524,8 @@ def test_one_part_that_fails_costs_that_part_only():
     with torch.no_grad():
         t.model[4].weight.zero_()
         t.opt.param_groups[0]['lr'] = 7.0
-    for _ in range(2):  # may be tried again
+    # Restoring may be tried again.
+    for _ in range(2):
         with pytest.raises(OSError, match='gone'):
             snap.restore()
     assert same(first, t.state())
@@ -631,9 +633,10 @@ def test_on_disk_it_is_private_and_leaves_nothing(tmp_path):
     with LRSweep(t.opt, t.model, where=tmp_path, num_it=5, stop_div=False) as sweep:
         file = next(int(fd) for fd in os.listdir('/proc/self/fd') if is_in(fd, tmp_path))
         stat = os.fstat(file)
+        # The file has no name, so no other program can open it.
         assert (
             stat.st_size >= sum(p.nbytes for p in t.model.parameters()) * 3 and list(tmp_path.iterdir()) == []
-        )  # no name, so no other program can open it
+        )
         assert stat.st_mode & 0o077 == 0
         for xb, yb in sweep(t.loader):
             sweep.record(t.step(xb, yb))
@@ -662,7 +665,8 @@ def test_full_disk(tmp_path):
 def test_read_only_directory(tmp_path):
     (tmp_path / 'ro').mkdir(mode=0o500)
     if os.geteuid() == 0:
-        where = '/proc/self'  # nothing stops root but a file system that can't
+        # Nothing stops root except a file system that can't be written to.
+        where = '/proc/self'
     else:
         where = str(tmp_path / 'ro')
     t = Training().train(3)
@@ -733,7 +737,8 @@ def test_verify_names_what_differs():
     with pytest.raises(NotRestored, match='model.env.clock') as e:
         t.find(verify=True)
     assert e.value.names == ['model.env.clock', 'model.env.inner.list'] and t.model.env.clock == 12
-    t.find()  # not asked, not told
+    # Without `verify` nothing is reported.
+    t.find()
     learn = make_learner()
     learn.model = Plays()
     before = {k: v.clone() for k, v in learn.model.state_dict().items()}
@@ -744,7 +749,8 @@ def test_verify_names_what_differs():
         and same(before, dict(learn.model.state_dict()))
         and learn.opt is None
     )
-    assert learn.recorder.curve is not None  # the work is not lost
+    # The curve is not lost.
+    assert learn.recorder.curve is not None
 
 
 @pytest.mark.parametrize(
@@ -988,7 +994,8 @@ def test_what_loaders_hold(make, trained):
         sampler = getattr(t.loader, 'sampler', None)
         before = None if not hasattr(sampler, '__dict__') else sorted(vars(sampler))
         t.find(verify=not isinstance(sampler, OwnState), num_it=13)
-        assert before is None or sorted(vars(sampler)) == before  # what was made in the sweep is gone
+        # What the sampler made during the sweep is gone.
+        assert before is None or sorted(vars(sampler)) == before
 
     assert as_if_nothing_had_happened(partial(Training, loader=make), find, before=trained, after=9)
 
@@ -1328,7 +1335,8 @@ def test_others_are_kept_to_the_bottom():
 
 def test_random_states_come_last():
     t = Training(loader=lambda: DataLoader(Rows(), 16, sampler=OwnState()))
-    first = t.state()  # its `load_state_dict` draws
+    # The `load_state_dict` of its sampler draws.
+    first = t.state()
     t.find()
     assert same(first, t.state())
 
@@ -1426,7 +1434,8 @@ def test_started_here_finished_there_and_started_twice():
     thread.join()
     assert not errors and same(first, t.state())
     with LRSweep(t.opt, t.model).start() as sweep:
-        sweep.record(1.0)  # `with` doesn't start it twice
+        # `with` doesn't start it a second time.
+        sweep.record(1.0)
     assert same(first, t.state()) and sweep.snapshot is None
     for s in (signal.SIGINT,):
         signal.signal(s, signal.default_int_handler)

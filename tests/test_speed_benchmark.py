@@ -68,7 +68,8 @@ def test_finders_take_all_steps_and_put_everything_back(made, monkeypatch):
     for name, m in models.items():
         assert torch.equal(weights(m), start), name
     moved = run(competitors, ['by hand'], made)['by hand']
-    assert not torch.equal(weights(moved), start)  # it doesn't clean up
+    # The loop by hand doesn't restore anything.
+    assert not torch.equal(weights(moved), start)
 
 
 def test_interleaved_by_a_clock_of_its_own(monkeypatch):  # on a machine that gets slower and slower
@@ -95,11 +96,12 @@ def test_interleaved_by_a_clock_of_its_own(monkeypatch):  # on a machine that ge
         rounds=4,
         per=2,
     )
-    assert order == ['base', 'other', 'base'] * 5  # the first round doesn't count
-    assert found['other'] == dict(seconds=6.5, ratio=2.5, low=1.75, high=3.25)  # 2/2, 8/4, 18/6, 32/8
-    assert found['base'] == dict(
-        seconds=3.0, ratio=1.0, low=1.0, high=1.0
-    )  # 3, 5, 7, 9, after each of the others
+    # The first round doesn't count.
+    assert order == ['base', 'other', 'base'] * 5
+    # The ratios are 2/2, 8/4, 18/6 and 32/8.
+    assert found['other'] == dict(seconds=6.5, ratio=2.5, low=1.75, high=3.25)
+    # The base took 3, 5, 7 and 9 seconds, after each of the others.
+    assert found['base'] == dict(seconds=3.0, ratio=1.0, low=1.0, high=1.0)
 
 
 def test_the_order_of_turns_changes():

@@ -114,14 +114,14 @@ def test_probes_leave_nothing_behind(fails_in):
             and all(len(losses) <= 100 for _, losses in curve.probes)
             and updates['n'] <= 540
         )
-        assert len({losses[0] for _, losses in curve.probes}) == 1  # the same first batch
+        # All of them begin with the same batch.
+        assert len({losses[0] for _, losses in curve.probes}) == 1
         assert np.allclose(np.diff(np.log10([lr for lr, _ in curve.probes])), 0.25)
     else:
         with pytest.raises(KeyboardInterrupt):
             learn.lr_find(num_it=40, stop_div=False, probe=True)
-        assert (
-            len(learn.recorder.curve) == 40 and learn.recorder.curve.probes == ()
-        )  # the sweep itself is not lost
+        # The sweep itself is not lost.
+        assert len(learn.recorder.curve) == 40 and learn.recorder.curve.probes == ()
     assert same(before, state_of(learn))
 
 
@@ -159,7 +159,8 @@ def test_a_generator_cannot_be_probed():
     learn.data.train_dl = iter(batches * 30)
     with pytest.raises(ValueError, match='can be restarted'):
         learn.lr_find(probe=True)
-    assert len(list(learn.data.train_dl)) == 30 * len(batches)  # none was used
+    # No batch was used.
+    assert len(list(learn.data.train_dl)) == 30 * len(batches)
 
     class Dries:
         left = 150
@@ -194,9 +195,8 @@ def test_probes_move_the_answer_to_where_they_came_down():
         and rates[0] * 0.99 <= low.lr
         and high.one_cycle <= rates[-1] * 1.01
     )
-    cut = c.probed(
-        probes(c, 2, 2, 2, 1, -5.0, n=(100, 100, 100, 100, 60))
-    ).suggest()  # the last one diverged: however low it was, it doesn't count
+    # The last probe diverged: however low its loss was, it doesn't count.
+    cut = c.probed(probes(c, 2, 2, 2, 1, -5.0, n=(100, 100, 100, 100, 60))).suggest()
     assert cut.lr < high.lr and cut.one_cycle < rates[-1] * 0.9
     # what counts is the end of a probe: one that begins badly and ends best, or the other way round
     late = {
@@ -204,9 +204,8 @@ def test_probes_move_the_answer_to_where_they_came_down():
         for i, lr in enumerate(rates)
     }
     assert c.probed(late).suggest().lr > first.lr
-    assert c.probed({lr: np.full(100, 9.0) for lr in rates}).suggest().lr == pytest.approx(
-        first.lr
-    )  # none came below the first level
+    # No probe came below the first level.
+    assert c.probed({lr: np.full(100, 9.0) for lr in rates}).suggest().lr == pytest.approx(first.lr)
 
 
 def test_probes_that_say_nothing_leave_the_answer():
@@ -229,7 +228,8 @@ def test_a_flat_curve_needs_a_clear_burst():
     assert s.lr == pytest.approx(LRS[79] / 5, rel=0.3) and 'does not visibly fall' in s.reason
     outlier = flat()
     outlier[-1] = 5
-    small = np.r_[flat()[:90], flat(1)[:10] + 0.06]  # three times the noise
+    # The rise is three times the noise.
+    small = np.r_[flat()[:90], flat(1)[:10] + 0.06]
     at_once = np.r_[flat()[:12], 0.5 * 2.0 ** np.arange(1, 11)]
     for losses in (
         outlier,
@@ -337,7 +337,8 @@ def test_the_live_picture_is_fed_and_closed(monkeypatch):
     assert fed == [*range(1, 13)] and closed == [curve]
     learn.lr_find(num_it=12)
     assert len(closed) == 1
-    learn.loss_func = None  # breaks at once: the picture of the curve before is not shown again
+    # The sweep fails at once: the picture of the curve before is not shown again.
+    learn.loss_func = None
     with pytest.raises(Exception):
         learn.lr_find(num_it=12, live=True)
     assert closed[1:] == [None]
@@ -631,9 +632,8 @@ def test_the_number_of_steps_hardly_moves_the_answer():
 
     def plain(c):
         z = c.smooth()
-        return c.lrs[
-            np.argmax(z < z[0] - 0.75 * (z[0] - z.min()))
-        ]  # the same level, and no account of the steps
+        # This finds the same level, but takes no account of the number of steps.
+        return c.lrs[np.argmax(z < z[0] - 0.75 * (z[0] - z.min()))]
 
     fails_for(check, plain)
 

@@ -56,10 +56,11 @@ def test_history_is_that_of_pytorch_lr_finder(name, monkeypatch, capsys):
         train, make = loaders()[0], net
         if 'val_loader' in kw:
             kw['val_loader'] = loaders()[1]
+            # There the validation loader draws a random number earlier.
             train, make = (
                 DataLoader(problem(), 16),
                 plain,
-            )  # there the validation loader draws a random number earlier
+            )
         finder = cls(*parts(lr=1e-5, make=make), device='cpu')
         finder.range_test(train, **kw)
         return finder
@@ -175,9 +176,11 @@ def test_own_iterators_in_a_range_test():
         return test.history
 
     own = Dicts(DataLoader(named, 16))
-    next(own)  # it has given one batch out; the test begins at the first
+    # It has given one batch out; the test begins at the first one.
+    next(own)
     a, b = run(own, ValDicts(DataLoader(named, 16))), run(DataLoader(rows, 16), DataLoader(rows, 16))
-    assert a == b and torch.equal(next(own)[1], rows[16:32][1])  # and it goes on where it was
+    # Afterwards the iterator goes on where it was.
+    assert a == b and torch.equal(next(own)[1], rows[16:32][1])
     with pytest.raises(ValueError, match='inputs_labels_from_batch'):
         run(DataLoader(named, 16), None)
     once = TrainDataLoaderIter(DataLoader(rows, 16), auto_reset=False)
@@ -285,9 +288,8 @@ def test_where_the_copy_of_the_state_is(kw, folder, monkeypatch, tmp_path):
 def test_range_test_with_lbfgs():
     model, _, criterion = parts(make=plain)
     opt = torch.optim.LBFGS(model.parameters(), lr=1e-4, max_iter=2)
-    test = RangeTest(
-        model, opt, criterion, grad_scaler=torch.amp.GradScaler('cpu')
-    )  # not used without amp_backend
+    # The scaler is not used without `amp_backend`.
+    test = RangeTest(model, opt, criterion, grad_scaler=torch.amp.GradScaler('cpu'))
     test.range_test(loaders()[0], end_lr=0.1, num_iter=5, **QUIET)
     assert len(test.curve) == 5
     with pytest.raises(ValueError, match='closure'):

@@ -315,7 +315,8 @@ def test_callbacks_logs_and_checkpoints_of_the_trainer_are_left_alone(tmp_path, 
         and trainer.state.global_step == 0
         and not trainer.is_in_train
     )
-    trainer.train()  # and all of it is there when it is wanted
+    # All of them run when the trainer trains.
+    trainer.train()
     assert {'on_train_begin', 'on_step_end', 'on_save', 'on_evaluate', 'on_log', 'on_train_end'} <= set(
         counts.calls
     ) and len(files(tmp_path)) > len(listing)
@@ -338,9 +339,8 @@ class InOrder(Trainer):
     def _get_train_sampler(self, *args, **kw):
         return torch.utils.data.SequentialSampler(self.train_dataset)
 
-    loss_is_scaled_for_ga = (
-        False  # that of a BERT classifier is the mean over a batch, which Trainer otherwise doesn't know
-    )
+    # The loss of a BERT classifier is the mean over a batch, which `Trainer` otherwise doesn't know.
+    loss_is_scaled_for_ga = False
 
 
 def by_find_lr(data, n, **kw):
@@ -353,7 +353,8 @@ def by_find_lr(data, n, **kw):
     opt = torch.optim.AdamW(
         [dict(params=decay, weight_decay=0.01), dict(params=rest, weight_decay=0.0)], lr=1e-3, fused=True
     )
-    set_seed(42)  # as a Trainer does
+    # A Trainer does this as well.
+    set_seed(42)
     return find_lr(
         model,
         opt,
@@ -419,9 +420,10 @@ def test_with_accumulation_a_point_is_the_loss_of_all_batches_of_the_update(k, t
     )
     other = by_find_lr(data, 8, accumulate=k)
     assert small.settings['accumulate'] == k and len(small) == 30
+    # After that rounding errors grow.
     assert np.allclose(big.losses[:22], small.losses[:22], rtol=1e-4) and np.allclose(
         other.losses[:22], small.losses[:22], rtol=1e-4
-    )  # then rounding grows
+    )
 
 
 def test_with_accumulation_of_ragged_texts_it_is_the_mean_over_all_words(tmp_path):
@@ -512,7 +514,8 @@ def test_data_begins_again_and_runs_out_where_it_cannot(tmp_path):
         def __iter__(self):
             yield from self.rows
 
-    short = lr_find(make(tmp_path, data=rows(9)), **QUICK).curve  # two batches an epoch
+    # There are two batches per epoch.
+    short = lr_find(make(tmp_path, data=rows(9)), **QUICK).curve
     stream = lr_find(make(tmp_path, data=Stream()), num_it=20, stop_div=False, silent=True).curve
     once = lr_find(make(tmp_path, data=Once()), **QUICK).curve
     assert (
@@ -533,7 +536,8 @@ def test_a_step_that_the_scaler_skips_is_no_point(tmp_path):
         assert trainer.accelerator.scaler.state_dict() == state and len(curve) == 12
         return len(steps)
 
-    assert scaled(2.0**10) == 12 < scaled(3.4e38) < 60  # which overflows a few times
+    # The larger scale overflows a few times.
+    assert scaled(2.0**10) == 12 < scaled(3.4e38) < 60
 
 
 # the number

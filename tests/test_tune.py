@@ -131,7 +131,8 @@ def test_a_training_in_progress_gets_the_rate_and_nothing_else_changes():
     monkey = LRCurve(
         10 ** np.linspace(-7, 1, 100), 2.5 - 2 / (1 + (1e-2 / 10 ** np.linspace(-7, 1, 100)) ** 1.5), shift=0
     )
-    learn.lr_find = lambda **kw: monkey  # so small a net supports no suggestion
+    # So small a net supports no suggestion, so the curve is replaced.
+    learn.lr_find = lambda **kw: monkey
     lr = learn.tune().suggestion()
     assert learn.opt.lr == lr
     learn.opt.lr = 1e-3
@@ -148,7 +149,8 @@ def test_layer_groups_get_their_own():
     assert b == learn.tuned.lr and a == pytest.approx(b / 100)
     learn.split([])
     learn.fit(1)
-    assert learn.opt.lr == learn.tuned.lr  # other groups than those of the sweep: one rate for all
+    # The groups are not those of the sweep: all get one rate.
+    assert learn.opt.lr == learn.tuned.lr
 
 
 def test_options_of_lr_find_are_passed_on():
@@ -188,7 +190,8 @@ def test_what_cannot_be_set_is_said_and_nothing_is_set(make, auto, words):
         learn.tune(num_it=60)
     assert learn.tuned is None and learn.opt is None
     if not isinstance(learn.model, Refuses):
-        assert learn.recorder.curve is None  # said before the first step
+        # It was refused before the first step.
+        assert learn.recorder.curve is None
 
 
 def test_what_was_set_is_taken_back_when_the_next_cannot_be():

@@ -191,7 +191,8 @@ OPTS = dict(
     )(list(ps)),
 )
 NO_COMPLEX = ('fused', 'rmsprop', 'rprop', 'adafactor', 'lbfgs', 'foreach', 'asgd')
-SPARSE = dict(sgd=O.SGD, adagrad=O.Adagrad, adamw=O.SparseAdam)  # those that take sparse gradients
+# These take sparse gradients.
+SPARSE = dict(sgd=O.SGD, adagrad=O.Adagrad, adamw=O.SparseAdam)
 
 
 # loaders
