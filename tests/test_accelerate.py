@@ -99,7 +99,7 @@ FACES = [by_accelerated_learner, by_find_lr, by_prepared_find_lr, by_loop]
 
 @pytest.mark.parametrize('k', [1, 3])
 @pytest.mark.parametrize('other', FACES, ids=lambda f: f.__name__)
-def test_one_curve_through_all_faces(other, k):
+def test_one_curve_through_all_entry_points(other, k):
     "Accelerate steps at the end of an epoch with what is there: 6 batches are two windows of 3."
     torch.manual_seed(5)
     a = by_learner(k)
@@ -187,7 +187,7 @@ def with_callback(make):
         ),
     ],
 )
-def test_refused(call, words):
+def test_what_is_refused(call, words):
     with pytest.raises((TypeError, ValueError), match=words):
         call()
 

@@ -115,7 +115,7 @@ def test_scheduler_of_one_value_with_a_curve_anneals_to_zero_as_in_v1():
 # In a range test.
 
 
-def test_v1_callbacks_that_shape_the_step_take_part_in_lr_find_and_say_so_by_their_events():
+def test_v1_callbacks_that_shape_the_step_take_part_in_lr_find():
     calls = []
 
     class MixUpLike(Callback):

@@ -774,7 +774,7 @@ def test_findings_name_the_remedy_of_the_command_line():
     assert 'LRCurve' not in error
 
 
-def test_the_curve_of_the_command_speaks_its_words():
+def test_the_curve_of_the_command_uses_its_names():
     code('find-lr', 'small.json', '-s', 'd', *SHORT)
     assert LRCurve.load('d/curve.json').settings['names'] == cli.CLI.options
 
@@ -862,7 +862,7 @@ def test_in_python_the_import_path_is_restored(here, undrawn, fails):
     assert sys.path == before
 
 
-def test_a_user_module_may_change_the_import_path(here):
+def test_a_module_may_change_the_import_path(here):
     "What it adds stays: only what the command has added is removed."
     Path('mine.py').write_text(MINE + "\nimport sys\nsys.path.insert(0, 'elsewhere')\n")
     before = sys.path[:]
@@ -871,14 +871,14 @@ def test_a_user_module_may_change_the_import_path(here):
     assert sys.path == ['elsewhere', *before]
 
 
-def test_search_keeps_the_words_of_allennlp_in_the_curve(here):
+def test_the_curve_of_a_search_uses_the_names_of_allennlp(here):
     sys.path.insert(0, str(here))
     learn = config.Configuration(SMALL).learner()
     search_learning_rate(learn, num_batches=15)
     assert learn.recorder.curve.settings['names']['num_it'] == 'num_batches'
 
 
-def test_settings_are_validated_once_and_for_all_in_the_words_of_the_command():
+def test_settings_are_checked_once_with_the_names_of_the_command():
     settings = cli.sweep_settings(cli.CLI, runs=3)
     assert type(settings) is SweepSettings
     assert settings.entry is cli.CLI

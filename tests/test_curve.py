@@ -79,7 +79,7 @@ def test_the_view_is_remembered_beside_the_curve():
     assert gone() is None
 
 
-def test_a_curve_speaks_the_words_of_its_entry_point(tmp_path):
+def test_messages_of_a_curve_use_the_names_of_its_entry_point(tmp_path):
     names = dict(start_lr='min_lr', end_lr='max_lr', num_it='num_training')
     c = curve(settings=dict(names=names))
     assert c.entry.options == names and 'num_it' in curve().entry
@@ -254,7 +254,7 @@ def test_points_far_apart_keep_a_value_each():  # 600 in two decades, and 20 in 
     ],
     ids=['empty', 'two', 'equal', 'rising', 'noise'],
 )
-def test_no_suggestion_says_why_and_what_to_do(c):
+def test_no_suggestion_has_a_reason_and_a_remedy(c):
     for ask in (*(lambda r=r: c.suggest(r) for r in RULES), c.bounds, c.probe_rates):
         with pytest.raises(NoSuggestion, match='num_it|start_lr|end_lr|runs'):
             ask()

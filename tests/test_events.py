@@ -494,7 +494,7 @@ def test_code_that_autoreload_replaced_is_looked_at_anew():
         CallbackHandler([Mine()])
 
 
-def test_what_a_callback_encloses_is_let_go():
+def test_what_a_callback_encloses_is_released():
     class Big:
         pass
 

@@ -86,7 +86,7 @@ def test_no_suggestion_is_an_error_with_a_remedy(c):
         (flat(), 'by more than its noise'),
     ],
 )
-def test_what_is_said_where_nothing_falls(losses, words):
+def test_the_reason_where_nothing_falls(losses, words):
     with pytest.raises(NoSuggestion, match=words):
         LRCurve(LRS, losses).suggest()
 

@@ -309,7 +309,7 @@ def test_error_in_a_worker_process_goes_through():
     assert same(before, dict(learn.model.state_dict()))
 
 
-def test_modes_are_kept_by_validate(learn):
+def test_validate_restores_the_modes(learn):
     learn.model[1].eval()
     learn.validate()
     learn.get_preds()

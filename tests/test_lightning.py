@@ -111,7 +111,7 @@ def listing(*roots):
 
 @BOTH
 @pytest.mark.parametrize('k', [1, 2])
-def test_one_curve_through_every_face(pl, k):
+def test_one_curve_through_every_entry_point(pl, k):
     # In later epochs Lightning draws another order from the generator than a plain loop.
     dl = loader(shuffle=False, generator=gen())
     kw = dict(start_lr=1e-6, end_lr=10.0, num_it=12, stop_div=False, accumulate=k)
@@ -222,7 +222,7 @@ class Counting:
 
 
 @BOTH
-def test_the_trainer_is_left_crippled(pl, tmp_path):
+def test_the_trainer_is_restored(pl, tmp_path):
     "Lightning #15603, #17412, #19575: limits, callbacks, loggers and checkpoints of the trainer were touched."
     cb, log = type('C', (Counting, pl.Callback), {})(), pl.loggers.CSVLogger(tmp_path / 'logs')
     parts = [
@@ -318,7 +318,7 @@ class Everything(Steps):
 
 
 @BOTH
-def test_module_and_data_are_as_they_were(pl):
+def test_module_and_data_are_restored(pl):
     Everything.stopper = lambda self: pl.callbacks.EarlyStopping('no such metric')
 
     class Data(pl.LightningDataModule):
@@ -391,7 +391,7 @@ def test_a_loader_that_a_hook_draws_from():
     assert prints.changed() == []
 
 
-def test_verify_tells_what_could_not_be_put_back():
+def test_verify_names_what_could_not_be_restored():
     hidden = []
 
     class Hides(Steps):
@@ -503,7 +503,7 @@ class Breaks(Steps):
 @pytest.mark.parametrize(
     'place', ['setup', 'configure_optimizers', 'on_train_start', 'training_step', 'teardown']
 )
-def test_errors_and_interrupts_come_out_and_everything_is_put_back(pl, place, error):
+def test_errors_and_interrupts_are_raised_and_everything_is_restored(pl, place, error):
     m, dl, t = make(Breaks, pl), loader(generator=gen()), trainer(pl)
     m.where, m.error = place, error
     prints, before = (
@@ -550,7 +550,7 @@ def test_a_real_interrupt(request):
 
 
 @BOTH
-def test_one_failed_run_poisons_the_next(pl):
+def test_a_failed_run_leaves_nothing_behind(pl):
     "pytorch-forecasting #1863."
     m, dl, t = make(Breaks, pl), loader(generator=gen()), trainer(pl)
     m.where, m.error = 'training_step', ZeroDivisionError('broken')
@@ -580,7 +580,7 @@ class Writes(Steps):
 
 
 @BOTH
-def test_wrong_with_gradient_accumulation(pl):
+def test_with_accumulation_a_point_is_an_update(pl):
     "Lightning #1726: one point an update, its mean loss; the rest of the last window makes a step too."
     m, rows = make(Writes, pl), LOG
     # With 6 batches an epoch the windows have 4, 2, 4, 2 and 4.
@@ -592,7 +592,7 @@ def test_wrong_with_gradient_accumulation(pl):
         )
 
 
-def test_stops_at_once_after_earlier_training():
+def test_earlier_training_does_not_stop_the_sweep():
     "Lightning #4846: the counter was the trainer's."
     m, t = make(), trainer(max_epochs=5)
     t.fit(m, loader())
@@ -739,7 +739,7 @@ class Gan(nn.Module):
 
 @BOTH
 @pytest.mark.parametrize('returns, monitor', [(True, None), (False, 'g_loss'), (True, 'g_loss')])
-def test_gans_several_optimizers_manual_optimization(pl, returns, monitor):
+def test_several_optimizers_and_manual_optimization(pl, returns, monitor):
     "pytorch-lr-finder #16, and Lightning: impossible."
     m = make(Gan, pl)
     m.returns, history = returns, LOG
@@ -776,7 +776,7 @@ def test_no_loss_to_record(logs, kw, monitor, words):
         find(trainer(), m, loader(), monitor=monitor)
 
 
-def test_a_step_that_never_returns_a_loss_is_told():
+def test_a_step_that_never_returns_a_loss_is_reported():
     "A forgotten `return`: Lightning trains on without a word, and there would never be a point."
 
     class Forgets(Steps):
@@ -902,7 +902,7 @@ def test_precision(precision):
     t.fit(m, loader())
 
 
-def test_a_gradient_scaler_is_copied_and_what_it_skips_is_no_point():
+def test_a_gradient_scaler_is_copied_and_what_it_skips_is_not_a_point():
     scaler = torch.amp.GradScaler('cpu', init_scale=2.0**40, growth_interval=10**6)
     m, dl = make(Writes), loader()
     t = trainer(plugins=L.plugins.MixedPrecision('16-mixed', 'cpu', scaler=scaler))
@@ -1020,7 +1020,7 @@ DATA = digits_data().train_dl
         (dict(hp=dict(rate=1.0), lr=0.7), 'rate', lambda m: m.hparams['rate']),
     ],
 )
-def test_rate_set_to_x_and_the_optimizer_unchanged(pl, attrs, name, read, capsys):
+def test_what_is_set_is_what_the_next_fit_uses(pl, attrs, name, read, capsys):
     "Lightning #21030: what is said to be set is set, and what the next fit uses."
     m, t = make(Digits, pl, **attrs), trainer(pl, max_epochs=1, max_steps=2)
     found = lr_find(t, m, DATA, num_training=50, update_attr=True, attr_name=name)
@@ -1038,7 +1038,7 @@ def test_rate_set_to_x_and_the_optimizer_unchanged(pl, attrs, name, read, capsys
 TOO_LOW = dict(min_lr=1e-9, max_lr=1e-8, num_training=50)
 
 
-def test_the_suggestion_is_none():
+def test_a_missing_suggestion_is_an_error():
     "Lightning #10557, #4846: None, or an IndexError later."
     m, t = make(Digits, lr=0.7), trainer()
     found = lr_find(t, m, DATA, **TOO_LOW)
@@ -1051,7 +1051,7 @@ def test_the_suggestion_is_none():
     assert m.lr == 0.7
 
 
-def test_what_it_says(capsys):
+def test_what_is_printed(capsys):
     t = trainer()
     capsys.readouterr()
     lr_find(t, make(Digits), DATA, num_training=50)
@@ -1085,7 +1085,7 @@ def test_findings_follow_the_suggestion(update_attr, capsys):
     assert notes[0].startswith('Note: Only ')
 
 
-def test_findings_are_in_lightnings_words(capsys):
+def test_findings_use_the_names_of_lightning(capsys):
     lr_find(trainer(), make(Digits), DATA, **EARLY)
     said = capsys.readouterr().out
     assert 'num_training' in said
@@ -1188,7 +1188,7 @@ def with_strategy(s):
         ),
     ],
 )
-def test_configuration_errors_after_minutes(call, words, monkeypatch):
+def test_configuration_errors_come_before_the_first_step(call, words, monkeypatch):
     "Lightning #5487: now before the first step, and before anything is set up."
     for name in ('configure_optimizers', 'training_step', 'train_dataloader'):
         monkeypatch.setattr(Steps, name, lambda self, *args: pytest.fail('it has begun'))
@@ -1245,7 +1245,7 @@ def test_the_module_imports_without_lightning():
 # several processes, of which Lightning starts the second; for those of torchrun see test_processes.py
 
 
-def test_hangs_or_differs_between_processes(tmp_path):
+def test_lightning_processes_agree_and_none_waits(tmp_path):
     "Lightning #19611: one curve, one answer, in both of them, and the same training afterwards."
     script = ROOT / 'tests' / 'lightning_script.py'
     exit_code, out = launches.run([sys.executable, str(script), str(tmp_path)], tmp_path, limit=300)

@@ -186,7 +186,7 @@ class OwnLoader:
     ids=['own-draws', 'own-loader', 'batch-sampler', 'persistent-workers'],
 )
 @pytest.mark.parametrize('trained', [False, True])
-def test_every_loader_goes_on_as_if_nothing_had_been(make, trained):
+def test_every_loader_goes_on_as_if_nothing_had_happened(make, trained):
     def run(find):
         learn = make_learner(dls=(make(), None))
         if trained:
@@ -235,7 +235,7 @@ class OwnOrder(Sampler):
     ],
     ids=['dataset-rng', 'sampler-order', 'one-loader-twice'],
 )
-def test_loaders_of_a_training_go_on_as_if_nothing_had_been(make, kw):
+def test_loaders_of_a_training_go_on_as_if_nothing_had_happened(make, kw):
     def run(find):
         learn = make_learner(dls=make())
         learn.fit(1, 1e-2)

@@ -26,7 +26,7 @@ from fastlr import (
 from fastlr.callback import EVENTS
 
 
-def test_the_lines_of_fastais_documentation(capsys):
+def test_the_examples_of_fastais_documentation(capsys):
     torch.manual_seed(0)
     data = digits_sample()
 
@@ -99,7 +99,7 @@ SHAPES = [
         ),
     ),
 )
-def test_nothing_happened(opt, shapes, trained, groups, generator, fault, kw):
+def test_everything_is_restored(opt, shapes, trained, groups, generator, fault, kw):
     "Whatever optimizer, callbacks and options; trained before or not; also when something raises on the way."
     g = torch.Generator().manual_seed(1) if generator else None
     learn = make_learner(dls=loaders(generator=g), opt_func=opt, callback_fns=list(shapes))
@@ -135,7 +135,7 @@ def test_nothing_happened(opt, shapes, trained, groups, generator, fault, kw):
     assert len(learn.lr_find(num_it=5, stop_div=False)) == 5
 
 
-def test_training_goes_on_as_if_nothing_had_been_with_worker_processes():
+def test_training_with_worker_processes_goes_on_as_if_nothing_had_happened():
     def run(find):
         learn = make_learner(dls=loaders(num_workers=2))
         learn.fit(1, 1e-2)
@@ -290,7 +290,7 @@ def test_leftover_windows_are_points():
     assert np.allclose(c.losses, [np.mean(w) for w in windows]) and len(c) == 6
 
 
-def test_fp16_steps_that_were_skipped_are_no_points():
+def test_fp16_steps_that_were_skipped_are_not_points():
     learn = make_learner(callback_fns=partial(MixedPrecision, precision='fp16', init_scale=2.0**30))
     turns = []
 

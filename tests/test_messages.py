@@ -159,7 +159,7 @@ def said_about(curve):
 
 @pytest.mark.parametrize('place', SWEEPING)
 @pytest.mark.parametrize('kind', ODD)
-def test_a_curve_speaks_the_words_of_its_entry_point(kind, place):
+def test_messages_of_a_curve_use_the_names_of_its_entry_point(kind, place):
     entry, curve = FOUND[place], ODD[kind]
     said = said_about(replace(curve, settings={**curve.settings, 'names': entry.options}))
     named = set(NAMED.findall(said)) - SKIPS
@@ -168,7 +168,7 @@ def test_a_curve_speaks_the_words_of_its_entry_point(kind, place):
 
 
 @pytest.mark.parametrize('kind', ODD)
-def test_a_curve_without_an_entry_point_speaks_our_words(kind):
+def test_a_curve_without_an_entry_point_uses_the_names_of_lr_find(kind):
     "As those do that version 0.1.0 has saved."
     said = said_about(ODD[kind])
     assert set(NAMED.findall(said)) - SKIPS <= {*fastlr.curve.OPTIONS} and '{' not in said

@@ -116,7 +116,7 @@ def test_current_outputs_pass_and_stay(notebook, main, capsys):
     assert 'small.ipynb' in out
 
 
-def test_every_failing_place_is_told_at_once(notebook, main, tmp_path, capsys):
+def test_every_failing_place_is_reported_at_once(notebook, main, tmp_path, capsys):
     nb = nbformat.reads(notebook[1], as_version=4)
     nb.cells[1].outputs[0].text = nb.cells[1].outputs[0].text.replace('1.2345', '1.5432')
     nb.cells[2].outputs = []
@@ -157,7 +157,7 @@ def test_times_and_addresses_may_change(came):
         (2, 'epoch', 'step'),
     ],
 )
-def test_a_changed_number_or_word_is_told(came, cell, old, new):
+def test_a_changed_number_or_word_is_reported(came, cell, old, new):
     (told,) = tool.differences(edited(came[cell], old, new), came[cell])
     assert old.split()[0] in told and new.split()[0] in told
 
@@ -167,7 +167,7 @@ def test_another_processor_may_round(came):
         assert tool.differences(edited(came[cell], old, new), came[cell]) == []
 
 
-def test_outputs_that_are_missing_or_of_another_kind_are_told(came):
+def test_outputs_that_are_missing_or_of_another_kind_are_reported(came):
     for i in (1, 2, 3, 4):
         empty = nbformat.from_dict({**came[i], 'outputs': []})
         assert (
@@ -184,7 +184,7 @@ def test_outputs_that_are_missing_or_of_another_kind_are_told(came):
     assert 'a warning' in tool.differences(came[1], warned)[0]
 
 
-def test_what_is_volatile_may_say_anything(came):
+def test_volatile_outputs_may_change(came):
     assert tool.differences(edited(came[4], came[4].outputs[0].text.strip(), 'something else'), came[4]) == []
 
 
@@ -199,7 +199,7 @@ def test_what_is_volatile_may_say_anything(came):
         ([1, 2, 4], ''),
     ],
 )
-def test_a_changed_figure_is_told(ys, label, tmp_path, monkeypatch):
+def test_a_changed_figure_is_reported(ys, label, tmp_path, monkeypatch):
     monkeypatch.setattr(tool.tempfile, 'tempdir', str(tmp_path))
     told = tool.figures_differ(plot([1, 2, 4]), plot(ys, label))
     assert 'figure' in told and (len(list(tmp_path.rglob('*.png'))) == 2 or 'pixels' in told)
@@ -305,7 +305,7 @@ def test_a_temporary_folder_goes_with_its_kernel(kernels, tmp_path):
 
 
 @forks
-def test_a_kernel_that_dies_is_told_and_leaves_nothing(main, tmp_path, capsys):
+def test_a_kernel_that_dies_is_reported_and_leaves_nothing(main, tmp_path, capsys):
     cell = """
         import os, signal, subprocess
         print(subprocess.Popen(['sleep', '60']).pid, os.getpid(), file=open('processes', 'w'), flush=True)

@@ -308,7 +308,7 @@ def test_divergence_is_marked_at_the_last_rate(reason, word):
 
 
 @pytest.mark.parametrize('size', SIZES)
-def test_the_word_at_the_mark_has_room(size):
+def test_the_label_at_the_mark_has_room(size):
     ax = plt.subplots(figsize=size, layout='constrained')[1]
     curve().plot(skip_start=10, skip_end=5, ax=ax)
     pixels(ax)
@@ -526,7 +526,7 @@ def test_live_draws_on_the_ax_that_it_is_given(shown):
 
 
 @pytest.mark.filterwarnings('error')
-def test_no_error_in_drawing_gets_out(shown, monkeypatch, capsys):
+def test_an_error_in_drawing_is_not_raised(shown, monkeypatch, capsys):
     calls = []
 
     def fails(self, *args, **kwargs):
@@ -547,7 +547,7 @@ def test_no_error_in_drawing_gets_out(shown, monkeypatch, capsys):
     LivePlot(every=0, clock=Clock()).update(curve())
 
 
-def test_ctrl_c_in_a_drawing_gets_out(shown, monkeypatch):
+def test_ctrl_c_in_a_drawing_is_raised(shown, monkeypatch):
     def interrupted(self, *args, **kwargs):
         raise KeyboardInterrupt
 
@@ -610,7 +610,7 @@ def test_in_a_notebook_one_display_is_updated_in_place(monkeypatch):
     )
 
 
-def test_a_plot_never_blocks_never_is_blank_and_can_be_saved(tmp_path, monkeypatch):
+def test_a_plot_never_blocks_is_never_blank_and_can_be_saved(tmp_path, monkeypatch):
     "pytorch-lr-finder #52, #53 and #74, ignite #1926, Lightning #15416."
     import matplotlib.pyplot as plt
 

@@ -136,7 +136,7 @@ def test_one_answer_on_three(more, scenario, points):
         assert len(a) == (points or len(a))
 
 
-def test_it_is_the_mean_that_is_recorded(two, more):
+def test_the_mean_is_recorded(two, more):
     for found in (two, *more):
         first = []
         for rank in range(found.world_size):
@@ -317,7 +317,7 @@ def test_an_error_in_one_trainer_ends_the_sweep_in_both(two):
 # Lightning; its own way to launch processes is in test_lightning.py
 
 
-def test_hangs_or_differs_between_processes(two):
+def test_lightning_processes_agree_and_none_waits(two):
     "Lightning #19611: one curve, one answer, in all of them; each has its own half of the data."
     a, b = two('lightning.training')
     assert a['curve'] == b['curve']
@@ -332,7 +332,7 @@ def test_a_later_fit_is_the_same_in_both(two):
         assert end['files'] == []
 
 
-def test_one_of_them_speaks(two):
+def test_only_the_first_lightning_process_prints(two):
     a, b = two.printed('lightning.training')
     assert a.count('uggest') == 1
     assert 'uggest' not in b

@@ -97,7 +97,7 @@ def by_sweep(k, val):
 
 @pytest.mark.parametrize('val', [False, True], ids=['training loss', 'validation loss'])
 @pytest.mark.parametrize('k', [1, 3])
-def test_one_curve_through_four_faces(k, val):
+def test_one_curve_through_four_entry_points(k, val):
     "Bit for bit, and the same suggestion."
     curves = [face(k, val) for face in (by_learner, by_range_test, by_find_lr, by_sweep)]
     for c in curves[1:]:
@@ -165,7 +165,7 @@ def test_training_goes_on_as_if_it_had_never_run(name):
     loader=st.sampled_from(list(LOADERS)),
     fault=st.sampled_from([None, ('dataset', 20, ZeroDivisionError()), ('loader', 3, KeyboardInterrupt())]),
 )
-def test_whatever_takes_part(model, opt, loader, fault):
+def test_models_optimizers_and_loaders_of_many_kinds(model, opt, loader, fault):
     def find(t):
         return find_lr(
             t.model,
@@ -217,7 +217,7 @@ def test_a_model_on_several_devices_stays_where_it_is():
     )
 
 
-def test_a_device_that_makes_new_parameters_is_refused_and_all_is_put_back():
+def test_a_device_that_makes_new_parameters_is_refused_and_everything_is_restored():
     t = Training(opt='adamw').train(2)
     first = t.state()
     ids = [id(p) for p in t.model.parameters()]
@@ -315,7 +315,7 @@ def test_parts_in_evaluation_mode_stay_so_unless_the_whole_model_is():
     assert run(model) == [True, True, False, True, True, True] and run(net().eval()) == [True] * 6
 
 
-def test_a_loss_with_statistics_of_its_own_is_put_back():
+def test_a_loss_with_statistics_of_its_own_is_restored():
     class Centred(nn.Module):
         def __init__(self):
             super().__init__()
@@ -425,7 +425,7 @@ def test_validation_losses_of_a_window_are_not_mixed_with_training_losses():
         (dict(seeds=3), 'seeds'),
     ],
 )
-def test_what_is_wrong_is_said_before_the_first_step(bad, words):
+def test_bad_settings_are_refused_before_the_first_step(bad, words):
     model, opt, criterion = parts()
     before = Fingerprint(model=model, opt=opt)
     seen = []
@@ -454,7 +454,7 @@ def follow(model):
             p.lerp_(q, 0.5)
 
 
-def test_global_modules_that_a_step_names_are_put_back():
+def test_global_modules_that_a_step_names_are_restored():
     model, opt, _ = parts()
     before = Fingerprint(target=TARGET, statistics=STATISTICS)
 
@@ -496,7 +496,7 @@ def test_a_step_that_calls_backward_is_noticed():
     assert len(seen) == 1 and all(p.grad is None for p in model.parameters())
 
 
-def test_turns_without_a_step_are_noticed():
+def test_iterations_without_a_step_are_noticed():
     model, opt, criterion = parts(opt=torch.optim.SGD)
 
     def run(**kw):
@@ -515,7 +515,7 @@ def test_turns_without_a_step_are_noticed():
         run()
 
 
-def test_who_calls_it_by_the_name_of_another_is_told():
+def test_names_of_other_finders_are_refused_with_ours():
     from fastlr import LRFinder
 
     with pytest.raises(TypeError, match='pytorch-lr-finder'):
@@ -709,7 +709,7 @@ def test_numbers_of_other_libraries():
         (lambda m, o, c, dl: torch.no_grad()(find_lr)(m, o, c, dl), 'no_grad'),
     ],
 )
-def test_more_that_is_said_in_time(call, words):
+def test_other_mistakes_are_refused_before_the_first_step(call, words):
     model, opt, criterion = parts()
     before = Fingerprint(model=model, opt=opt)
     with pytest.raises((ValueError, TypeError), match=words):
@@ -732,7 +732,7 @@ def test_gradients_from_before_take_no_part_and_come_back():
     before.check()
 
 
-def test_the_validation_loader_is_put_back():
+def test_the_validation_loader_is_restored():
     valid = DataLoader(Rows(), 16, shuffle=True, generator=torch.Generator().manual_seed(3))
     state = valid.generator.get_state()
     find_lr(*parts(), loaders()[0], val_loader=valid, num_it=3, **QUIET)
@@ -826,7 +826,7 @@ def test_verify_looks_into_functions_too():
         )
 
 
-def test_the_number_comes_without_a_picture(monkeypatch):
+def test_the_rate_is_returned_without_a_plot(monkeypatch):
     "pytorch-lr-finder #70 and #77: the rate was printed into a plot, and nowhere else."
     import matplotlib.pyplot as plt
 

@@ -54,7 +54,7 @@ def test_later_training_is_the_same():
     fails_for(check, partial(plain_finder, keep=('model', 'opt')))
 
 
-def test_a_failed_run_does_not_poison_the_next():
+def test_a_failed_run_does_not_affect_the_next():
     "pytorch-forecasting #1863: what the first run had set up was still there when it failed."
 
     def check(find):

@@ -449,7 +449,7 @@ def test_faults_at_every_step(place):
 
 @pytest.mark.parametrize('place', ['model', 'dataset'])
 @pytest.mark.parametrize('step', [0, 5, 11])
-def test_after_a_fault_in_lr_find_the_learner_is_as_it_was(place, step):
+def test_after_a_fault_in_lr_find_the_learner_is_restored(place, step):
     class Trips(nn.Module):
         def __init__(self):
             super().__init__()
@@ -1245,7 +1245,7 @@ def test_tensors_of_every_layout(where, tmp_path):
     assert before.changed() == [] and torch.equal(conj, was)
 
 
-def test_everything_is_kept_before_anybodys_code_runs():
+def test_everything_is_saved_before_any_other_code_runs():
     class Early(Callback):
         _order, shapes_training = -150, True
 
@@ -1309,7 +1309,7 @@ def test_a_callback_that_holds_the_optimizer():
     )
 
 
-def test_others_are_kept_to_the_bottom():
+def test_others_are_saved_at_any_depth():
     class Slots:
         __slots__ = ('n',)
 
@@ -1456,7 +1456,7 @@ def test_started_here_finished_there_and_started_twice():
         (lambda t: LRSweep(t.opt, t.model).start().record(None), 'got None'),
     ],
 )
-def test_more_that_is_said_in_time(bad, words):
+def test_other_mistakes_are_refused_before_the_first_step(bad, words):
     t = Training()
     if words is None:
         with pytest.raises(ValueError, match='where must be'):
@@ -1642,7 +1642,7 @@ def test_nothing_is_too_deep(nest, holder):
     assert torch.equal(first, torch.rand(3, generator=generator))
 
 
-def test_modules_in_modules_are_kept_as_deep_as_torch_can_nest_them():
+def test_nested_modules_are_saved_as_deep_as_torch_can_nest_them():
     model = nn.Linear(2, 2)
     bottom = model.weight
     for _ in range(150):
@@ -1685,7 +1685,7 @@ def test_arrays_and_containers_may_be_given_as_they_are(make):
     assert same(list(x), list(before))
 
 
-def test_messages_use_the_words_of_the_entry_point(tmp_path):
+def test_messages_use_the_names_of_the_entry_point(tmp_path):
     words = EntryPoint('RangeTest', dict(opt='optimizer', where='cache_dir'))
     with pytest.raises(TypeError, match='optimizer must be a torch optimizer'):
         Snapshot(optimizers=3, entry=words)
@@ -1740,7 +1740,7 @@ def test_queues_and_loggers_in_a_loader_are_left_alone():
     assert t.loader.dataset.queue.qsize() == 64 and t.loader.dataset.queue.unfinished_tasks == 64
 
 
-def test_loaders_are_kept_before_callbacks_are_made():
+def test_loaders_are_saved_before_callbacks_are_made():
     class Sets(Callback):
         shapes_training = True
 

@@ -53,7 +53,7 @@ def test_peers_train_alike(made):  # as many as are installed
         assert torch.equal(weights(m), weights(models['by hand'])), name
 
 
-def test_finders_take_all_steps_and_put_everything_back(made, monkeypatch):
+def test_finders_take_all_steps_and_restore_everything(made, monkeypatch):
     steps, seen, finish = 15, [], LRSweep.finish
 
     def counted(self, *args, **kwargs):
@@ -104,7 +104,7 @@ def test_interleaved_by_a_clock_of_its_own(monkeypatch):  # on a machine that ge
     assert found['base'] == dict(seconds=3.0, ratio=1.0, low=1.0, high=1.0)
 
 
-def test_the_order_of_turns_changes():
+def test_the_order_of_competitors_changes():
     order = []
 
     def competitor(name):

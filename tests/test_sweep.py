@@ -164,7 +164,7 @@ def test_losses_are_read_ten_at_a_time_off_the_cpu(monkeypatch):
     )
 
 
-def test_a_loop_that_never_steps_is_told():
+def test_a_loop_that_never_steps_is_reported():
     model = net()
     opt = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(RuntimeError, match='no parameter has changed: does the loop call `step'):
@@ -214,7 +214,7 @@ RENAMED = EntryPoint(
 )
 
 
-def test_errors_are_in_the_words_of_the_entry_point():
+def test_errors_use_the_names_of_the_entry_point():
     with pytest.raises(ValueError, match='^steps must be at least 2'):
         SweepSettings(num_it=1, entry=RENAMED)
     with pytest.raises(TypeError, match='limit must be a `Divergence` where further=True'):

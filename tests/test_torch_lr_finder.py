@@ -21,7 +21,7 @@ from trainings import WORKERS, Training, trip
 # the same names, the same numbers
 
 
-def test_its_names_are_here_under_their_own_names():
+def test_its_names_are_here():
     import fastlr
     import fastlr.compat.torch_lr_finder as ours
 
@@ -102,7 +102,7 @@ def test_mixed_precision_is_that_of_pytorch_lr_finder():
     )
 
 
-def test_the_lines_of_its_documentation(capsys):
+def test_the_examples_of_its_documentation(capsys):
     "With the import changed, and with small nets on the CPU."
     from fastlr.compat.torch_lr_finder import LRFinder
 
@@ -248,7 +248,7 @@ def test_with_workers(loader):
 
 @pytest.mark.parametrize('error', [ZeroDivisionError, KeyboardInterrupt])
 @pytest.mark.parametrize('place', ['dataset', 'step'])
-def test_range_test_keeps_what_it_measured_when_it_is_cut_short(place, error):
+def test_an_interrupted_range_test_keeps_what_it_measured(place, error):
     t = Training().train(2)
     first = t.state()
     test = RangeTest(t.model, t.opt, lambda out, y: (trip('step'), cross_entropy(out, y))[1])

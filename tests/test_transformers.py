@@ -236,7 +236,7 @@ def test_an_error_in_the_middle_leaves_nothing_behind(place, error, earlier, tmp
     assert same(a, b)
 
 
-def test_verify_names_what_could_not_be_put_back(tmp_path):
+def test_verify_names_what_could_not_be_restored(tmp_path):
     class Box:
         pass
 
@@ -384,7 +384,7 @@ def calm(monkeypatch):
     monkeypatch.setattr(CLASSES, 'attention_probs_dropout_prob', 0.0)
 
 
-def test_one_curve_through_two_faces(tmp_path):
+def test_one_curve_through_two_entry_points(tmp_path):
     "Plain PyTorch and a Trainer, bit for bit, dropout included."
     data = rows(72)
     a, b = by_find_lr(data, 8), by_trainer(tmp_path, data=data)
@@ -398,7 +398,7 @@ def test_one_curve_through_two_faces(tmp_path):
 
 @pytest.mark.parametrize('k', [1, 3])
 @pytest.mark.parametrize('cls', [Trainer, InOrder])
-def test_a_point_is_what_the_trainer_logs_of_an_update(cls, k, tmp_path):
+def test_a_point_is_what_the_trainer_logs_for_an_update(cls, k, tmp_path):
     "At a rate of almost zero, where all losses are those of the first weights."
     trainer = make(
         tmp_path, cls, gradient_accumulation_steps=k, learning_rate=1e-12, lr_scheduler_type='constant'
@@ -495,7 +495,7 @@ class Breaks(Trainer):
 
 
 @pytest.mark.parametrize('filtered', [True, False])
-def test_a_loss_that_is_no_number_ends_it(filtered, tmp_path):
+def test_a_loss_that_is_not_a_number_ends_it(filtered, tmp_path):
     "Also where the Trainer would log something else in its place."
     curve = lr_find(make(tmp_path, Breaks, logging_nan_inf_filter=filtered), num_it=30, silent=True).curve
     assert curve.stop_reason == 'non-finite' and len(curve) == 9
@@ -525,7 +525,7 @@ def test_data_begins_again_and_runs_out_where_it_cannot(tmp_path):
     )
 
 
-def test_a_step_that_the_scaler_skips_is_no_point(tmp_path):
+def test_a_step_that_the_scaler_skips_is_not_a_point(tmp_path):
     def scaled(scale):
         trainer = make(tmp_path, Weighted)
         trainer.accelerator.scaler = torch.amp.GradScaler('cpu', init_scale=scale)
@@ -600,7 +600,7 @@ def test_with_update_args_it_is_set_and_used(tmp_path, capsys):
     )
 
 
-def test_where_nothing_can_be_suggested_it_is_said_and_nothing_is_set(tmp_path, capsys):
+def test_without_a_suggestion_nothing_is_set(tmp_path, capsys):
     trainer = make(tmp_path)
     found = lr_find(trainer, num_it=30, end_lr=1e-6)
     assert capsys.readouterr().out.startswith('No suggested learning_rate. The loss does not fall')
@@ -675,7 +675,7 @@ def trained(folder):
         (lambda f: lr_find(make(f, Ignores), update_args=True), 'does not begin at args.learning_rate=5e-05'),
     ],
 )
-def test_what_cannot_work_is_refused_in_words(call, words, tmp_path):
+def test_what_cannot_work_is_refused_with_a_reason(call, words, tmp_path):
     with pytest.raises((TypeError, ValueError, RuntimeError), match=words):
         call(tmp_path)
 

@@ -85,7 +85,7 @@ def test_without_tune_the_defaults_are_as_before():
     assert set(learn.recorder.lrs) == {3e-3}
 
 
-def test_both_say_so_and_tune_too(capsys):
+def test_trainings_and_tune_print_the_rate(capsys):
     learn = learner(silent=False, lr=1.0)
     capsys.readouterr()
     found = learn.tune()
@@ -104,7 +104,7 @@ def test_both_say_so_and_tune_too(capsys):
     assert capsys.readouterr().out == ''
 
 
-def test_one_number_for_both_is_said_once_and_with_its_reason(capsys, monkeypatch):
+def test_one_number_for_both_is_printed_once_with_its_reason(capsys, monkeypatch):
     "Flat, and then it bursts, as the loss of a model that is trained already."
     lrs = 10 ** np.linspace(-6, 0.5, 100)
     burst = LRCurve(
@@ -183,7 +183,7 @@ class ReadOnly(Net):
         (ReadOnly, True, 'without a setter'),
     ],
 )
-def test_what_cannot_be_set_is_said_and_nothing_is_set(make, auto, words):
+def test_what_cannot_be_set_is_an_error_and_nothing_is_set(make, auto, words):
     learn = Learner(DATA, make(), auto_lr_find=auto, silent=True)
     learn.opt = None
     with pytest.raises((ValueError, TypeError, AttributeError), match=words):
