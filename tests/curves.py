@@ -9,7 +9,7 @@ LRS = 10 ** np.linspace(-7, 1, 100)
 
 
 def a_curve(centre=1e-2, noise=0.01, seed=0, edge=1.0, lrs=LRS, **kw):
-    "Losses that fall by 2 around the rate `centre` and break away beyond `edge`."
+    "Return a curve whose losses fall by 2 around the rate `centre` and break away beyond `edge`."
     losses = (
         2.5
         - 2 / (1 + (centre / lrs) ** 1.5)
@@ -24,11 +24,11 @@ def decades(a, b):
 
 
 def flat(seed=0, n=100, noise=0.02):
-    "Losses that only fluctuate."
+    "Return losses that only fluctuate."
     return np.random.default_rng(seed).normal(0.5, noise, n)
 
 
-# Each is odd in one way or another.
+# Each of these curves is odd in one way or another.
 ODD = dict(
     noise=LRCurve(LRS, flat()),
     burst=LRCurve(LRS, flat(noise=0.05) + 1e4 * np.maximum(LRS - 0.1, 0) ** 2),

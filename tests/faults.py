@@ -1,8 +1,8 @@
 """Range tests with faults that users of other libraries have reported.
 
-A test that can't fail proves nothing: `fails_for` applies a check that holds for fastlr to a finder for which it
-must not hold. The reports are public issues of fastai, ignite, Lightning, pytorch-lr-finder and others; the tests
-name them in their docstrings."""
+A test that can't fail proves nothing: `fails_for` applies a check that holds for fastlr to a finder for which
+it must not hold. The reports are public issues of fastai, ignite, Lightning, pytorch-lr-finder and others;
+the tests name them in their docstrings."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"Callbacks in fits, in validations and in range tests: what they get, what they change, what is left of them."
+"Callbacks in fits, in validations and in range tests: what they get, what they change, what they leave."
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"Curves, suggestions and pictures: invariances, exact round trips, honest refusals."
+"Curves, suggestions and plots: invariances, exact round trips, refusals with a reason."
 
 import copy, gc, json, pickle, weakref
 
@@ -19,7 +19,7 @@ RULES = tuple(BY_NAME)
 
 
 def curve(n=100, seed=0, noise=0.02, a=1.0, b=0.0, lo=-7, **kw):
-    "A curve that falls around 1e-3 and breaks away from 0.3 on."
+    "Return a curve that falls around 1e-3 and breaks away from 0.3 on."
     lrs = 10 ** np.linspace(lo, 1, n)
     y = (
         2.3
@@ -66,7 +66,7 @@ def test_a_dict_from_an_older_version_loads():
 
 
 def test_the_view_is_remembered_beside_the_curve():
-    "It is not saved, pickled, copied or compared, and goes with the curve."
+    "It is not saved, pickled, copied or compared, and is deleted with the curve."
     c = curve()
     plain, saved = pickle.dumps(c), c.to_dict()
     assert c.view is c.view and c.findings == [] and c.view.z is c.view.z
@@ -147,7 +147,7 @@ def test_scale_and_offset_of_the_loss_do_not_matter(a, b, seed, rule):
     seed=st.integers(0, 99), noise=st.sampled_from([0.0, 0.02, 0.05]), rule=st.sampled_from(['auto', 'steep'])
 )
 def test_steps_start_rate_and_seed_hardly_matter(seed, noise, rule):
-    "Decades by which the answer moves: against 100 steps from 1e-7 with another seed, all else equal."
+    "The answer moves by few decades from the one with 100 steps from 1e-7 and another seed."
     log = lambda n=100, seed=seed, lo=-7: np.log10(curve(n, seed, noise, lo=lo).suggest(rule).lr)
     usual = np.median([log(seed=seed + i) for i in range(5)])
     for n, limit in {50: 0.4, 100: 0.3, 400: 0.31}.items():
@@ -161,7 +161,9 @@ def test_steps_start_rate_and_seed_hardly_matter(seed, noise, rule):
 @examples(30)
 @given(seed=st.integers(0, 99), n=st.integers(1, 30), rule=st.sampled_from(RULES))
 def test_what_comes_after_the_breakdown_hardly_matters(seed, n, rule):
-    "Sweeps end sooner or later after the loss has left; a NaN is never in the curve, and what precedes it can be any number."
+    """Sweeps end sooner or later after the loss has diverged.
+
+    A NaN is never in the curve, but the loss before it can be any number."""
     c = curve(seed=seed)
     lrs = np.r_[c.lrs, c.lrs[-1] * np.cumprod(np.full(n, 1.2))]
     longer = LRCurve(lrs, np.r_[c.losses, 10.0 ** np.linspace(2, 30, n)], stop_reason='non-finite')
@@ -199,7 +201,7 @@ LOGS = 10 ** np.linspace(-7, 1, 60)
 
 
 def penalised_least_squares(x, y, h):
-    "What `whittaker` solves for, by matrices with a value for each point, and the solver of scipy."
+    "Solve the problem of `whittaker` by matrices with a value for each point, with the solver of scipy."
     h0, h1, dx = np.diff(x)[:-1], np.diff(x)[1:], np.gradient(x)
     second = np.zeros((len(x) - 2, len(x)))
     for i, row in enumerate(second):
@@ -212,7 +214,8 @@ def penalised_least_squares(x, y, h):
 
 
 @pytest.mark.parametrize('n, within', ((3, 1e-9), (30, 1e-9), (399, 1e-9), (1000, 5e-3), (3000, 5e-3)))
-def test_long_curves_are_smoothed_as_short_ones_are(n, within):  # the fall is from 2 to 0, within a decade
+def test_long_curves_are_smoothed_as_short_ones_are(n, within):
+    "The fall is from 2 to 0, within a decade."
     x = np.linspace(-7, 1, n)
     y = 1 - np.tanh(4 * (x + 2)) + np.random.default_rng(n).normal(0, 0.1, n)
     assert np.abs(whittaker(x, y, robust=False) - penalised_least_squares(x, y, 0.12)).max() < within
@@ -237,7 +240,8 @@ def test_below_four_hundred_points_each_has_a_value_of_its_own(n, decades, noise
         assert np.array_equal(plain, smoothed(10**x, losses, k))
 
 
-def test_points_far_apart_keep_a_value_each():  # 600 in two decades, and 20 in six
+def test_points_far_apart_keep_a_value_each():
+    "There are 600 points in two decades, and 20 in six."
     x = np.r_[np.linspace(-7, -1.3, 20), np.linspace(-1, 1, 600)]
     y = np.sin(x) + np.random.default_rng(0).normal(0, 0.1, 620)
     assert np.abs(whittaker(x, y, robust=False) - penalised_least_squares(x, y, 0.12)).max() < 1e-6

@@ -22,7 +22,7 @@ from fastlr.callback import EVENTS, STATE, entries_for
 
 
 def tracer(log, order=0, name=''):
-    "A callback that writes down every event, with its name."
+    "A callback that records every event, with its name."
     cls = type(
         f'Tracer{name}',
         (Callback,),
@@ -131,7 +131,7 @@ def test_a_method_without_kwargs_gets_what_it_names():
         (),
         ('iteration', 'last_loss', 'train'),
     ]
-    # None stands for the whole state, whether the method does anything with it or not.
+    # None stands for the whole state, whether the method uses it or not.
     assert entries_for(cb.on_epoch_begin) is None
     handler = CallbackHandler([cb])
     handler.on_epoch_begin()
@@ -233,7 +233,7 @@ def test_skip_validate_and_skip_zero():
     assert learn.recorder.val_losses == [None] and all(p.grad is not None for p in learn.model.parameters())
 
 
-# Callbacks as they were written for fastai v1: only the event contract is used, and nothing is changed for us.
+# Callbacks as they were written for fastai v1. They use only the event contract, and are unchanged.
 
 
 class ClipV1(LearnerCallback):
@@ -353,7 +353,7 @@ class MixUpV1(LearnerCallback):
 
 
 class PhasesV1(LearnerCallback):
-    "GeneralScheduler, with a start beyond epoch 0."
+    "The GeneralScheduler of fastai v1, with a start after epoch 0."
 
     def __init__(self, learn, start_epoch=None):
         super().__init__(learn)

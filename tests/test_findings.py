@@ -41,7 +41,8 @@ KINDS = {
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_odd_curves_have_findings(kind):
-    "pytorch-lr-finder #103, #10 and #44 ask: is this curve normal? The peculiarity, and the remedy."
+    """pytorch-lr-finder #103, #10 and #44 ask whether a curve is normal: a finding names what is odd and a
+    remedy."""
     c, words, remedy = KINDS[kind]
 
     def check(findings):
@@ -65,7 +66,8 @@ def test_odd_curves_have_findings(kind):
     ids=['none', 'one', 'three', 'constant', 'noise', 'flat'],
 )
 def test_no_suggestion_is_an_error_with_a_remedy(c):
-    "Lightning #10557 and #4846, fastai #3658: None, which then is set as the rate; or an IndexError."
+    """Lightning #10557 and #4846, fastai #3658: the answer was None, which was then set as the rate, or an
+    IndexError."""
 
     def check(suggest):
         with pytest.raises(NoSuggestion) as e:

@@ -48,7 +48,7 @@ NOTHING_EARLY = {
 
 
 def shows_something(notebook, within=6):
-    "Whether one of the first cells is an example with its output."
+    "Return whether one of the first cells is an example with its output."
     return any(
         c['cell_type'] == 'code' and c['outputs'] and not source(c).startswith('#| export')
         for c in notebook[:within]
@@ -99,10 +99,11 @@ def test_few_names_are_at_the_top():
         fastlr.OptimWrapper
 
 
-# What a public symbol must have. One is: a class or a function that `__all__` lists; a method or a property without an underscore that a module
-# defines in a public class, be it by `@patch` in the class of another module: then it belongs into the notebook of the former. The handlers `on_...` of
-# a callback are its protocol, and go with their class. Names are compared, not objects: an example of one `plot` is taken for an example of another
-# in the same notebook.
+# A public symbol is a class or a function that `__all__` lists; or a method or a property without an
+# underscore that a module defines in a public class. If `@patch` adds it to the class of another module, it
+# belongs to the notebook of the former. The handlers `on_...` of a callback are its protocol, and belong to
+# their class. Names are compared, not objects: an example of one `plot` is taken for an example of another in
+# the same notebook.
 
 CLASSES = {
     c: None
@@ -113,7 +114,7 @@ CLASSES = {
 
 
 def symbols(module):
-    "Of each public symbol that `module` defines: what it is called ('LRCurve.trim'), and the class or function."
+    "Give the name ('LRCurve.trim') and the class or function of each public symbol that `module` defines."
     mod = importlib.import_module(f'fastlr.{module}')
     here = lambda f: getattr(f, '__module__', None) == mod.__name__
     for n in mod.__all__:
@@ -129,7 +130,10 @@ def symbols(module):
 
 
 def undescribed(f):
-    "'docstring' if there is none; the parameters without a comment of their own; 'return' if it is annotated as a plain container or number, without a word."
+    """Return what is not described:
+
+    'docstring', parameters without a comment, and 'return' if it is annotated as a plain container or number
+    without a comment."""
     missing = [] if vars(f).get('__doc__') or not inspect.isclass(f) and f.__doc__ else ['docstring']
     init = f
     if inspect.isclass(f) and not dataclasses.is_dataclass(f):
@@ -150,7 +154,8 @@ def undescribed(f):
 
 
 def words(node):
-    "Names and attributes in a piece of code, and the functions that it defines: to override a method is to use it."
+    """Return the names and attributes in a piece of code, and the functions that it defines: to override a
+    method is to use it."""
     return {
         w
         for n in ast.walk(node)
@@ -160,7 +165,7 @@ def words(node):
 
 
 def made(statement):
-    "The variables that a statement makes or acts on: those that it assigns to; without an assignment, all that it names."
+    "Return the variables that a statement assigns to; without an assignment, all names in it."
     names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
     if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
         return {statement.name}
@@ -174,7 +179,8 @@ def parsed(code):
 
 
 def says(node):
-    "Whether it is an assert that could fail, as far as can be seen: not one of a constant, or of a constant `or` something."
+    """Return whether `node` is an assert that could fail: not one of a constant, or of a constant `or`
+    something."""
     return isinstance(node, ast.Assert) and not any(
         isinstance(n, ast.Constant) and n.value
         for n in [
@@ -189,13 +195,13 @@ def says(node):
 
 
 def defined(node):
-    "The names that `node` gives to something: of a function, a class, or an assignment such as an alias."
+    "Return the names that `node` defines: of a function, a class, or an assignment such as an alias."
     targets = node.targets if isinstance(node, ast.Assign) else []
     return {getattr(node, 'name', None), *(getattr(t, 'id', None) for t in targets)}
 
 
 def told(symbol, notebook, within=9):
-    "Whether there is prose among the cells just before the one that defines `symbol`."
+    "Return whether there is prose among the cells just before the one that defines `symbol`."
     n = symbol.split('.')[-1]
     for i, c in enumerate(notebook):
         if (
@@ -209,8 +215,11 @@ def told(symbol, notebook, within=9):
 
 
 def asserted(code):
-    """What the asserts in `code` speak of: the names in the statements that hold one, and then those in the statements that made, or acted on,
-    a variable among them: `lr = find(c)` and `c.trim(3)`, in a cell that goes on with `assert lr > 0 and len(c) == 5`."""
+    """Return the names that the asserts in `code` are about.
+
+    These are the names in the statements that hold an assert, and then those in statements that assigned to,
+    or acted on, a variable among them: `lr = find(c)` and `c.trim(3)`, in a cell that goes on with `assert lr
+    > 0 and len(c) == 5`."""
     body = parsed(code)
     known, size = {w for s in body if any(map(says, ast.walk(s))) for w in words(s)}, -1
     while len(known) > size:
@@ -219,7 +228,8 @@ def asserted(code):
 
 
 def examples(notebook):
-    "Of each code cell that readers see, together with the next: the words in it, the words that an assert speaks of, and whether there is output."
+    """Give, for each visible code cell together with the next one, the names in it, the names that an assert
+    is about, and whether there is output."""
     shown = [
         c
         for c in notebook
@@ -236,7 +246,8 @@ def examples(notebook):
 
 
 def lacking(module, notebook):
-    "'module.symbol: what it lacks', for every public symbol of `module` that lacks something; `notebook` is the list of its cells."
+    """Return 'module.symbol: what it lacks' for every public symbol of `module` that lacks something;
+    `notebook` is the list of its cells."""
     shown, out = list(examples(notebook)), []
     for symbol, f in symbols(module):
         n = symbol.split('.')[-1]
@@ -253,8 +264,9 @@ def lacking(module, notebook):
 
 
 def test_every_public_symbol_is_described_shown_and_asserted():
-    """Each has a docstring, and a comment for each parameter; an example in the notebook of its module; of its examples one has output, in its cell or
-    the next, and one an assert that speaks of it."""
+    """Each has a docstring, a comment for each parameter, and an example in the notebook of its module.
+
+    One of its examples has output, in its cell or the next, and one has an assert that is about it."""
     missing = [line for nb in MODULES for line in lacking(name(nb), cells(nb))]
     assert not missing, f"{len(missing)} public symbols lack something:\n" + '\n'.join(missing)
 
@@ -305,8 +317,9 @@ def test_what_is_not_described_is_noticed():
 
 
 def test_import_is_lazy():
-    "`import fastlr` loads nothing; the analysis loads no torch; the core loads no matplotlib and no progress bar."
-    loaded = "print([m for m in ('torch', 'numpy', 'matplotlib', 'fastprogress', 'IPython', 'sklearn') if m in sys.modules])"
+    "`import fastlr` loads nothing; the analysis loads no torch; the core loads neither matplotlib nor bars."
+    packages = ('torch', 'numpy', 'matplotlib', 'fastprogress', 'IPython', 'sklearn')
+    loaded = f"print([m for m in {packages} if m in sys.modules])"
     assert run(f"import sys, fastlr; {loaded}") == '[]'
     assert 'torch' not in run(f"import sys, fastlr.anneal, fastlr.plot; {loaded}")
     out = run(f"import sys; from fastlr import Learner; Learner.lr_find, Learner.fit_one_cycle; {loaded}")
@@ -321,7 +334,8 @@ def test_version_has_one_source():
 
 
 def test_in_step_notices(tmp_path):
-    "The check of `make test` fails when it should: on a copy of the project, damaged in four places, each of which is named."
+    """On a copy of the project that is damaged in four places, the check of `make test` fails and names each
+    of them."""
     copy = tmp_path / 'copy'
     left_out = (
         '.git',

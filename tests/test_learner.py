@@ -1,4 +1,4 @@
-"The Learner: equal to a loop by hand, real loaders, all kinds of batches, silence, files, bad input."
+"The Learner: equal to a loop by hand; loaders, batches of all kinds, silence, files, bad input."
 
 import copy, os, pickle, pty, select
 from functools import partial
@@ -18,7 +18,7 @@ from fastlr.loop import PlainBar
 @pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize('opt_func', [torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop])
 def test_bit_for_bit_a_loop_by_hand(workers, opt_func):
-    "With dropout, batch norm, metrics, validation, and loaders with processes."
+    "The model has dropout and batch norm; there are metrics, validation, and loaders with processes."
 
     def by_hand():
         torch.manual_seed(5)
@@ -49,7 +49,7 @@ def test_bit_for_bit_a_loop_by_hand(workers, opt_func):
 
 
 class Stream(IterableDataset):
-    "Has no length."
+    "A dataset without a length."
 
     def __iter__(self):
         return iter([problem()[i] for i in range(40)])
@@ -134,7 +134,7 @@ def test_table_in_a_pipe_has_no_bars(capfd):
 
 
 def test_bars_in_a_terminal():
-    "A real terminal: bars come and go, and the table is whole."
+    "In a real terminal bars come and go, and the table is whole."
     code = """
         import sys
         from conftest import make_learner

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope='module', autouse=True)
 def plugins_found_once():
-    "Each new trainer looks for plugins in all packages that are installed, which takes longer than making it."
+    "Look for plugins once. Each new trainer looks in all packages that are installed, which takes long."
     with pytest.MonkeyPatch.context() as patch:
         for name in 'lightning.fabric', 'lightning_fabric':
             registry = import_module(f'{name}.utilities.registry')
@@ -48,7 +48,7 @@ def empty_log():
 
 
 class Steps:
-    "A small classifier, with dropout and batch norm. `make` gives it the base class of either package."
+    "A small classifier, with dropout and batch norm. `make` adds the base class of either package."
 
     def __init__(self, lr=1e-3, optimizer=torch.optim.Adam):
         super().__init__()
@@ -92,7 +92,7 @@ def loader(bs=16, **kw):
     return DataLoader(problem(), bs, **{'shuffle': True, **kw})
 
 
-# Two epochs, and a third of the next one.
+# A sweep of this length takes two epochs, and a third of the next one.
 STEPS = 14
 find = partial(lr_find, silent=True, max_lr=10.0, early_stop_threshold=None, num_training=STEPS)
 gen = lambda: torch.Generator().manual_seed(3)
@@ -106,7 +106,7 @@ def listing(*roots):
     return sorted(str(p) for r in roots for p in Path(r).rglob('*'))
 
 
-# one mechanism
+# The sweep is the same as elsewhere.
 
 
 @BOTH
@@ -131,7 +131,7 @@ def test_one_curve_through_every_entry_point(pl, k):
     torch.manual_seed(1)
     c = find(trainer(pl, accumulate_grad_batches=k), m, dl, min_lr=1e-6, num_training=12).curve
     assert len(a) == 12 and np.ptp(a.losses) > 0.1
-    # What differs is only how the options are called.
+    # The only difference is how the options are called.
     settings = lambda curve: {k: v for k, v in curve.settings.items() if k != 'names'}
     for x in (b, c):
         assert np.array_equal(a.losses, x.losses)
@@ -150,7 +150,7 @@ def test_the_sweep_sees_the_batches_of_the_training():
     assert LOG[:12] == LOG[12:] and len(set(LOG)) > 6
 
 
-# afterwards all is as before
+# Everything is restored.
 
 LOADERS = dict(
     shuffled=loader,
@@ -187,7 +187,7 @@ def test_a_later_fit_is_the_same(before, name):
 
 @BOTH
 def test_in_the_middle_of_a_training(pl):
-    "The same trainer: it has fitted, looks for a rate, and goes on."
+    "The same trainer has fitted, looks for a rate, and goes on."
 
     def training(detour):
         m, dl, t = make(pl=pl), loader(generator=gen()), trainer(pl, max_epochs=1)
@@ -223,7 +223,7 @@ class Counting:
 
 @BOTH
 def test_the_trainer_is_restored(pl, tmp_path):
-    "Lightning #15603, #17412, #19575: limits, callbacks, loggers and checkpoints of the trainer were touched."
+    "Lightning #15603, #17412, #19575: limits, callbacks, loggers and checkpoints were changed."
     cb, log = type('C', (Counting, pl.Callback), {})(), pl.loggers.CSVLogger(tmp_path / 'logs')
     parts = [
         cb,
@@ -278,7 +278,7 @@ def test_the_trainer_is_restored(pl, tmp_path):
 
 
 class Everything(Steps):
-    "Keeps state of many kinds, changes it at every hook, and makes callbacks of its own."
+    "A module that has state of many kinds, changes it at every hook, and makes callbacks of its own."
 
     made = []
 
@@ -355,7 +355,7 @@ def test_module_and_data_are_restored(pl):
 
 
 def test_what_the_module_reaches_in_other_ways():
-    "A loader that it keeps, and an optimizer and a scheduler that it only names."
+    "A loader that it holds, and an optimizer and a scheduler that it only names."
 
     class Reaches(Steps):
         def __init__(self):
@@ -413,7 +413,9 @@ def test_verify_names_what_could_not_be_restored():
 
 @BOTH
 def test_surroundings(pl, capfd, recwarn, request):
-    "Environment, signals, levels, filters, switches; and none of Lightning's words, but all of the module's."
+    """Environment, signals, levels, filters and switches are restored.
+
+    Lightning prints nothing, and the module does."""
 
     class Talks(Steps):
         def training_step(self, batch, i):
@@ -551,7 +553,7 @@ def test_a_real_interrupt(request):
 
 @BOTH
 def test_a_failed_run_leaves_nothing_behind(pl):
-    "pytorch-forecasting #1863."
+    "pytorch-forecasting #1863: the next run failed, too."
     m, dl, t = make(Breaks, pl), loader(generator=gen()), trainer(pl)
     m.where, m.error = 'training_step', ZeroDivisionError('broken')
     with pytest.raises(ZeroDivisionError):
@@ -567,11 +569,11 @@ def test_a_failed_run_leaves_nothing_behind(pl):
     assert t.global_step == 12
 
 
-# what is measured
+# What is measured.
 
 
 class Writes(Steps):
-    "Notes the rate and the loss of each batch; no dropout."
+    "A module without dropout that notes the rate and the loss of each batch."
 
     def training_step(self, batch, i):
         loss = super().training_step(batch, i)
@@ -581,7 +583,7 @@ class Writes(Steps):
 
 @BOTH
 def test_with_accumulation_a_point_is_an_update(pl):
-    "Lightning #1726: one point an update, its mean loss; the rest of the last window makes a step too."
+    "Lightning #1726: a point is an update, with its mean loss; the rest of the last window makes a step too."
     m, rows = make(Writes, pl), LOG
     # With 6 batches an epoch the windows have 4, 2, 4, 2 and 4.
     curve = find(trainer(pl, accumulate_grad_batches=4), m, loader(shuffle=False), num_training=5).curve
@@ -593,7 +595,7 @@ def test_with_accumulation_a_point_is_an_update(pl):
 
 
 def test_earlier_training_does_not_stop_the_sweep():
-    "Lightning #4846: the counter was the trainer's."
+    "Lightning #4846: the counter was the trainer's, so the sweep ended at once."
     m, t = make(), trainer(max_epochs=5)
     t.fit(m, loader())
     n = t.global_step
@@ -704,7 +706,7 @@ def test_a_rate_set_by_the_module_is_an_error():
 
 
 class Gan(nn.Module):
-    "Two optimizers, one after the other."
+    "A module with two optimizers, one after the other."
 
     returns, logs, kw = True, 'g_loss', {}
 
@@ -740,7 +742,7 @@ class Gan(nn.Module):
 @BOTH
 @pytest.mark.parametrize('returns, monitor', [(True, None), (False, 'g_loss'), (True, 'g_loss')])
 def test_several_optimizers_and_manual_optimization(pl, returns, monitor):
-    "pytorch-lr-finder #16, and Lightning: impossible."
+    "pytorch-lr-finder #16: this was impossible there, and in Lightning."
     m = make(Gan, pl)
     m.returns, history = returns, LOG
     before = weights(m)
@@ -777,7 +779,7 @@ def test_no_loss_to_record(logs, kw, monitor, words):
 
 
 def test_a_step_that_never_returns_a_loss_is_reported():
-    "A forgotten `return`: Lightning trains on without a word, and there would never be a point."
+    "With a forgotten `return` Lightning trains on silently, and there would never be a point."
 
     class Forgets(Steps):
         def training_step(self, batch, i):
@@ -985,7 +987,7 @@ def test_where_the_data_comes_from(compiled):
     assert np.array_equal(a.losses, b.losses) and prints.changed() == []
 
 
-# what it says, and sets
+# What is printed, and what is set.
 
 from fastlr import digits_data
 
@@ -1021,7 +1023,7 @@ DATA = digits_data().train_dl
     ],
 )
 def test_what_is_set_is_what_the_next_fit_uses(pl, attrs, name, read, capsys):
-    "Lightning #21030: what is said to be set is set, and what the next fit uses."
+    "Lightning #21030: what is reported as set is set, and the next fit uses it."
     m, t = make(Digits, pl, **attrs), trainer(pl, max_epochs=1, max_steps=2)
     found = lr_find(t, m, DATA, num_training=50, update_attr=True, attr_name=name)
     lr = found.curve.suggest().lr
@@ -1039,7 +1041,7 @@ TOO_LOW = dict(min_lr=1e-9, max_lr=1e-8, num_training=50)
 
 
 def test_a_missing_suggestion_is_an_error():
-    "Lightning #10557, #4846: None, or an IndexError later."
+    "Lightning #10557, #4846: the suggestion was None, or an IndexError came later."
     m, t = make(Digits, lr=0.7), trainer()
     found = lr_find(t, m, DATA, **TOO_LOW)
     assert found.results['lr']
@@ -1092,7 +1094,7 @@ def test_findings_use_the_names_of_lightning(capsys):
     assert 'num_it' not in said
 
 
-# what is refused, before anything has changed
+# What is refused before anything has changed.
 
 
 class Strange(L.strategies.Strategy):
@@ -1189,7 +1191,8 @@ def with_strategy(s):
     ],
 )
 def test_configuration_errors_come_before_the_first_step(call, words, monkeypatch):
-    "Lightning #5487: now before the first step, and before anything is set up."
+    """Lightning #5487: they came after minutes; now they come before the first step, and before anything is
+    set up."""
     for name in ('configure_optimizers', 'training_step', 'train_dataloader'):
         monkeypatch.setattr(Steps, name, lambda self, *args: pytest.fail('it has begun'))
     with pytest.raises((ValueError, TypeError), match=words):
@@ -1225,13 +1228,25 @@ def test_subclasses_of_the_trainer():
     assert len(find(Mine(max_epochs=1, **QUIET), make(Asks), loader()).curve) == STEPS
 
 
+WITHOUT_LIGHTNING = """
+import sys, importlib.abc
+
+class No(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, *args):
+        if name.split('.')[0] in ('lightning', 'pytorch_lightning'): raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, No())
+import fastlr.integrations.lightning as m
+m.find_spec = lambda name: None
+try: m.lr_find(1, 2)
+except ImportError as e: print(e)
+print([k for k in sys.modules if 'lightning' in k and 'fastlr' not in k])
+"""
+
+
 def test_the_module_imports_without_lightning():
-    code = (
-        "import sys, importlib.abc\nclass No(importlib.abc.MetaPathFinder):\n    def find_spec(self, name, *args):\n        if name.split('.')[0] in ('lightning', 'pytorch_lightning'): raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, No())\nimport fastlr.integrations.lightning as m\nm.find_spec = lambda name: None\ntry: m.lr_find(1, 2)\nexcept ImportError as e: print(e)\nprint([k for k in sys.modules if 'lightning' in k and 'fastlr' not in k])"
-    )
     out = subprocess.run(
-        [sys.executable, '-c', code],
+        [sys.executable, '-c', WITHOUT_LIGHTNING],
         capture_output=True,
         text=True,
         check=True,
@@ -1242,11 +1257,12 @@ def test_the_module_imports_without_lightning():
     assert imported == '[]'
 
 
-# several processes, of which Lightning starts the second; for those of torchrun see test_processes.py
+# Several processes, of which Lightning starts the second; for those of torchrun see test_processes.py.
 
 
 def test_lightning_processes_agree_and_none_waits(tmp_path):
-    "Lightning #19611: one curve, one answer, in both of them, and the same training afterwards."
+    """Lightning #19611: processes differed, or waited for ever; now both have one curve and one answer, and
+    train on unchanged."""
     script = ROOT / 'tests' / 'lightning_script.py'
     exit_code, out = launches.run([sys.executable, str(script), str(tmp_path)], tmp_path, limit=300)
     assert exit_code == 0, launches.last(tmp_path / 'launcher.stderr')

@@ -34,7 +34,9 @@ class Endless:
     ids=['one batch', 'iterable', 'endless', 'generator', 'iterator'],
 )
 def test_loaders_of_any_length(loader, points, reason):
-    "keras_lr_finder #35, ignite #1357, Lightning #16561, pytorch-lr-finder #76: `len()` was asked for, or the end of a short loader was the end."
+    """keras_lr_finder #35, ignite #1357, Lightning #16561, pytorch-lr-finder #76:
+
+    `len()` was needed, or a short loader ended the sweep."""
 
     def check(find):
         t = Training(loader=loader)
@@ -72,7 +74,7 @@ def test_a_generator_cannot_be_trained_on_twice():
 
 
 class Pieces(nn.Module):
-    "Two inputs; gives the loss itself if it is asked to."
+    "A model with two inputs that computes the loss itself on request."
 
     def __init__(self):
         super().__init__()
@@ -159,7 +161,7 @@ class OwnDraws(Sampler):
 
 
 class OwnLoader:
-    "No DataLoader at all."
+    "A loader that isn't a `DataLoader`."
 
     def __init__(self):
         self.g = torch.Generator().manual_seed(1)

@@ -1,4 +1,4 @@
-"What a training loop may hold: schedulers, scalers, windows of batches, groups, several optimizers, a closure."
+"What a training loop may hold: schedulers, scalers, windows of batches, groups, optimizers, a closure."
 
 import copy
 from functools import partial
@@ -18,7 +18,9 @@ from trainings import LOADERS, Rows, Training
 
 @pytest.mark.parametrize('where', ['before record', 'after record'])
 def test_a_scheduler_stands_still_and_is_restored(where):
-    "pytorch-lr-finder #81: an optimizer with a scheduler was refused; elsewhere the scheduler moved the rates of the sweep."
+    """pytorch-lr-finder #81: an optimizer with a scheduler was refused.
+
+    Elsewhere the scheduler moved the rates of the sweep."""
     rates = np.geomspace(1e-7, 10, 12)
 
     def check(find):
@@ -63,7 +65,8 @@ def test_a_scheduler_stands_still_and_is_restored(where):
 
 
 def test_accumulated_batches_make_one_point_with_their_mean_loss():
-    "Lightning #1726, pytorch-lr-finder #8: the rate moved on at every batch, or the last loss of a window stood for all, or the rest of a window was lost."
+    """Lightning #1726, pytorch-lr-finder #8: the rate changed at every batch, or the last loss of a window
+    was taken for all of them, or the rest of a window was lost."""
     # These are two windows of three batches, and the rest of one.
     losses = [1.0, 2.0, 6.0, 2.0, 4.0, 9.0, 7.0, 5.0]
 
@@ -176,7 +179,8 @@ def test_a_step_that_the_scaler_skipped_is_not_a_point():
 
 
 def test_parameter_groups_keep_their_ratio():
-    "ignite #2703 and pytorch-lr-finder's pull request 14: every group got the same rate, or came to the same end."
+    """ignite #2703 and pytorch-lr-finder's pull request 14: every group got the same rate, or the same last
+    rate."""
 
     def check(find):
         t = Training(opt='two_groups')
@@ -192,7 +196,7 @@ def test_parameter_groups_keep_their_ratio():
         )
         assert [g['lr'] for g in t.opt.param_groups] == [1e-4, 1e-3]
 
-    # So small a training supports no suggestion, so the losses are replaced.
+    # A training as small as this one supports no suggestion, so the losses are replaced.
     suggestion = lambda curve: LRCurve(
         curve.lrs, a_curve(lrs=curve.lrs).losses, curve.group_lrs, shift=0
     ).suggest()
@@ -220,7 +224,9 @@ def test_parameter_groups_keep_their_ratio():
 
 
 def test_two_models_that_train_against_each_other():
-    "pytorch-lr-finder #16, Lightning: no finder could take a loop with two optimizers. A loop of one's own: swept together, or one of them alone."
+    """pytorch-lr-finder #16: no finder could use a loop with two optimizers, Lightning's neither.
+
+    Here both are swept together, or one of them alone."""
 
     class Game:
         def __init__(self):
@@ -288,7 +294,7 @@ def test_two_models_that_train_against_each_other():
 
 
 def test_lbfgs_in_a_loop_and_in_a_learner():
-    "Closures: supported in a loop of one's own, refused by the learner before anything has happened."
+    "A closure is supported in a loop of your own, and refused by the learner before anything has changed."
     t = Training(opt='lbfgs').train(3)
     first = t.state()
     curve = t.find(end_lr=1.0)

@@ -1,4 +1,4 @@
-"lr_find: the lines of fastai's documentation, the endings, and that nothing happened."
+"lr_find: the examples of fastai's documentation, the ways in which it ends, and that everything is restored."
 
 import signal, time
 from functools import partial
@@ -56,7 +56,7 @@ def test_the_examples_of_fastais_documentation(capsys):
 
 
 def restored(learn, do):
-    "Run `do`, and say whether everything is as it was."
+    "Return whether everything is unchanged after `do`."
     before, opt = state_of(learn), learn.opt
     do()
     return learn.opt is opt and same(before, state_of(learn))
@@ -100,7 +100,7 @@ SHAPES = [
     ),
 )
 def test_everything_is_restored(opt, shapes, trained, groups, generator, fault, kw):
-    "Whatever optimizer, callbacks and options; trained before or not; also when something raises on the way."
+    "This holds for every optimizer, for callbacks and options, trained before or not, also after an error."
     g = torch.Generator().manual_seed(1) if generator else None
     learn = make_learner(dls=loaders(generator=g), opt_func=opt, callback_fns=list(shapes))
     if groups:
@@ -161,7 +161,9 @@ learn = make_learner(callbacks=[Slow()])
 learn.callbacks.clear(); learn.fit(1); learn.callbacks.append(Slow())
 before = state_of(learn)
 try: learn.lr_find(num_it=1000, stop_div=False)
-except KeyboardInterrupt: print('interrupted', same(before, state_of(learn)), learn.recorder.curve.stop_reason, len(learn.recorder.curve) > 0)
+except KeyboardInterrupt:
+    curve = learn.recorder.curve
+    print('interrupted', same(before, state_of(learn)), curve.stop_reason, len(curve) > 0)
 learn.callbacks.clear(); learn.fit(1); print('still works')
 """
     with Child(code) as child:
@@ -235,7 +237,7 @@ def test_same_curve_by_learner_and_by_hand():
 
 
 def test_earlier_training_does_not_stop_it():
-    "The counters are the sweep's own: with the trainer's, a model that was trained before would stop at once."
+    "The counters are the sweep's own. With those of the trainer, a trained model would stop at once."
     learn = make_learner()
     learn.fit(20, 1e-3)
     assert len(learn.lr_find(num_it=40, stop_div=False)) == 40 and len(learn.lr_find(num_it=40)) > 15
@@ -275,7 +277,7 @@ def test_generator_ends_with_data():
 
 
 def test_leftover_windows_are_points():
-    "Six batches in windows of four: two updates an epoch, each a point with the mean of its batches."
+    "Six batches in windows of four make two updates per epoch, each a point with the mean of its batches."
     losses = []
 
     class Note(Callback):

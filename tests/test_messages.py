@@ -1,4 +1,4 @@
-"""What a message calls an option: by the name that the function has which was called, and by no other.
+"""Messages call an option by the name that it has in the function that was called.
 
 An `EntryPoint` knows these names. The messages of the library hold them in braces."""
 
@@ -29,7 +29,7 @@ from fastlr.sweep import SWEEP
 from faults import fails_for, learner_of
 from trainings import Training, trip
 
-# What can only be the name of an option. Words that are English too count where a value is given to them.
+# These can only be names of options. Names that are English words too count where a value is given to them.
 NAMED = re.compile(
     r'(?<![\w-])(--[a-z][\w-]*|[a-z]+(?:_[a-z]+)+|(?:runs|probe|extend|accumulate)(?==))(?![\w-])'
 )
@@ -45,14 +45,14 @@ def parameters(*functions):
 
 
 def command_options():
-    "The options of `fastlr find-lr`, as they are typed."
+    "Return the options of `fastlr find-lr`, as they are typed."
     (commands,) = (a for a in parser()._actions if hasattr(a, 'choices') and a.choices)
     return set(commands.choices['find-lr']._option_string_actions)
 
 
-# What can stand in a configuration.
+# The keys of a configuration.
 KEYS = {*PARTS, *(f'training.{name}' for name in parameters(training_settings))}
-# For the constant of each entry point: what its function takes, and what is passed to it in another place.
+# For the constant of each entry point, the parameters of its function, and what is passed elsewhere.
 ENTRIES = {
     'lr_finder.LR_FIND': parameters(Learner.lr_find) | parameters(DataBunch),
     'lr_finder.LR_FINDER': parameters(LRFinder),
@@ -62,9 +62,9 @@ ENTRIES = {
     'compat.allennlp.ALLENNLP': parameters(find_learning_rate_model) | KEYS,
     'cli.CLI': command_options() | KEYS,
     'integrations.lightning.LIGHTNING': parameters(lightning.lr_find),
-    # The data are those of the `Trainer`.
+    # The data come from the `Trainer`.
     'integrations.transformers.TRANSFORMERS': parameters(transformers.lr_find) | {'train_dataset'},
-    # These make no curve.
+    # These functions make no curve.
     'config.PYTHON': parameters(fastlr.config.Configuration, fastlr.config.read_config)
     | parameters(fastlr.config.Configuration.learner),
     'results.PYTHON': parameters(check_directory),
@@ -73,7 +73,7 @@ ENTRIES = {
 
 
 def entry_points():
-    "The constants of the library that are entry points: 'module.NAME' -> entry point."
+    "Give the constants of the library that are entry points, as 'module.NAME' and entry point."
     for module in fastlr._modules:
         if module == 'suggest':
             continue
@@ -94,16 +94,16 @@ def test_every_entry_point_is_known_here():
 
 @pytest.mark.parametrize('place', ENTRIES)
 def test_an_entry_point_names_parameters_of_its_function(place):
-    "'force=True' is a parameter with its value."
+    "A name may have a value, such as 'force=True'."
     names = {name.partition('=')[0] for name in FOUND[place].options.values()}
     assert names <= ENTRIES[place], names - ENTRIES[place]
 
 
-# What a module may call by its name, because the parameter is its own.
+# Names that a module may use, because the parameters are its own.
 OWN = {
     'cli': {'--serialization-dir', '--print-config', '--include-package', '--seed', '--debug'},
     'compat.torch_lr_finder': {'start_lr', 'end_lr', 'num_iter', 'diverge_th'},
-    # A key of the configuration.
+    # This is a key of the configuration.
     'config': {'accumulate'},
     'integrations.lightning': {'early_stop_threshold'},
     'one_cycle': {'max_lr'},
@@ -111,7 +111,7 @@ OWN = {
 
 
 def texts(tree):
-    "The strings in a program, parts of f-strings too, that may be shown; without docstrings and braces."
+    "Give the strings in a program that may be shown, parts of f-strings too, without docstrings and braces."
     bodies = [n.body for n in ast.walk(tree) if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))]
     docs = {id(b[0].value) for b in bodies if b and isinstance(b[0], ast.Expr)}
     for n in ast.walk(tree):
@@ -141,12 +141,12 @@ def test_a_message_with_a_name_is_noticed():
 
 # Findings, and errors of the analysis, on curves that are odd in one way or another.
 
-# Parameters of `trim` and `plot`, which are asked for them by these names.
+# `trim` has parameters of these names.
 SKIPS = {'skip_start', 'skip_end'}
 
 
 def said_about(curve):
-    "The findings, and the errors of everything that can be asked."
+    "Return the findings, and the errors of everything that can be asked."
     asked = [partial(curve.suggest, rule) for rule in RULES]
     found = [str(finding) for finding in curve.findings]
     for ask in (*asked, curve.bounds, curve.probe_rates, partial(curve.trim, 99, 99)):
@@ -169,7 +169,7 @@ def test_messages_of_a_curve_use_the_names_of_its_entry_point(kind, place):
 
 @pytest.mark.parametrize('kind', ODD)
 def test_a_curve_without_an_entry_point_uses_the_names_of_lr_find(kind):
-    "As those do that version 0.1.0 has saved."
+    "Curves that version 0.1.0 has saved have no entry point."
     said = said_about(ODD[kind])
     assert set(NAMED.findall(said)) - SKIPS <= {*fastlr.curve.OPTIONS} and '{' not in said
 
@@ -200,7 +200,7 @@ def allennlp(folder, **kw):
 
 
 def command(capsys, folder, **kw):
-    "As an error: what the command prints when it ends with the code for bad input."
+    "Raise what the command prints when it ends with the exit code for bad input."
     if 'training.accumulate' in kw:
         accumulate = kw.pop('training.accumulate')
         kw['--overrides'] = f'{{"training.accumulate": {accumulate}}}'
@@ -221,7 +221,7 @@ def in_transformers(folder, **kw):
     transformers.lr_find(make(folder), **kw)
 
 
-# A value that no function takes, for each of our options.
+# A value that no function accepts, for each of our options.
 BAD = dict(start_lr=-1.0, end_lr=0.0, num_it=1, mode='cosine', stop_div=-1.0, accumulate=0, runs=0)
 # These are flags, so that no bad value can be passed.
 FLAGS = {('cli.CLI', 'mode'), ('compat.allennlp.ALLENNLP', 'mode')}
@@ -255,7 +255,7 @@ def test_a_bad_setting_is_named_as_it_was_passed(place, option, tmp_path, capsys
 
 
 def test_the_constants_are_those_of_the_functions_above():
-    "So that a call and its entry point can't be mixed up."
+    "A call and its entry point can't be confused."
     given = [LR_FIND, LR_FINDER, FIND_LR, SWEEP, RANGE_TEST, ALLENNLP, CLI, LIGHTNING, TRANSFORMERS]
     assert {entry.name for entry in given} == {entry.name for entry in SWEEPING.values()}
     assert all(any(entry is found for found in SWEEPING.values()) for entry in given)

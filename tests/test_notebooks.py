@@ -30,7 +30,8 @@ sys.path.remove(str(TOOLS))
 
 CELLS = [
     "import time, matplotlib.pyplot as plt; from IPython.display import HTML",
-    "began = time.time()\nprint('a loss of 1.2345 after 100 steps,', f'{time.time() - began:.9f} s, from 0x{id(began):x}')",
+    "began = time.time()\n"
+    "print('a loss of 1.2345 after 100 steps,', f'{time.time() - began:.9f} s, from 0x{id(began):x}')",
     "HTML('<table><tr><td>epoch</td><td>0.271828</td></tr></table>')",
     "plt.plot([1, 2, 4]); plt.xlabel('step');",
     "#| volatile\nprint(time.time())",
@@ -41,7 +42,7 @@ forks = pytest.mark.skipif(not kernel_server.can_fork(), reason='kernels are for
 
 @pytest.fixture(scope='module')
 def new_process(tmp_path_factory):
-    "The future of what FACTS finds in a kernel that is a new process. It runs beside the first tests."
+    "Return a future of what FACTS finds in a kernel that is a new process. It runs beside the first tests."
     path = tmp_path_factory.mktemp('new') / 'plain.ipynb'
     with ThreadPoolExecutor(1) as pool, kernel_server.PlainKernels() as kernels:
         yield pool.submit(printed, kernels, path, FACTS)
@@ -49,27 +50,27 @@ def new_process(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def kernels(new_process):
-    "One server for all tests of this module, where there can be one."
+    "Start one server for all tests of this module, where kernels can be forked."
     with tool.start_kernels()[0] as kernels:
         yield kernels
 
 
 @pytest.fixture
 def main(kernels, monkeypatch):
-    "The tool, which takes its kernels from the server of this module."
+    "Return the tool, which takes its kernels from the server of this module."
     monkeypatch.setattr(tool, 'start_kernels', lambda fresh: (contextlib.nullcontext(kernels), 'for a test'))
     return tool.main
 
 
 def written(path, *cells):
-    "`path`, where a notebook of `cells` is now."
+    "Write a notebook of `cells` to `path`, and return it."
     cells = [nbformat.v4.new_code_cell(source, id=f'c{i}') for i, source in enumerate(cells)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     return path
 
 
 def printed(kernels, path, *cells):
-    "What `cells` print in a kernel of their own, with the folder of `path` for a working directory."
+    "Return what `cells` print in a kernel of their own, with the folder of `path` as working directory."
     _, wrong = asyncio.run(tool.run(written(path, *cells), kernels, write=True))
     assert wrong == []
     return ''.join(o.text for cell in nbformat.read(path, as_version=4).cells for o in cell.outputs)
@@ -77,7 +78,7 @@ def printed(kernels, path, *cells):
 
 @pytest.fixture(scope='module')
 def notebook(tmp_path_factory, kernels):
-    "The path of a notebook that was run, and its text."
+    "Return the path of a notebook that was run, and its text."
     path = written(tmp_path_factory.mktemp('nbs') / 'small.ipynb', *CELLS)
     _, wrong = asyncio.run(tool.run(path, kernels, write=True))
     assert wrong == []
@@ -86,7 +87,7 @@ def notebook(tmp_path_factory, kernels):
 
 @pytest.fixture(scope='module')
 def came(notebook):
-    "The cells as they have come out of a run."
+    "Return the cells after a run."
     return nbformat.reads(notebook[1], as_version=4).cells
 
 
@@ -102,7 +103,7 @@ def plot(ys, label='step'):
 
 
 def edited(cell, old, new):
-    "A copy of `cell` whose outputs say `new` for `old`."
+    "Return a copy of `cell` whose outputs have `new` in place of `old`."
     assert old in str(cell.outputs)
     return nbformat.from_dict(eval(repr(dict(cell)).replace(old, new)))
 
@@ -228,7 +229,7 @@ def test_numbers(a, b, same):
     assert tool.agree(a, b) == tool.agree(b, a) == same
 
 
-# What a notebook can find out about its process. The modules are some that the server must not import.
+# A notebook can find out this about its process. The modules are some that the server must not import.
 FACTS = """
 import gc, json, logging, multiprocessing, os, signal, sys, threading
 facts = dict(
@@ -318,7 +319,7 @@ def test_a_kernel_that_dies_is_reported_and_leaves_nothing(main, tmp_path, capsy
 
 
 def gone(pid):
-    "Whether there is no process `pid`, or won't be in a moment."
+    "Return whether there is no process `pid`, now or in a moment."
     for _ in range(100):
         if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
             return True
@@ -327,7 +328,7 @@ def gone(pid):
 
 
 def children(pid, n):
-    "The `n` processes below `pid`, as soon as they are there."
+    "Return the `n` children of `pid`, as soon as they are there."
     for _ in range(1800):
         found = psutil.Process(pid).children(recursive=True)
         if len(found) == n and found[-1].name() == 'sleep':
@@ -336,7 +337,7 @@ def children(pid, n):
     raise AssertionError(found)
 
 
-# The server of these tests imports little, to be there sooner.
+# The server of these tests imports little, so that it starts sooner.
 TOOL = f"""
 import sys
 sys.path.insert(0, {str(TOOLS)!r})
@@ -348,13 +349,13 @@ sys.exit(run_notebooks.main(sys.argv[1:]))
 """
 
 
-# Who gets which signal, and the options of the tool.
+# Which process gets which signal, and the options of the tool.
 STOPS = [('tool', 'SIGINT'), ('tool', 'SIGKILL'), ('server', 'SIGKILL'), ('tool', 'SIGINT', '--fresh')]
 
 
 @pytest.fixture(scope='module')
 def tools(tmp_path_factory):
-    "For each of STOPS, a tool whose notebook waits."
+    "Start, for each of STOPS, a tool whose notebook waits."
     path = tmp_path_factory.mktemp('waits') / 'waits.ipynb'
     written(path, "import subprocess\nsubprocess.run(['sleep', '600'])")
     tools = {
@@ -376,7 +377,7 @@ def tools(tmp_path_factory):
 def test_nothing_is_left_when_the_tool_is_stopped(stop, tools):
     process = tools[stop]
     victim, name, *fresh = stop
-    # The server, the kernel and what the kernel has started.
+    # They are the server, the kernel and what the kernel has started.
     started = children(process.pid, 2 if fresh else 3)
     os.kill(process.pid if victim == 'tool' else started[0].pid, getattr(signal, name))
     assert process.wait(120) != 0

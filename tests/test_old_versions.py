@@ -1,4 +1,4 @@
-"What version 0.1.0 has left behind: the names of its modules, its files and its pickles."
+"Names of version 0.1.0 can be imported from where they were, and its files and pickles load."
 
 import importlib, json, pickle, warnings
 from pathlib import Path
@@ -31,7 +31,7 @@ GONE = {module: {name for names in reasons for name in names.split()} for module
 
 
 def imported(module, name):
-    "Import `name` from `module`; return it with the texts of the deprecation warnings."
+    "Import `name` from `module`. Return it with the texts of the deprecation warnings."
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter('always')
         found = getattr(importlib.import_module(module), name)
@@ -40,7 +40,7 @@ def imported(module, name):
 
 @pytest.mark.parametrize('module', NAMES)
 def test_names_can_be_imported_from_where_they_were(module):
-    """Those that have moved warn, and name the new place: that is where they are.
+    """A name that has moved warns, and names the place where it is now.
 
     A module that uses what moved away has it still, among its imports, and doesn't warn."""
     here = vars(importlib.import_module(module))
@@ -68,7 +68,7 @@ def test_some_names_have_moved():
 
 
 def test_only_what_was_at_the_top_moved_from_there():
-    "Programs that look a name up in packages, as jsonargparse does, must not get a warning."
+    "Programs that look a name up in packages, as jsonargparse does, don't get a warning."
     for name in ('PATIENCE', 'training_settings', 'SweepSettings'):
         with pytest.raises(AttributeError, match=name):
             getattr(fastlr, name)
@@ -84,7 +84,7 @@ def test_what_is_gone_is_gone():
 
 @pytest.mark.parametrize('suffix', ['json', 'csv'])
 def test_a_file_of_version_0_1_0_loads(suffix):
-    "Written by 0.1.0 before curves knew of probes and of the momentum."
+    "0.1.0 wrote it before curves had probes and a momentum."
     c = LRCurve.load(DATA / f'curve-0.1.0.{suffix}')
     assert (
         len(c) == 40
@@ -98,7 +98,7 @@ def test_a_file_of_version_0_1_0_loads(suffix):
 
 @pytest.mark.parametrize('suffix', ['json', 'csv', 'pickle'])
 def test_what_version_0_1_0_saved_with_probes_is_the_same_curve(suffix):
-    "Its suggestion is the same to the last bit, and its messages speak our words, since it has none of its own."
+    "Its suggestion is the same to the last bit, and its messages use the names of `lr_find`."
     path = DATA / f'curve-0.1.0-probed.{suffix}'
     c = LRCurve.load(path) if suffix != 'pickle' else pickle.loads((DATA / 'curve-0.1.0.pickle').read_bytes())
     assert (

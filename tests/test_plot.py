@@ -1,4 +1,4 @@
-"The pictures: what they show, in light and dark, large and small; and that drawing harms nobody."
+"The plots: what they show, in light and dark, large and small; and that drawing does no harm."
 
 import io, random, subprocess, sys
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ BLUE, STYLES, SIZES = to_rgb('tab:blue'), ['default', 'dark_background'], [(3, 2
 
 
 def curve(edge=0.3, scale=1.0, n=100, lo=-7, hi=1, noise=0.03, high=5.0, seed=0, **kw):
-    "A sweep that falls at 1e-3 and is stopped beyond `edge`, if it gets there."
+    "Return the curve of a sweep that falls at 1e-3 and is stopped beyond `edge`, if it gets there."
     lrs = 10 ** np.linspace(lo, hi, n)
     caused = 2.3 - 1.8 / (1 + (1e-3 / lrs) ** 1.5) + 30 * np.maximum(lrs - edge, 0) ** 2
     losses = np.r_[2.3, caused[:-1]] + np.random.default_rng(seed).normal(0, noise, n)
@@ -57,7 +57,7 @@ def points(ax):
 
 
 def pixels(ax):
-    "What is saved of `ax`: (height, width, 3) from 0 to 1."
+    "Return `ax` as it is saved: (height, width, 3) from 0 to 1."
     png = io.BytesIO()
     ax.figure.savefig(png, format='png', dpi=100)
     return plt.imread(io.BytesIO(png.getvalue()))[..., :3]
@@ -88,7 +88,7 @@ def no_show_and_no_figures_left(monkeypatch):
 
 @pytest.fixture
 def bounds(monkeypatch):
-    "Drawing is tested here, not the analysis: bounds and a one-cycle maximum that are known beforehand."
+    "Make bounds and a one-cycle maximum known: drawing is tested here, not the analysis."
     monkeypatch.setattr(
         LRCurve, 'bounds', lambda self: SimpleNamespace(base_lr=1e-4, max_lr=1e-2, reason=''), raising=False
     )
@@ -97,7 +97,7 @@ def bounds(monkeypatch):
     )
 
 
-# one curve
+# One curve.
 
 
 def test_the_signature_that_others_rely_on():
@@ -151,7 +151,8 @@ def test_everything_that_is_drawn_is_finite(c, recwarn):
 
 
 def test_no_line_where_all_losses_are_cut_off():
-    c = curve(high=1e9)  # goes on and on after the edge
+    "The sweep goes on far beyond the edge."
+    c = curve(high=1e9)
     assert line(c.plot(), 'smoothed').get_xdata()[-1] < 1 < c.lrs[-2]
 
 
@@ -204,7 +205,7 @@ def test_the_label_and_the_colour_of_a_rule_are_in_the_registry():
 
 @pytest.fixture
 def smoothings(monkeypatch):
-    "How often `smoothed` is called, from wherever."
+    "Count the calls of `smoothed`, from every module."
     calls = []
 
     def counting(*args, **kwargs):
@@ -218,7 +219,7 @@ def smoothings(monkeypatch):
 
 @pytest.mark.parametrize('kw, most', [({}, 1), (dict(k=2), 2), (dict(bounds=True, skip_start=5), 1)])
 def test_a_curve_is_smoothed_once_and_remembered(smoothings, kw, most):
-    "By the picture, by all rules, by the findings and the table."
+    "The plot, all rules, the findings and the table use it."
     c = curve()
     c.plot(suggestion=True, **kw)
     assert 1 <= len(smoothings) <= most
@@ -316,7 +317,7 @@ def test_the_label_at_the_mark_has_room(size):
     assert word.x1 < frame.x1 - 2 and word.y1 < frame.y1 and word.y0 > frame.y0
 
 
-# the axis
+# The axis.
 
 
 @pytest.mark.parametrize('size', [*SIZES, (4, 3), (6.4, 4)])
@@ -338,7 +339,7 @@ def test_ticks_can_be_read(lo, hi, size):
         assert all(np.log10(t.get_loc()) % 1 < 1e-9 for t in ax.xaxis.get_major_ticks())
 
 
-# saved, on white and on black
+# Saved on white and on black.
 
 
 @pytest.mark.parametrize('style', STYLES)
@@ -372,7 +373,7 @@ def test_every_colour_stands_out_from_the_background(style, bounds):
             assert contrast(ax.get_legend().get_texts()[0].get_color(), ax.get_facecolor()) > 2
 
 
-# several curves
+# Several curves.
 
 
 def test_curves_each_have_a_colour_and_their_rate():
@@ -445,11 +446,11 @@ def test_one_curve_refuses_before_there_is_a_figure(kw, words):
     assert not plt.get_fignums()
 
 
-# while the sweep runs
+# While the sweep runs.
 
 
 class Clock:
-    "It stands still unless it is moved."
+    "A clock that stands still unless it is moved."
 
     now = 0.0
 
@@ -459,7 +460,7 @@ class Clock:
 
 @pytest.fixture
 def shown(monkeypatch):
-    "As in a notebook; what would be displayed is collected: PNGs, and None where the picture is taken away."
+    "Draw as in a notebook, and collect what would be displayed: PNGs, and None where the picture is removed."
     out = []
     monkeypatch.setattr(fastlr.live, '_in_notebook', lambda: True)
     monkeypatch.setattr(LivePlot, '_put', lambda self, png: out.append(png))
@@ -572,12 +573,15 @@ def test_drawing_draws_no_random_numbers(shown):
 
 
 def test_outside_a_notebook_live_does_nothing():
-    "In a plain Python, and in IPython in a terminal, which has no kernel; matplotlib isn't even imported."
+    """This holds in plain Python, and in IPython in a terminal, which has no kernel; matplotlib isn't even
+    imported."""
     code = """import sys, types
 if sys.argv[1] == 'terminal': sys.modules['IPython'] = types.SimpleNamespace(get_ipython=lambda: object())
 from fastlr.curve import LRCurve
 from fastlr.live import LivePlot
-live = LivePlot(); live.update(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.])); live.close(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.]))
+live = LivePlot()
+live.update(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.]))
+live.close(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.]))
 print(live.drawings, live.error, live.due, 'matplotlib' in sys.modules)"""
     for where in ('python', 'terminal'):
         out = subprocess.run(
@@ -611,7 +615,8 @@ def test_in_a_notebook_one_display_is_updated_in_place(monkeypatch):
 
 
 def test_a_plot_never_blocks_is_never_blank_and_can_be_saved(tmp_path, monkeypatch):
-    "pytorch-lr-finder #52, #53 and #74, ignite #1926, Lightning #15416."
+    """pytorch-lr-finder #52, #53 and #74, ignite #1926, Lightning #15416: plots blocked, were blank or got
+    lost."""
     import matplotlib.pyplot as plt
 
     monkeypatch.setattr(plt, 'show', lambda *a, **k: pytest.fail('the script hangs here'))

@@ -1,4 +1,5 @@
-"The range test for plain PyTorch: find_lr, against hand-written loops and the other entry points; and what it shares with RangeTest."
+"""The range test for plain PyTorch: find_lr against loops by hand and the other entry points; and what it
+shares with RangeTest."""
 
 import copy, random
 from functools import partial
@@ -30,13 +31,15 @@ def parts(seed=0, opt=torch.optim.Adam, lr=1e-3, make=net):
 
 
 def plain():
-    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))  # nothing random, no statistics
+    "Return a net that neither draws random numbers nor keeps statistics."
+    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))
 
 
-# one curve, four faces
+# One curve from four entry points.
 
 
-def by_learner(k, val):  # the learner makes its own optimizer
+def by_learner(k, val):
+    "Sweep with a learner, which makes its own optimizer."
     model, _, loss = parts()
     learn = Learner(loaders(), model, partial(torch.optim.Adam, weight_decay=0.0), loss, silent=True)
     return learn.lr_find(num_it=40, stop_div=False, accumulate=k, val_batches=3 if val else 0)
@@ -110,7 +113,7 @@ def test_one_curve_through_four_entry_points(k, val):
         assert c.suggest().lr == curves[0].suggest().lr and c.stop_reason == 'end'
 
 
-# everything as it was
+# Everything is restored.
 
 VALID = [problem(48, 1)[:24], problem(48, 1)[24:]]
 CALLS = dict(
@@ -136,7 +139,7 @@ CALLS = dict(
 
 
 def continues(call, fault=None, **kinds):
-    "Whether training goes on bit for bit after `call` as without it."
+    "Return whether training goes on bit for bit after `call` as without it."
 
     def run(detour):
         t = Training(**kinds).train(3)
@@ -191,11 +194,13 @@ def test_with_workers(loader):
     assert continues(CALLS['find'], loader=loader)
 
 
-# devices
+# Devices.
 
 
 class Spread(nn.Module):
-    "Layers on several devices. `meta` has no numbers, so the part that is there can't take part in the loss; but it would be noticed if somebody moved it."
+    """A model with layers on several devices.
+
+    `meta` has no numbers, so the part there can't contribute to the loss, but moving it would be noticed."""
 
     def __init__(self):
         super().__init__()
@@ -258,7 +263,7 @@ def test_batches_go_to_the_device_in_every_container():
 
 
 def test_losses_are_fetched_ten_at_a_time_off_the_cpu(monkeypatch):
-    "Reading them otherwise changes nothing but how often the device is waited for."
+    "Reading them one by one changes only how often the device is waited for."
     fetched, tolist = [], torch.Tensor.tolist
 
     def run(every):
@@ -275,7 +280,7 @@ def test_losses_are_fetched_ten_at_a_time_off_the_cpu(monkeypatch):
     )
 
 
-# kinds of loops
+# Loops of many kinds.
 
 
 def test_a_compiled_model():
@@ -442,7 +447,7 @@ def test_bad_settings_are_refused_before_the_first_step(bad, words):
     assert not seen
 
 
-# found by those who tried it
+# What a step may do.
 
 # They are globals, as in a script.
 TARGET, STATISTICS = net(), nn.BatchNorm1d(6)
@@ -550,7 +555,7 @@ def test_an_error_of_the_model_says_how_it_was_called():
     assert 'criterion(model(image=...), target)' in ''.join(getattr(e.value, '__notes__', ())) + str(e.value)
 
 
-# found by a maintainer
+# Modes, groups and devices.
 
 
 def test_what_is_not_trained_stays_in_its_mode():
@@ -827,7 +832,7 @@ def test_verify_looks_into_functions_too():
 
 
 def test_the_rate_is_returned_without_a_plot(monkeypatch):
-    "pytorch-lr-finder #70 and #77: the rate was printed into a plot, and nowhere else."
+    "pytorch-lr-finder #70 and #77: the rate was drawn into a plot, and was nowhere else."
     import matplotlib.pyplot as plt
 
     monkeypatch.setattr(plt, 'subplots', lambda *a, **k: pytest.fail('a picture was made'))
@@ -867,7 +872,7 @@ def test_the_rate_is_returned_without_a_plot(monkeypatch):
 
 
 def test_progress_can_be_silenced(capfd, monkeypatch):
-    "darts #2334: bars and messages in a log, and no way to be rid of them."
+    "darts #2334: bars and messages filled a log, and could not be switched off."
     import fastlr.utils
 
     # The bars are drawn as in a terminal.

@@ -16,7 +16,8 @@ from trainings import Training, trip
 
 @pytest.mark.parametrize('left_out', ['model', 'opt'])
 def test_weights_and_optimizer_are_restored(left_out):
-    "Not so in pytorch-lr-finder #11, Lightning #6675, fastai #2892 and #3185: some part, or none at all after an exception."
+    """pytorch-lr-finder #11, Lightning #6675, fastai #2892 and #3185: some part was not restored, or nothing
+    after an exception."""
 
     def check(find):
         for error in (None, ValueError('stop'), KeyboardInterrupt()):
@@ -55,7 +56,7 @@ def test_later_training_is_the_same():
 
 
 def test_a_failed_run_does_not_affect_the_next():
-    "pytorch-forecasting #1863: what the first run had set up was still there when it failed."
+    "pytorch-forecasting #1863: what the first run had set up was still there after it failed."
 
     def check(find):
         t = Training().train(2)
@@ -74,7 +75,8 @@ def test_a_failed_run_does_not_affect_the_next():
 
 
 def test_no_file_is_written(tmp_path, monkeypatch):
-    "fastai #1751, #3240, #2943, pytorch-forecasting #180: a checkpoint `tmp.pth` in a directory that is read-only, shared, or the user's."
+    """fastai #1751, #3240, #2943, pytorch-forecasting #180: a checkpoint `tmp.pth` was written to a directory
+    that was read-only, shared, or the user's."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'models').mkdir()
     (tmp_path / 'models' / 'tmp.pth').write_text('mine')
@@ -100,7 +102,8 @@ def test_no_file_is_written(tmp_path, monkeypatch):
 
 
 def test_callbacks_and_loggers_are_left_alone(tmp_path):
-    "Lightning #15603, #17412, #19575, fastai #3486: afterwards validation was capped, loggers had entries, checkpoints had been written."
+    """Lightning #15603, #17412, #19575, fastai #3486: validation was limited, loggers had entries, and
+    checkpoints had been written."""
 
     class Logs(Callback):
         def __init__(self):
@@ -144,7 +147,7 @@ def test_callbacks_and_loggers_are_left_alone(tmp_path):
 
 
 class Remembers(nn.Module):
-    "Keeps plain Python state, as people's modules do."
+    "A module with plain Python state, as users write them."
 
     def __init__(self):
         super().__init__()

@@ -1,5 +1,8 @@
-"""That nothing happened. `train ; find ; train` must equal `train ; train` in every bit, for every kind of training and after every
-fault; and each part of the snapshot must be needed for that: with it switched off, the comparison has to notice."""
+"""A range test changes nothing:
+
+`train ; find ; train` must equal `train ; train` in every bit, for every kind of training and after every
+fault. Each part of the snapshot must be needed for that: with it switched off, the comparison has to
+notice."""
 
 import copy, gc, io, itertools, os, random, re, signal, sys
 from array import array
@@ -33,7 +36,7 @@ def unarmed():
 
 
 def as_if_nothing_had_happened(make, find, before=0, after=4):
-    "Whether a training that `find` interrupts ends as one that it does not; `find` may raise."
+    "Return whether a training that `find` interrupts ends as one that it does not; `find` may raise."
 
     def run(detour):
         t = make()
@@ -50,7 +53,7 @@ def as_if_nothing_had_happened(make, find, before=0, after=4):
     return same(run(False), run(True))
 
 
-# the property
+# A training goes on as if nothing had happened.
 
 ERRORS = [
     RuntimeError('injected'),
@@ -67,7 +70,7 @@ faults = st.none() | st.tuples(
 
 
 def find(t, fault=None, **kw):
-    "A range test into which `fault` breaks, if it gets that far."
+    "Run a range test that `fault` interrupts, if it gets that far."
     if fault:
         trip.arm(*fault)
     try:
@@ -138,16 +141,19 @@ FOREIGN = [
     'MADGRAD',
     'AdEMAMix',
 ]
-# Those that want more than parameters, a rate and a step: another optimizer, a closure, the model, matrices, second derivatives.
+# These need more than parameters, a rate and a step: another optimizer, a closure, the model, matrices or
+# second derivatives.
 DEMANDING = set(
-    """A2Grad AdaGO AdaHessian AdaLOMO AdaMuon AdamMini AliG BSAM BaseOptimizer DeMo DistributedMuon
-                   FriendlySAM GSAM LBFGS LOMO LookSAM Lookahead Muon MuonClip NorMuon Optimizer OrthoGrad PCGrad Ranger21
-                   SAM SafeFP16Optimizer ScheduleFreeWrapper Shampoo SophiaH SpectralSphere TRAC WSAM""".split()
+    """
+    A2Grad AdaGO AdaHessian AdaLOMO AdaMuon AdamMini AliG BSAM BaseOptimizer DeMo DistributedMuon
+    FriendlySAM GSAM LBFGS LOMO LookSAM Lookahead Muon MuonClip NorMuon Optimizer OrthoGrad PCGrad Ranger21
+    SAM SafeFP16Optimizer ScheduleFreeWrapper Shampoo SophiaH SpectralSphere TRAC WSAM
+    """.split()
 )
 
 
 def all_foreign():
-    "All optimizers of the package that train as those of PyTorch do: more than a hundred."
+    "Return all optimizers of the package that train as those of PyTorch do: more than a hundred."
     import pytorch_optimizer as other
 
     classes = [
@@ -159,7 +165,7 @@ def all_foreign():
 @pytest.mark.parametrize('name', all_foreign() if deep(False, True) else FOREIGN)
 @pytest.mark.parametrize('trained', [0, 5])
 def test_foreign_optimizers(name, trained):
-    "Those of the package pytorch-optimizer."
+    "These are the optimizers of the package pytorch-optimizer."
     import pytorch_optimizer as other
 
     def make(ps):
@@ -182,7 +188,7 @@ def test_foreign_optimizers(name, trained):
         )
 
 
-# one test for each part
+# One test for each part.
 
 
 def test_gradients_and_flags():
@@ -315,7 +321,7 @@ def test_objects_that_know_their_state():
 
 
 def test_random_states_of_every_device_in_use(monkeypatch):
-    "There is no accelerator here, so a module that looks like one stands in."
+    "There is no accelerator here, so a module that looks like one is used."
     states = [torch.arange(4)]
     cuda = type(
         'cuda',
@@ -336,7 +342,7 @@ def test_random_states_of_every_device_in_use(monkeypatch):
 
 
 def nothing(*args):
-    "In place of a function that keeps something."
+    "Do nothing, in place of a function that saves something."
     return ()
 
 
@@ -352,7 +358,7 @@ def without_kind(dispatch, *classes):
 
 
 class Registry(dict):
-    "The functions of a `singledispatch`, to be replaced for the time of a test."
+    "The functions of a `singledispatch`, to be replaced during a test."
 
     def __init__(self, dispatch):
         super().__init__(dispatch.registry)
@@ -368,7 +374,7 @@ def without(owner, name):
 
 
 def part(name, switch_off, make):
-    "A part of the snapshot, how it is switched off, and a training that needs it."
+    "A part of the snapshot, the way to switch it off, and a training that needs it."
     return pytest.param(switch_off, make, id=name)
 
 
@@ -431,7 +437,7 @@ def test_modes_and_flags_are_needed(monkeypatch):
     assert not as_if_nothing_had_happened(Training, unruly)
 
 
-# faults
+# Faults.
 
 
 @pytest.mark.parametrize('place', ['model', 'loss', 'backward', 'optimizer', 'after step', 'loader'])
@@ -532,7 +538,7 @@ def test_one_part_that_fails_costs_that_part_only():
 
 
 def test_memory_that_the_loop_freed():
-    "As sharding does with weights that it doesn't need at the moment."
+    "Sharding frees weights that it doesn't need at the moment."
     t = Training().train(3)
     first, address = t.state(), t.model[0].weight.data_ptr()
     with LRSweep(t.opt, t.model):
@@ -578,9 +584,15 @@ def test_sigint_at_random_instants(entry):
         signal.signal(signal.SIGALRM, lambda *a: os.kill(os.getpid(), signal.SIGINT))
         import os
         if {entry!r} == 'loop':
-            t = Training().train(3); find = lambda: t.find(num_it=20); state = t.state
+            t = Training().train(3)
+            find = lambda: t.find(num_it=20)
+            state = t.state
         else:
-            t = make_learner(callback_fns=[MixedPrecision] if {entry!r} != 'learner' else []); t.fit(1); find = lambda: t.lr_find(num_it=20, stop_div=False); state = lambda: (state_of(t), torch.is_grad_enabled(), torch.is_autocast_enabled('cpu'))
+            t = make_learner(callback_fns=[MixedPrecision] if {entry!r} != 'learner' else [])
+            t.fit(1)
+            find = lambda: t.lr_find(num_it=20, stop_div=False)
+            modes = lambda: (torch.is_grad_enabled(), torch.is_autocast_enabled('cpu'))
+            state = lambda: (state_of(t), modes())
         find(); begin = time.perf_counter(); find(); duration = time.perf_counter() - begin
         draws, before, cut = random.Random({tries}), state(), 0
         for _ in range({tries}):
@@ -597,7 +609,9 @@ def test_sigint_at_random_instants(entry):
 
 
 def test_sigterm_with_a_handler_and_without(tmp_path):
-    "A handler that raises, as job schedulers' libraries install it, is an interruption like any other; the default ends the process. Neither leaves a file."
+    """A handler that raises, as libraries of job schedulers install it, is an interruption like any other.
+
+    The default ends the process. Neither leaves a file."""
     code = f"""
         import os, signal, sys
         from trainings import *
@@ -618,11 +632,11 @@ def test_sigterm_with_a_handler_and_without(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# where it is kept
+# Where the copy is stored.
 
 
 def is_in(fd, folder):
-    "Whether this process has a file of `folder` open as `fd`."
+    "Return whether this process has a file of `folder` open as `fd`."
     path = f'/proc/self/fd/{fd}'
     return os.path.lexists(path) and os.readlink(path).startswith(f'{folder}/')
 
@@ -644,7 +658,9 @@ def test_on_disk_it_is_private_and_leaves_nothing(tmp_path):
 
 
 def test_full_disk(tmp_path):
-    "A limit on the size of files stands for the full disk. The error comes before the first step; then it works elsewhere."
+    """A limit on the size of files simulates a full disk.
+
+    The error comes before the first step, and another place works."""
     out = run_python(f"""
         import os, resource
         from conftest import same
@@ -697,7 +713,8 @@ def test_no_memory_for_the_snapshot(monkeypatch):
 
 
 def test_one_copy_and_none_at_restore():
-    "Peak memory of a real process, as the system counts it, in copies of the state (model, gradients, moments)."
+    """The peak memory of a real process, as the system counts it, is measured in copies of the state (model,
+    gradients, moments)."""
     out = run_python(TESTS.parent / 'benchmarks' / 'snapshot_memory.py')
     for line, limit in zip(out.splitlines(), (1.05, 1.05, 0.06), strict=True):
         taken, restored = (float(number) for number in re.findall(r'-?\d+\.\d+', line))
@@ -714,7 +731,7 @@ def test_a_peak_read_below_the_start_counts_as_no_memory(monkeypatch):
         assert snapshot_memory.copies(8192, 8192) == expected
 
 
-# verify
+# Verifying.
 
 
 def test_verify_names_what_differs():
@@ -851,7 +868,7 @@ def test_temporary_files_threads_and_processes_are_gone(tmp_path):
     def children():
         return Path(f'/proc/self/task/{os.getpid()}/children').read_text().split()
 
-    # What earlier tests have left in cycles has files open.
+    # Objects of earlier tests that are still in reference cycles have files open.
     gc.collect()
     files, before = set(os.listdir('/proc/self/fd')), children()
     t = Training(loader='persistent')
@@ -863,7 +880,7 @@ def test_temporary_files_threads_and_processes_are_gone(tmp_path):
 
 
 def test_the_comparison_with_other_finders_runs():
-    "As far as they are installed; fastlr is."
+    "Finders that are not installed are left out."
     out = run_python(TESTS.parent / 'benchmarks' / 'side_effects.py')
     for name in ('Fastlr ', 'FastlrLoop '):
         ours = out[out.index(name) :].split('\n\n')[0]
@@ -889,11 +906,11 @@ def test_tests_that_the_notebook_names_exist():
     )
 
 
-# what a reading of this by others has found
+# Loaders and containers of many kinds.
 
 
 class Owner:
-    "Something in a loader that draws for itself."
+    "A part of a loader that draws by itself."
 
     def __init__(self):
         self.rng, self.n = np.random.default_rng(0), np.int64(0)
@@ -920,7 +937,7 @@ class Collate(Owner):
 
 
 class Order(torch.utils.data.Sampler):
-    "Keeps an order of some kind, and shuffles it in place; makes a list when it is first asked."
+    "A sampler that shuffles an order of some kind in place, and makes a list at its first call."
 
     def __init__(self, kind):
         self.order = kind(range(96)) if kind is not torch.tensor else torch.arange(96)
@@ -953,7 +970,7 @@ class Jumps(torch.utils.data.Sampler):
 
 
 class OwnState(torch.utils.data.Sampler):
-    "Its state is in an iterator."
+    "A sampler whose state is in an iterator."
 
     def __init__(self):
         self.count = itertools.count()
@@ -1113,7 +1130,7 @@ class Shouts(list):
 
 
 def test_workers_that_died_meanwhile_are_started_anew():
-    "Ctrl-C in a terminal reaches them, too."
+    "Ctrl-C in a terminal reaches the workers, too."
     t = Training(loader='persistent').train(8)
     first = t.state()
     workers = t.loader._iterator._workers
@@ -1389,7 +1406,7 @@ def test_verify_sees_into_methods_functions_and_sets():
 
 
 def test_other_signals_wait_too():
-    "Timeouts are often made of SIGALRM."
+    "Timeouts often use SIGALRM."
 
     def alarm(*args):
         raise TimeoutError
@@ -1471,11 +1488,11 @@ def test_other_mistakes_are_refused_before_the_first_step(bad, words):
         snap.restore()
 
 
-# what a loader holds that must be left alone
+# What a loader holds that must be left alone.
 
 
 def kept_of(dataset, **kw):
-    "How many things a snapshot of a loader over `dataset` puts back."
+    "Return how many things a snapshot of a loader over `dataset` restores."
     return len(Snapshot(loaders=DataLoader(dataset, 16, **kw)).restorers)
 
 
@@ -1566,7 +1583,8 @@ def test_files_that_are_opened_and_closed_on_the_way(tmp_path):
 
 
 def test_a_resumable_dataset_does_not_resume():
-    "Its state dict says where it is, and loading it makes the next `iter` go on from there: at the end, with nothing."
+    """Its state dict has its position, and loading it makes the next `iter` go on from there: at the end,
+    with nothing."""
 
     class Resumable(IterableDataset):
         def __init__(self):

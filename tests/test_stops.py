@@ -15,7 +15,9 @@ from trainings import Training
 
 @pytest.mark.parametrize('offset', [-100.0, -2.3, 0.0, 100.0])
 def test_the_sign_of_the_loss_does_not_stop_it(offset):
-    "fastai #962: `loss > 4*best` holds at once where the best loss is negative, and never where it has a large offset."
+    """fastai #962:
+
+    `loss > 4*best` holds at once if the best loss is negative, and never if it has a large offset."""
     falls_then_explodes = np.r_[[2.3] * 20, np.linspace(2.3, 0.5, 20), 0.5 + 2.0 ** np.arange(12)]
 
     def check(make):
@@ -36,7 +38,7 @@ def test_the_sign_of_the_loss_does_not_stop_it(offset):
 
 
 def test_a_nan_ends_it_and_is_not_in_the_curve():
-    "fastai #3476, ignite #1482: `nan > 4*best` is false, so it ran on, and the minimum of the losses was NaN."
+    "fastai #3476, ignite #1482: `nan > 4*best` is false, so the sweep went on, and the lowest loss was NaN."
 
     def check(find):
         class Blows(nn.Module):
@@ -77,7 +79,7 @@ def test_a_first_loss_of_nan():
 
 
 def test_earlier_training_does_not_shorten_it():
-    "Lightning #4846: the step counter was the trainer's, so after some training the sweep stopped at its first step."
+    "Lightning #4846: the step counter was the trainer's, so after a training the sweep stopped at once."
 
     def check(find):
         learn = make_learner()
@@ -103,7 +105,7 @@ def test_earlier_training_does_not_shorten_it():
 
 @pytest.mark.parametrize('loss', [0.3, 2.302585, -7.0, 1e6])
 def test_constant_losses_smooth_to_that_constant(loss):
-    "Lightning #14167: with a bias correction that is one step late the loss seems to rise, or to fall, at the start."
+    "Lightning #14167: with a bias correction one step late the loss seems to rise, or to fall, at the start."
 
     def check(smooth):
         assert all(s == loss for s in smooth([loss] * 60))

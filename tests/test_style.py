@@ -1,8 +1,8 @@
-"""How the code is set: what a linter doesn't know of the house rules in CONTRIBUTING.md.
+"""Rules of style in CONTRIBUTING.md that a linter doesn't check.
 
-The library is set by hand, in fastai's style; everything else by `ruff format`. For both of them: at most 110 columns, one
-statement per line, short bodies, comments above the code. For the library also: attributes are born in `__init__`, and what is
-private stays in its module."""
+The library is set by hand, in fastai's style; everything else by `ruff format`. In both there are at most 110
+columns, one statement per line, short bodies, and comments above the code. In the library attributes are also
+born in `__init__`, and what is private stays in its module."""
 
 import ast, io, re, subprocess, sys, tokenize
 from collections import defaultdict
@@ -18,7 +18,7 @@ OTHERS = [
     for p in sorted((ROOT / top).rglob('*.py'))
 ]
 WIDTH = 110
-# Lines of a body without signature, docstring, comments and blank lines.
+# The longest body of the library, in lines without signature, docstring, comments and blank lines.
 BODY = 25
 COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.FunctionDef, ast.ClassDef)
 
@@ -29,7 +29,7 @@ def where(path, node_or_line):
 
 
 def bodies(node):
-    "The lists of statements that `node` consists of."
+    "Give the lists of statements that `node` consists of."
     for field in ('body', 'orelse', 'finalbody'):
         statements = getattr(node, field, None)
         if isinstance(statements, list) and statements and isinstance(statements[0], ast.stmt):
@@ -39,14 +39,14 @@ def bodies(node):
 
 
 def wide_lines(path, text):
-    "Lines that are too wide; an address can't be broken."
+    "Give the lines that are too wide; an address can't be broken."
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > WIDTH and 'http' not in line:
             yield f'{where(path, number)} has {len(line)} columns'
 
 
 def shared_lines(path, tree):
-    "Statements that share a line: allowed is one simple statement behind the header of a compound one."
+    "Give the statements that share a line. One simple statement behind a header is allowed."
     for node in ast.walk(tree):
         for statements in bodies(node):
             for one, next_one in zip(statements, statements[1:]):
@@ -70,14 +70,14 @@ def many_targets(path, tree):
 
 
 def comments(text):
-    "The number of each line that has a comment, and whether there is code before it."
+    "Give the number of each line with a comment, whether there is code before it, and the comment."
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], bool(token.line[: token.start[1]].strip()), token.string
 
 
 def signature_lines(tree):
-    "Lines where a comment to the right describes a parameter, a result or a field."
+    "Return the lines where a comment to the right describes a parameter, a result or a field."
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.Lambda)) and isinstance(node, ast.FunctionDef):
@@ -95,7 +95,7 @@ def comments_to_the_right(path, text, tree):
 
 
 def long_bodies(path, text, tree, limit):
-    "Functions whose body, counted in lines of code, is longer than `limit`; a function inside of another counts as its own."
+    "Give functions whose body has more than `limit` lines of code. Inner functions are counted on their own."
     lines = text.splitlines()
     for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef):
@@ -147,7 +147,7 @@ def test_modules_have_about_300_lines():
 
 
 def class_of(function):
-    "The class that `@patch` adds `function` to, or None."
+    "Return the class that `@patch` adds `function` to, or None."
     if not any('patch' in ast.unparse(d) for d in function.decorator_list) or not function.args.args:
         return None
     annotation = function.args.args[0].annotation
@@ -155,7 +155,7 @@ def class_of(function):
 
 
 def methods(trees):
-    "Of each class: its methods, wherever they are defined, and the names that its body declares."
+    "Return, for each class, its methods, wherever they are defined, the names in its body, and its bases."
     found, declared, bases = defaultdict(list), defaultdict(set), {}
     for tree in trees:
         for node in ast.walk(tree):
@@ -174,7 +174,7 @@ def methods(trees):
 
 
 def assigned(function):
-    "The attributes of the first argument that `function` assigns to."
+    "Give the attributes of the first argument that `function` assigns to."
     me = function.args.args[0].arg if function.args.args else None
     for node in ast.walk(function):
         stored = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)

@@ -1,4 +1,4 @@
-"The rules against fastai's numbers, probes through the learner, and suggestions handed to trainings."
+"The rules compared with fastai's numbers, probes through the learner, and suggestions used by trainings."
 
 import subprocess, sys, warnings
 from dataclasses import replace
@@ -18,7 +18,8 @@ from fastlr.rules import RULES, check_fall, cyclical_bounds, fall_centre, minimu
 from fastlr.rules import rule as as_rule
 from faults import fails_for
 
-# minimum, valley and slide of fastai 2.8.7 on the curves that `fastais_curve` makes of these seeds
+# The answers of minimum, valley and slide of fastai 2.8.7 for the curves that `fastais_curve` makes of these
+# seeds.
 FASTAIS = [
     (0.030039050936070944, 0.0679392794640536, 1.0517390554024232e-07),
     (0.04117206374019371, 0.20296896046688637, 0.48367510209666026),
@@ -55,7 +56,7 @@ def test_fastais_rules_give_fastais_numbers(seed):
 
 
 def test_the_installed_fastai_agrees():
-    "Where it is installed (the extra `bench`)."
+    "It is installed with the extra `bench`."
     schedule = pytest.importorskip('fastai.callback.schedule')
     for seed in range(40):
         lrs, losses = fastais_curve(seed)
@@ -67,7 +68,8 @@ def test_the_installed_fastai_agrees():
 
 
 def test_momentum_is_noted_and_used():
-    "Plain SGD's constant rate is the higher by the cube root of ten, its one-cycle maximum the lower; Adam has no momentum to note."
+    """Without momentum the constant rate of SGD is higher by the cube root of ten, and its one-cycle maximum
+    is lower. Adam has no momentum to note."""
     curves = {}
     for name, opt_func in dict(
         plain=SGD, heavy=lambda p, lr: SGD(p, lr, momentum=0.9), adam=torch.optim.Adam
@@ -92,7 +94,8 @@ def learner(**kw):
 
 @pytest.mark.parametrize('fails_in', [None, 1, 3])
 def test_probes_leave_nothing_behind(fails_in):
-    "Nor when Ctrl-C comes in the middle of the sweep, of the first probe, or of the third."
+    """Nothing is left either when Ctrl-C comes in the middle of the sweep, of the first probe, or of the
+    third."""
     updates = dict(n=0)
 
     class Interrupt(Callback):
@@ -153,7 +156,9 @@ def test_probes_keep_the_ratio_of_groups_and_count_updates():
 
 
 def test_a_generator_cannot_be_probed():
-    "Said before the sweep; a loader that runs dry in a probe all the same, after it, and the curve is kept."
+    """This is an error before the sweep.
+
+    A loader that ends in a probe all the same is an error then, and the curve is kept."""
     learn = learner()
     batches = list(learn.data.train_dl)
     learn.data.train_dl = iter(batches * 30)
@@ -198,7 +203,7 @@ def test_probes_move_the_answer_to_where_they_came_down():
     # The last probe diverged: however low its loss was, it doesn't count.
     cut = c.probed(probes(c, 2, 2, 2, 1, -5.0, n=(100, 100, 100, 100, 60))).suggest()
     assert cut.lr < high.lr and cut.one_cycle < rates[-1] * 0.9
-    # what counts is the end of a probe: one that begins badly and ends best, or the other way round
+    # What counts is the end of a probe: one that begins badly and ends best, or the other way round.
     late = {
         lr: np.r_[np.full(80, 9.0 if i == 4 else 1.0), np.full(20, 0.0 if i == 4 else 1.0)]
         for i, lr in enumerate(rates)
@@ -209,7 +214,7 @@ def test_probes_move_the_answer_to_where_they_came_down():
 
 
 def test_probes_that_say_nothing_leave_the_answer():
-    "Noise about the first level, as from a trained model: the sweep's own fall is the measure."
+    "With noise about the first level, as from a trained model, the fall of the sweep itself counts."
     for seed in range(20):
         c, r = swept(0.05, seed), np.random.default_rng(seed)
         p = c.probed({lr: r.normal(2.48, 0.05, 100) for lr in c.probe_rates()})
@@ -221,7 +226,8 @@ def test_probes_that_say_nothing_leave_the_answer():
 
 
 def test_a_flat_curve_needs_a_clear_burst():
-    "Not one outlier at the end, nor a small rise, nor a burst after a moment; nor errors that are zeros and ones."
+    """An outlier at the end isn't one, nor a small rise, nor a burst after a moment, nor errors that are
+    zeros and ones."""
     answer = lambda losses: LRCurve(LRS[: len(losses)], losses, shift=0).suggest()
     burst = np.r_[flat()[:80], 0.5 * 2.0 ** np.arange(1, 11)]
     s = answer(burst)
@@ -242,7 +248,7 @@ def test_a_flat_curve_needs_a_clear_burst():
 
 
 def test_answers_stay_inside_of_the_sweep():
-    "A fall right at the start: no rate below the first, which was not tried."
+    "After a fall right at the start no rate below the first one is suggested, since it was not tried."
     lrs = 10 ** np.linspace(-3, 1, 60)
     losses = np.r_[2.0, 1.5, np.full(28, 1.0), 1.0 * 3.0 ** np.arange(30)]
     s = LRCurve(lrs, losses, shift=0).suggest()
@@ -250,7 +256,7 @@ def test_answers_stay_inside_of_the_sweep():
 
 
 def test_the_recorder_prints_what_there_is(capsys):
-    "Also for a curve with a default suggestion and no steepest descent."
+    "This holds for a curve with a default suggestion and no steepest descent as well."
     learn = learner()
     learn.recorder.curve = LRCurve(
         LRS[:90], np.r_[flat()[:80], 0.5 * 2.0 ** np.arange(1, 11)], shift=0, stop_reason='diverged'
@@ -261,7 +267,7 @@ def test_the_recorder_prints_what_there_is(capsys):
 
 
 def test_a_frozen_group_stays_frozen():
-    "A group at rate zero: swept, probed, and trained with the answer."
+    "A group at rate zero is swept, probed, and trained with the answer."
     learn = learner()
     learn.split(lambda m: m[1])
     learn.create_opt([0.0, 1e-2])
@@ -274,7 +280,8 @@ def test_a_frozen_group_stays_frozen():
 
 
 def test_fastais_rules_are_asked_as_fastai_asks_them():
-    "A moving average with fastai's weights, each loss at the rate that was set when it was measured, a tenth and five points cut."
+    """They get a moving average with fastai's weights, each loss at the rate that was set when it was
+    measured, without a tenth and five points."""
     c = LRCurve(LRS, swept().losses, settings=dict(num_it=100))
     avg, out = 0.0, []
     for i, loss in enumerate(c.losses, 1):
@@ -367,7 +374,10 @@ def test_trainings_take_a_suggestion():
 
 @pytest.mark.parametrize('opt_func', [SGD, RMSprop])
 def test_one_cycle_brings_momentum_to_those_without(opt_func):
-    "As torch's schedule does; also when the optimizer has trained without, and RMSprop has made no buffer for it. And it's gone afterwards."
+    """Torch's schedule does the same.
+
+    It also works when the optimizer has trained without momentum, and RMSprop has made no buffer for it; and
+    the momentum is gone afterwards."""
     learn = learner(opt_func=opt_func)
     learn.fit(1, 1e-3)
     assert learn.opt.mom == 0
@@ -384,7 +394,7 @@ def test_one_cycle_brings_momentum_to_those_without(opt_func):
 
 
 def test_bounds_begin_where_the_fall_begins_not_where_noise_dips():
-    "A small fall in much noise: the base is in the decade before the fall, whatever dips came before."
+    "With a small fall in much noise the base is in the decade before the fall, whatever dips came before."
     for seed in range(30):
         losses = (
             1.15
@@ -397,7 +407,8 @@ def test_bounds_begin_where_the_fall_begins_not_where_noise_dips():
 
 
 def test_noise_alone_is_not_taken_for_a_fall():
-    "Normal, heavy-tailed and skewed; few of a hundred curves, at any number of steps."
+    """For normal, heavy-tailed and skewed noise few of a hundred curves get a suggestion, at any number of
+    steps."""
     for n in (50, 100, 400):
         lrs = 10 ** np.linspace(-7, 1, n)
         for noise in (
@@ -437,7 +448,8 @@ def test_files_without_a_curve_are_named(tmp_path, name, text):
 @examples(50)
 @given(seed=st.integers(0, 10**6), n=st.integers(0, 200), kind=st.integers(0, 3))
 def test_any_curve_gets_an_answer_inside_or_a_refusal(seed, n, kind):
-    "Noise, falls of any place and steepness, random walks, and losses over many orders of magnitude; no warning, no other exception."
+    """The curves are noise, falls of any place and steepness, random walks, and losses over many orders of
+    magnitude. There is no warning, and no other exception."""
     r = np.random.default_rng(seed)
     lrs = np.unique(10 ** r.uniform(-7, 1, n))
     n = len(lrs)
@@ -478,16 +490,15 @@ def test_long_curves_of_noise_do_not_seem_to_fall(n):
 
 
 @pytest.mark.parametrize('n', (100, 200, 1000, 10_000))
-def test_the_steepest_point_is_found_however_many_points_there_are(
-    n,
-):  # it is at 1e-2; with a hundred points the next are a factor of 1.2 away
+def test_the_steepest_point_is_found_however_many_points_there_are(n):
+    "It is at 1e-2; with a hundred points the next ones are a factor of 1.2 away."
     lrs = np.geomspace(1e-7, 10, n)
     x = np.log10(lrs)
     losses = 1 - np.tanh(4 * (x + 2)) + 8 * np.maximum(x, 0) + np.random.default_rng(n).normal(0, 0.02, n)
     assert 1 / 1.2 < LRCurve(lrs, losses).suggest('steep').lr / 1e-2 < 1.2
 
 
-# rules of one's own, and how rules were called in version 0.1.0
+# Rules of your own, and how rules were called in version 0.1.0.
 
 
 @pytest.fixture
@@ -526,7 +537,7 @@ def test_rules_take_two_arrays_as_they_did(find):
 
 
 def test_the_function_of_a_rule_is_the_rule(recwarn):
-    "Also of those that are called with arrays of their own; and without a warning."
+    "This holds for rules that are called with arrays as well, and without a warning."
     c = replace(swept(), settings=dict(momentum=0.0)).probed(probes(swept(), 0, 1, 2, 2, 2))
     for r in RULES.values():
         assert c.suggest(r.find) == c.suggest(r.name) == c.suggest(r)
@@ -534,7 +545,7 @@ def test_the_function_of_a_rule_is_the_rule(recwarn):
 
 
 def test_a_function_of_rates_and_losses_still_is_a_rule():
-    "As in version 0.1.0, with a warning that names the new form, at the line of the call."
+    "It worked in version 0.1.0, and warns now with the new form, at the line of the call."
     c = swept()
 
     def mine(lrs, losses, share=0.5):
@@ -571,7 +582,8 @@ def test_valley_counts_the_longest_fall_as_the_plain_way_does():
 
 @pytest.mark.parametrize('rule', ['steep', 'auto'])
 def test_the_slope_is_against_the_logarithm_of_the_rate(rule):
-    "Lightning #21141 and #14248: absurdly low, where the gradient is taken against the rate itself."
+    """Lightning #21141 and #14248: the rate is absurdly low if the gradient is taken with respect to the rate
+    itself."""
 
     def check(find):
         assert decades(find(a_curve()), 1e-2) < 0.6
@@ -582,7 +594,8 @@ def test_the_slope_is_against_the_logarithm_of_the_rate(rule):
 
 @pytest.mark.parametrize('rule', ['steep', 'auto'])
 def test_noise_and_spikes_are_not_chased(rule):
-    "pytorch-lr-finder #106 and #86, Lightning #1767: the steepest gradient of the noise, or of the way down from an early spike."
+    """pytorch-lr-finder #106 and #86, Lightning #1767: the answer was the steepest gradient of the noise, or
+    of the fall after an early spike."""
 
     def check(find):
         for seed in range(5):
@@ -596,7 +609,9 @@ def test_noise_and_spikes_are_not_chased(rule):
 
 
 def test_the_number_of_steps_hardly_moves_the_answer():
-    "pytorch-lr-finder #68: 1.2e-3 with 100 steps, 3.3e-5 with 1000. Here on real sweeps: the median over three optimizers and three seeds."
+    """pytorch-lr-finder #68: the answer was 1.2e-3 with 100 steps, and 3.3e-5 with 1000.
+
+    Here it is the median over real sweeps with three optimizers and three seeds."""
     from sklearn.datasets import load_digits
 
     d = load_digits()
@@ -639,7 +654,9 @@ def test_the_number_of_steps_hardly_moves_the_answer():
 
 
 def test_bounds_for_a_cyclical_schedule():
-    "Lightning #10089: a finder gives one number, and a cyclical schedule needs two. A tenth and 95 % of the fall, in closed form."
+    """Lightning #10089: a finder gives one number, and a cyclical schedule needs two.
+
+    Here they are at a tenth and 95 % of the fall, which has a closed form."""
 
     def check(bounds):
         base, top = bounds(a_curve())

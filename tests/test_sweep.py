@@ -1,4 +1,4 @@
-"LRSweep in loops of one's own, and the stop rule."
+"LRSweep in loops of your own, and the stop rule."
 
 import numpy as np
 import pytest, torch
@@ -142,7 +142,7 @@ def test_restored_when_the_loop_raises_or_breaks():
 
 
 def test_losses_are_read_ten_at_a_time_off_the_cpu(monkeypatch):
-    "With the policy for accelerators the curve is the same, also when the sweep diverges in the middle of ten."
+    "With the policy for accelerators the curve is the same, also when the sweep diverges between two reads."
     import fastlr.utils
 
     def run(every):
@@ -184,7 +184,7 @@ def test_an_optimizer_without_parameters_to_train():
 
 
 def losses_of(sweep, n=None):
-    "The losses of a sweep over a small net that is trained."
+    "Return the losses of a sweep over a small net that is trained."
     model, opt = sweep.model, sweep.opts[0]
     with sweep:
         for x, y in sweep([problem()[:16]]):
@@ -239,7 +239,7 @@ def test_settings_of_a_probe():
 
 
 def test_a_detour_that_is_interrupted_while_it_begins():
-    "It is over then: restored and closed, with everything called that was registered."
+    "It ends at once: everything is restored and closed, and all registered functions are called."
     model, called = net(), []
     detour = Detour(Snapshot(model))
     detour.after_restore(lambda: called.append('after'))

@@ -1,4 +1,4 @@
-"Code that was written for pytorch-lr-finder, against pytorch-lr-finder itself."
+"Code that was written for pytorch-lr-finder, compared with pytorch-lr-finder itself."
 
 import re, tempfile
 
@@ -18,7 +18,7 @@ from test_range_test import QUIET, continues, parts, plain
 from trainings import WORKERS, Training, trip
 
 
-# the same names, the same numbers
+# The same names, and the same numbers.
 
 
 def test_its_names_are_here():
@@ -103,7 +103,7 @@ def test_mixed_precision_is_that_of_pytorch_lr_finder():
 
 
 def test_the_examples_of_its_documentation(capsys):
-    "With the import changed, and with small nets on the CPU."
+    "Only the import is changed, and the nets are small and on the CPU."
     from fastlr.compat.torch_lr_finder import LRFinder
 
     trainloader, val_loader = loaders()
@@ -206,7 +206,7 @@ def test_an_iterator_that_resets_itself():
 @examples(60)
 @given(n=st.integers(1, 5), draws=st.lists(st.booleans(), max_size=25))
 def test_iterators_behave_as_those_of_pytorch_lr_finder(n, draws):
-    "Whatever is done with them: `next` (True) or a new `iter` (False)."
+    "They behave alike whatever is done with them: `next` (True) or a new `iter` (False)."
     dl = DataLoader(list(zip(range(n), range(n))), 1)
     for ours, theirs in (
         (TrainDataLoaderIter(dl), torch_lr_finder.TrainDataLoaderIter(dl)),
@@ -220,7 +220,7 @@ def test_iterators_behave_as_those_of_pytorch_lr_finder(n, draws):
                 iter(ours), iter(theirs)
 
 
-# everything is restored
+# Everything is restored.
 
 
 CALLS = dict(
@@ -304,7 +304,7 @@ def test_a_model_that_is_moved_later_gets_its_batches():
     assert test.device == torch.device('meta')
 
 
-# picture
+# The plot.
 
 
 def test_plot_draws_what_is_in_history(capsys):
@@ -351,7 +351,7 @@ def test_plot_prints_what_suggest_finds_and_the_findings(capsys):
     plt.close('all')
 
 
-# what is refused
+# What is refused.
 
 
 def test_lrfinder_methods_that_would_be_ignored_are_refused():

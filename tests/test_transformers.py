@@ -28,7 +28,7 @@ from fastlr.integrations.transformers import TrainerLRFound, lr_find
 from fastlr.fingerprint import Fingerprint
 from small_trainers import CLASSES, WORDS, language, make, ragged, rows, state
 
-# Until version 5 it was called otherwise.
+# Until version 5 it had another name.
 CHECKPOINTING = next(
     name
     for name in ('activation_checkpointing', 'gradient_checkpointing')
@@ -38,7 +38,7 @@ QUICK = dict(num_it=12, stop_div=False, silent=True)
 
 
 class Augmented(Dataset):
-    "Draws from every global generator, and counts."
+    "A dataset that draws from every global generator, and counts."
 
     def __init__(self):
         self.rows, self.asked = rows(), 0
@@ -53,7 +53,7 @@ class Augmented(Dataset):
 
 
 class Stream(IterableDataset):
-    "No length; begins at another place each time."
+    "A dataset without a length that begins at another place each time."
 
     def __init__(self):
         self.rows, self.turn = rows(), 0
@@ -64,7 +64,7 @@ class Stream(IterableDataset):
 
 
 class Weighted(Trainer):
-    "A loss of its own, which keeps state in several places."
+    "A trainer with a loss of its own, which has state in several places."
 
     def __init__(self, *args, **kw):
         super().__init__(*args, **kw)
@@ -110,7 +110,7 @@ def frozen(folder):
 
 
 def patched(folder):
-    "Methods that are bound to this very trainer, as people set them."
+    "Set methods that are bound to this trainer, as users do."
     trainer = make(folder, gradient_accumulation_steps=2)
     step = trainer.training_step
     trainer.loss_is_scaled_for_ga = False
@@ -160,7 +160,7 @@ def files(folder):
 
 
 def train(folder, kind, earlier, call):
-    "A trainer after training, with `call(trainer)` before it."
+    "Return a trainer after training, with `call(trainer)` before it."
     trainer = KINDS[kind](folder)
     if earlier:
         trainer.train()
@@ -172,7 +172,7 @@ def train(folder, kind, earlier, call):
     return state(trainer)
 
 
-# everything as it was
+# Everything is restored.
 
 AGAIN = 'plain', 'bf16', 'workers', 'weighted', 'own_optimizer', 'patched'
 
@@ -254,7 +254,7 @@ def test_verify_names_what_could_not_be_restored(tmp_path):
     assert e.value.names == ['trainer.box.inner.n'] and trainer.box.inner.n == 12
 
 
-# nobody else hears of it
+# Callbacks, logs and other parts of the trainer are not involved.
 
 
 class Counts(TrainerCallback):
@@ -322,7 +322,7 @@ def test_callbacks_logs_and_checkpoints_of_the_trainer_are_left_alone(tmp_path, 
     ) and len(files(tmp_path)) > len(listing)
 
 
-# the numbers
+# The numbers.
 
 
 def batches(rows, n):
@@ -385,7 +385,7 @@ def calm(monkeypatch):
 
 
 def test_one_curve_through_two_entry_points(tmp_path):
-    "Plain PyTorch and a Trainer, bit for bit, dropout included."
+    "Plain PyTorch and a Trainer agree bit for bit, dropout included."
     data = rows(72)
     a, b = by_find_lr(data, 8), by_trainer(tmp_path, data=data)
     assert (
@@ -399,7 +399,7 @@ def test_one_curve_through_two_entry_points(tmp_path):
 @pytest.mark.parametrize('k', [1, 3])
 @pytest.mark.parametrize('cls', [Trainer, InOrder])
 def test_a_point_is_what_the_trainer_logs_for_an_update(cls, k, tmp_path):
-    "At a rate of almost zero, where all losses are those of the first weights."
+    "At a rate of almost zero all losses are those of the first weights."
     trainer = make(
         tmp_path, cls, gradient_accumulation_steps=k, learning_rate=1e-12, lr_scheduler_type='constant'
     )
@@ -427,12 +427,13 @@ def test_with_accumulation_a_point_is_the_loss_of_all_batches_of_the_update(k, t
 
 
 def test_with_accumulation_of_ragged_texts_it_is_the_mean_over_all_words(tmp_path):
-    "`num_items_in_batch`: the shares are not equal."
+    "According to `num_items_in_batch` the shares are not equal."
     words = copy.deepcopy(WORDS)
     words.resid_pdrop = words.embd_pdrop = words.attn_pdrop = 0.0
 
     class Words(InOrder):
-        loss_is_scaled_for_ga = None  # it finds out by itself, for these
+        # The trainer finds out by itself for these models.
+    loss_is_scaled_for_ga = None
 
     run = lambda **kw: by_trainer(
         tmp_path, Words, data=ragged(96), model=lambda: GPT2LMHeadModel(words), **kw
@@ -484,7 +485,7 @@ def test_runs_see_other_batches_and_begin_alike(tmp_path):
         )
 
 
-# when it ends
+# When it ends.
 
 
 class Breaks(Trainer):
@@ -496,7 +497,7 @@ class Breaks(Trainer):
 
 @pytest.mark.parametrize('filtered', [True, False])
 def test_a_loss_that_is_not_a_number_ends_it(filtered, tmp_path):
-    "Also where the Trainer would log something else in its place."
+    "This holds also where the Trainer would log something else in its place."
     curve = lr_find(make(tmp_path, Breaks, logging_nan_inf_filter=filtered), num_it=30, silent=True).curve
     assert curve.stop_reason == 'non-finite' and len(curve) == 9
 
@@ -540,11 +541,11 @@ def test_a_step_that_the_scaler_skips_is_not_a_point(tmp_path):
     assert scaled(2.0**10) == 12 < scaled(3.4e38) < 60
 
 
-# the number
+# The suggestion.
 
 
 def test_the_number_is_for_the_schedule_of_the_trainer(tmp_path, capsys):
-    "And nothing is set unless it is asked for."
+    "Nothing is set except on request."
     for schedule, falls in dict(cosine=True, constant_with_warmup=False).items():
         trainer = make(tmp_path, lr_scheduler_type=schedule)
         args = copy.copy(vars(trainer.args))
@@ -567,7 +568,7 @@ def test_the_number_is_for_the_schedule_of_the_trainer(tmp_path, capsys):
 
 
 def test_one_curve_has_one_suggestion():
-    "Also where it lies among the first ten points."
+    "This holds also where it lies among the first ten points."
     lrs = np.geomspace(1e-2, 10, 30)
     x = np.log10(lrs)
     falls, rises = 1 / (1 + np.exp(-4 * (x + 1.9))), 1 / (1 + np.exp(-8 * x))
@@ -704,7 +705,14 @@ def test_after_a_training_that_was_interrupted_it_can_be_used(tmp_path):
 
 
 def test_transformers_is_imported_when_it_is_used():
-    code = "import sys; import fastlr.integrations.transformers as t; assert not any(m.split('.')[0] in ('transformers', 'accelerate') for m in sys.modules); sys.modules['transformers'] = None\ntry: t.lr_find(1)\nexcept ImportError as e: print(e)"
+    code = """
+import sys
+import fastlr.integrations.transformers as t
+assert not any(m.split('.')[0] in ('transformers', 'accelerate') for m in sys.modules)
+sys.modules['transformers'] = None
+try: t.lr_find(1)
+except ImportError as e: print(e)
+"""
     said = subprocess.run(
         [sys.executable, '-c', code],
         capture_output=True,

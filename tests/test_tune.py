@@ -54,7 +54,7 @@ def learner(auto=True, silent=True, **attrs):
     ],
 )
 def test_what_is_set_is_what_the_next_training_uses(auto, attrs, read):
-    "Lightning #21030: 'rate set to X', and the optimizer went on with its own."
+    "Lightning #21030: a rate was reported as set, and the optimizer went on with its own."
     learn = learner(auto, **attrs)
     found = learn.tune()
     lr, s = found.suggestion(), found.curve.suggest()
@@ -105,7 +105,7 @@ def test_trainings_and_tune_print_the_rate(capsys):
 
 
 def test_one_number_for_both_is_printed_once_with_its_reason(capsys, monkeypatch):
-    "Flat, and then it bursts, as the loss of a model that is trained already."
+    "The loss is flat and then bursts, as that of a model that is trained already."
     lrs = 10 ** np.linspace(-6, 0.5, 100)
     burst = LRCurve(
         lrs,
@@ -131,7 +131,7 @@ def test_a_training_in_progress_gets_the_rate_and_nothing_else_changes():
     monkey = LRCurve(
         10 ** np.linspace(-7, 1, 100), 2.5 - 2 / (1 + (1e-2 / 10 ** np.linspace(-7, 1, 100)) ** 1.5), shift=0
     )
-    # So small a net supports no suggestion, so the curve is replaced.
+    # A net as small as this one supports no suggestion, so the curve is replaced.
     learn.lr_find = lambda **kw: monkey
     lr = learn.tune().suggestion()
     assert learn.opt.lr == lr
@@ -247,7 +247,7 @@ def test_what_is_found_can_be_looked_at():
 
 
 def test_one_rate_is_set_everywhere():
-    "Also where the answer lies among the first ten points, which Lightning skips."
+    "This holds also where the answer lies among the first ten points, which Lightning skips."
     lrs, x = np.geomspace(1e-3, 10, 100), np.arange(100)
     curve = LRCurve(lrs, 2.3 - 1.5 / (1 + np.exp(-(x - 1) / 2)) + np.where(x > 85, (x - 85) * 0.3, 0))
     learn = learner(lr=1.0)
@@ -276,7 +276,7 @@ def test_one_answer_for_one_curve(monkeypatch):
 
 
 def test_none_is_not_a_default():
-    "It may be what a finder that failed has returned."
+    "A finder that failed may have returned it."
     learn = learner()
     for train in (learn.fit, learn.fit_one_cycle):
         with pytest.raises(TypeError, match='lr must be a number'):

@@ -10,7 +10,7 @@ import pytest
 HERE = Path(__file__).parent
 COLUMNS = 'Learner', 'Your loop', 'Accelerate', 'Lightning', 'Transformers'
 
-# row -> the tests of each column, as file:function without `test_`; None where the cell says no
+# The tests of each row and column, as file:function without `test_`; None where the cell says no.
 TESTS = {
     'The same curve as a plain loop': (
         'lr_find:same_curve_by_learner_and_by_hand',
@@ -156,7 +156,7 @@ TESTS = {
 
 
 def table():
-    "{row: cells} of the notebook."
+    "Return the cells of each row of the table in the notebook."
     cells = json.loads((HERE.parent / 'nbs/tutorials/where_it_works.ipynb').read_text())['cells']
     texts = [''.join(cell['source']) for cell in cells if cell['cell_type'] == 'markdown']
     lines = [line for text in texts for line in text.splitlines() if line.startswith('|')]
