@@ -433,7 +433,7 @@ def test_with_accumulation_of_ragged_texts_it_is_the_mean_over_all_words(tmp_pat
 
     class Words(InOrder):
         # The trainer finds out by itself for these models.
-    loss_is_scaled_for_ga = None
+        loss_is_scaled_for_ga = None
 
     run = lambda **kw: by_trainer(
         tmp_path, Words, data=ragged(96), model=lambda: GPT2LMHeadModel(words), **kw
