@@ -52,7 +52,10 @@ class Steps:
 
     def __init__(self, lr=1e-3, optimizer=torch.optim.Adam):
         super().__init__()
-        self.lr, self.optimizer, self.net, self.seen = lr, optimizer, net(), []
+        self.lr = lr
+        self.optimizer = optimizer
+        self.net = net()
+        self.seen = []
 
     def training_step(self, batch, i):
         loss = cross_entropy(self.net(batch[0]), batch[1])
@@ -284,12 +287,10 @@ class Everything(Steps):
 
     def __init__(self):
         super().__init__()
-        self.count, self.log_of, self.mean, self.old = (
-            0,
-            [],
-            torch.zeros(2),
-            torch.optim.SGD(self.parameters(), lr=0.3, momentum=0.9),
-        )
+        self.count = 0
+        self.log_of = []
+        self.mean = torch.zeros(2)
+        self.old = torch.optim.SGD(self.parameters(), lr=0.3, momentum=0.9)
         self.save_hyperparameters({'lr': 0.3})
 
     def configure_callbacks(self):

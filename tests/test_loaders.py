@@ -149,7 +149,10 @@ class OwnDraws(Sampler):
     "A sampler that draws from NumPy's and Python's own generators, and counts."
 
     def __init__(self, n):
-        self.n, self.rng, self.py, self.epoch = n, np.random.default_rng(0), random.Random(0), 0
+        self.n = n
+        self.rng = np.random.default_rng(0)
+        self.py = random.Random(0)
+        self.epoch = 0
 
     def __iter__(self):
         self.epoch += 1

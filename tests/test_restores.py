@@ -151,7 +151,11 @@ class Remembers(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.net, self.calls, self.seen, self.last, self.kinds = net(), 0, [], None, set()
+        self.net = net()
+        self.calls = 0
+        self.seen = []
+        self.last = None
+        self.kinds = set()
 
     def forward(self, x):
         self.calls += 1

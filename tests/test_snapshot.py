@@ -468,12 +468,10 @@ def test_after_a_fault_in_lr_find_the_learner_is_restored(place, step):
     learn = make_learner(dls=(DataLoader(Rows(), 16, shuffle=True), None))
     learn.model = Trips()
     learn.fit(1)
-    before, opt, losses, hooks = (
-        state_of(learn),
-        learn.opt,
-        learn.recorder.losses.clone(),
-        [len(m._forward_hooks) for m in learn.model.modules()],
-    )
+    before = state_of(learn)
+    opt = learn.opt
+    losses = learn.recorder.losses.clone()
+    hooks = [len(m._forward_hooks) for m in learn.model.modules()]
     trip.arm(place, step, torch.OutOfMemoryError('injected'))
     with pytest.raises(torch.OutOfMemoryError):
         learn.lr_find(verify=True, silent=True)
@@ -833,14 +831,15 @@ def test_a_fingerprint_changes_nothing_and_bears_odd_things():
     class Odd(nn.Module):
         def __init__(self):
             super().__init__()
-            self.net, self.lock, self.slots, self.loop = net(), threading.Lock(), Slots(), []
+            self.net = net()
+            self.lock = threading.Lock()
+            self.slots = Slots()
+            self.loop = []
             self.loop.append(self.loop)
-            self.f, self.it, self.obj, self.file = (
-                partial(max, 1),
-                iter([1, 2, 3]),
-                np.array([{}, 2], dtype=object),
-                sys.stdout,
-            )
+            self.f = partial(max, 1)
+            self.it = iter([1, 2, 3])
+            self.obj = np.array([{}, 2], dtype=object)
+            self.file = sys.stdout
 
         def forward(self, x):
             return self.net(x)
@@ -1172,7 +1171,10 @@ def test_a_module_that_holds_a_class_or_an_odd_object():
     class Holds(nn.Module):
         def __init__(self):
             super().__init__()
-            self.net, self._norm_layer, self.odd, self.raises = net(), nn.BatchNorm1d, Closed(), Raises()
+            self.net = net()
+            self._norm_layer = nn.BatchNorm1d
+            self.odd = Closed()
+            self.raises = Raises()
 
         def forward(self, x):
             return self.net(x)

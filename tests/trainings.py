@@ -49,7 +49,11 @@ class Remembers(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.net, self.calls, self.seen, self.last, self.kinds = net(), 0, [], None, set()
+        self.net = net()
+        self.calls = 0
+        self.seen = []
+        self.last = None
+        self.kinds = set()
 
     def forward(self, x):
         self.calls += 1
@@ -237,13 +241,11 @@ class OwnDraws(torch.utils.data.Sampler):
     "A sampler that draws from generators of NumPy and Python, shuffles a list and an array, and counts."
 
     def __init__(self):
-        self.rng, self.py, self.order, self.array, self.epoch = (
-            np.random.default_rng(0),
-            random.Random(0),
-            list(range(96)),
-            np.arange(96),
-            0,
-        )
+        self.rng = np.random.default_rng(0)
+        self.py = random.Random(0)
+        self.order = list(range(96))
+        self.array = np.arange(96)
+        self.epoch = 0
 
     def __iter__(self):
         self.epoch += 1

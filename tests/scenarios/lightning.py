@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from types import SimpleNamespace
 
 import lightning.pytorch as L
 import torch
@@ -92,26 +93,24 @@ def find(*args, **kwargs):
 
 
 def trained(detour, **kwargs):
-    """Train after a range test, or without one.
-
-    Return the trainer, its module, the curve, and the state at the end."""
+    "Train after a range test, or without one; return `trainer`, `module`, `curve`, and `end`, the state then."
     torch.manual_seed(0)
     module, t = Net(), trainer(accumulate_grad_batches=2)
     loader = DataLoader(rows(), 8, shuffle=True)
     curve = find(t, module, loader, **kwargs) if detour else None
     t.fit(module, loader)
     weights = [v.tolist() for v in module.state_dict().values()]
-    return t, module, curve, dict(weights=weights, steps=t.global_step, seen=module.seen)
+    end = dict(weights=weights, steps=t.global_step, seen=module.seen)
+    return SimpleNamespace(trainer=t, module=module, curve=curve, end=end)
 
 
 @scenario
 def training(rank):
     "Run the range test first, before there is a process group."
     files = os.listdir('.')
-    _, _, curve, after = trained(True)
+    found = trained(True)
     new = sorted(set(os.listdir('.')) - set(files))
-    _, _, _, plain = trained(False)
-    return dict(curve=curve.to_dict(), after=after, plain=plain, files=new)
+    return dict(curve=found.curve.to_dict(), after=found.end, plain=trained(False).end, files=new)
 
 
 @scenario
@@ -133,6 +132,6 @@ def fault(rank):
 @scenario
 def again(rank):
     "Return the curve of a trainer that has trained, after an error in another one."
-    t, module, _, _ = trained(True, silent=True)
+    found = trained(True, silent=True)
     fault(rank)
-    return find(t, module, DataLoader(rows(), 8), verify=True, silent=True)
+    return find(found.trainer, found.module, DataLoader(rows(), 8), verify=True, silent=True)
