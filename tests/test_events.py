@@ -142,7 +142,7 @@ def test_a_method_without_kwargs_gets_what_it_names():
 
 @pytest.mark.parametrize('event', EVENTS)
 def test_raising_names_callback_and_event_and_train_end_still_comes_to_all(event):
-    log, told = [], []
+    log, seen = [], []
 
     class Faulty(Callback):
         pass
@@ -154,15 +154,15 @@ def test_raising_names_callback_and_event_and_train_end_still_comes_to_all(event
 
     class Told(Callback):
         def on_train_end(self, exception, **kwargs):
-            told.append(exception)
+            seen.append(exception)
 
     learn = make_learner()
     with pytest.raises(ZeroDivisionError, match='oh dear') as e:
         learn.fit(1, callbacks=[tracer(log, -1), Faulty(), Told()])
     text = ' '.join([str(e.value), *getattr(e.value, '__notes__', [])])
     assert 'Faulty' in text and event in text
-    assert log.count('on_train_end') == 1 and len(told) == 1
-    assert told[0] is (None if event == 'on_train_end' else e.value)
+    assert log.count('on_train_end') == 1 and len(seen) == 1
+    assert seen[0] is (None if event == 'on_train_end' else e.value)
     # The learner still works.
     learn.fit(1)
 
@@ -172,15 +172,15 @@ def test_keyboard_interrupt_reaches_train_end():
         def on_backward_end(self, **kwargs):
             raise KeyboardInterrupt
 
-    told = []
+    seen = []
 
     class Told(Callback):
         def on_train_end(self, exception, **kwargs):
-            told.append(type(exception))
+            seen.append(type(exception))
 
     with pytest.raises(KeyboardInterrupt):
         make_learner().fit(1, callbacks=[Stop(), Told()])
-    assert told == [KeyboardInterrupt]
+    assert seen == [KeyboardInterrupt]
 
 
 def test_unknown_event_and_unknown_state_are_refused_before_training(learn):
@@ -413,9 +413,9 @@ def test_v1_save_best_and_csv_logger(tmp_path):
 
 def test_v1_mixup():
     learn = make_learner(callback_fns=MixUpV1)
-    kept = learn.loss_func
+    before = learn.loss_func
     learn.fit(4, 1e-2)
-    assert learn.loss_func is kept and learn.recorder.val_losses[-1] < learn.recorder.val_losses[0]
+    assert learn.loss_func is before and learn.recorder.val_losses[-1] < learn.recorder.val_losses[0]
 
 
 def test_v1_scheduler_with_a_later_start():

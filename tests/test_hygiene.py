@@ -178,7 +178,7 @@ def parsed(code):
     return ast.parse(re.sub(r'^[%!].*$', '', code, flags=re.M)).body
 
 
-def says(node):
+def can_fail(node):
     """Return whether `node` is an assert that could fail: not one of a constant, or of a constant `or`
     something."""
     return isinstance(node, ast.Assert) and not any(
@@ -200,7 +200,7 @@ def defined(node):
     return {getattr(node, 'name', None), *(getattr(t, 'id', None) for t in targets)}
 
 
-def told(symbol, notebook, within=9):
+def has_prose(symbol, notebook, within=9):
     "Return whether there is prose among the cells just before the one that defines `symbol`."
     n = symbol.split('.')[-1]
     for i, c in enumerate(notebook):
@@ -211,7 +211,7 @@ def told(symbol, notebook, within=9):
         ):
             return any(b['cell_type'] == 'markdown' for b in notebook[max(i - within, 0) : i])
     # A property may be made without a `def`.
-    return '.' in symbol and told(symbol.split('.')[0], notebook)
+    return '.' in symbol and has_prose(symbol.split('.')[0], notebook)
 
 
 def asserted(code):
@@ -221,7 +221,7 @@ def asserted(code):
     or acted on, a variable among them: `lr = find(c)` and `c.trim(3)`, in a cell that goes on with `assert lr
     > 0 and len(c) == 5`."""
     body = parsed(code)
-    known, size = {w for s in body if any(map(says, ast.walk(s))) for w in words(s)}, -1
+    known, size = {w for s in body if any(map(can_fail, ast.walk(s))) for w in words(s)}, -1
     while len(known) > size:
         size, known = len(known), known.union(*(words(s) for s in body if made(s) & known))
     return known
@@ -258,7 +258,7 @@ def lacking(module, notebook):
             else ['output'] * (not any(seen for _, seen in uses))
             + ['assert'] * (not any(known for known, _ in uses))
         )
-        if lacks := undescribed(f) + ['prose'] * (not told(symbol, notebook)) + lacks:
+        if lacks := undescribed(f) + ['prose'] * (not has_prose(symbol, notebook)) + lacks:
             out.append(f"{module}.{symbol}: {', '.join(lacks)}")
     return out
 

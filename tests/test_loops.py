@@ -238,7 +238,7 @@ def test_two_models_that_train_against_each_other():
             )
             self.rates = []
 
-        def turn(self, x):
+        def step(self, x):
             bce = nn.functional.binary_cross_entropy_with_logits
             fake = self.g(torch.randn(len(x), 2))
             loss_d = bce(self.d(x), torch.ones(len(x), 1)) + bce(
@@ -263,7 +263,7 @@ def test_two_models_that_train_against_each_other():
 
     def check(find, held=False):
         game = Game()
-        [game.turn(x) for x, _ in DataLoader(Rows(), 32)]
+        [game.step(x) for x, _ in DataLoader(Rows(), 32)]
         first = copy.deepcopy(game.state())
         game.rates.clear()
         curve, (rg, rd) = find(game), np.array(game.rates).T
@@ -275,7 +275,7 @@ def test_two_models_that_train_against_each_other():
     def sweep(game, opt, **kw):
         with LRSweep(opt, [game.g, game.d], num_it=20, end_lr=1.0, stop_div=False, **kw) as sweep:
             for x, _ in sweep(DataLoader(Rows(), 32)):
-                sweep.record(game.turn(x)[0])
+                sweep.record(game.step(x)[0])
         return sweep.curve
 
     check(lambda game: sweep(game, [game.og, game.od]))
@@ -287,7 +287,7 @@ def test_two_models_that_train_against_each_other():
         for lr in np.geomspace(1e-7, 1, 20):
             for o in (game.og, game.od):
                 o.param_groups[0]['lr'] = lr
-            game.turn(problem()[:32][0])
+            game.step(problem()[:32][0])
         return range(20)
 
     fails_for(check, one_rate)

@@ -294,17 +294,17 @@ def test_leftover_windows_are_points():
 
 def test_fp16_steps_that_were_skipped_are_not_points():
     learn = make_learner(callback_fns=partial(MixedPrecision, precision='fp16', init_scale=2.0**30))
-    turns = []
+    attempts = []
 
     class Count(Callback):
         shapes_training = True
 
         def on_batch_end(self, **kwargs):
-            turns.append(1)
+            attempts.append(1)
 
     learn.callbacks = [Count()]
     c = learn.lr_find(1e-6, 1e-3, num_it=20, stop_div=False)
-    assert len(c) == 20 and len(turns) > 20 and c.lrs[-1] == 1e-3
+    assert len(c) == 20 and len(attempts) > 20 and c.lrs[-1] == 1e-3
 
 
 def test_learning_rate_group_by_group():

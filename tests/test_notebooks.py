@@ -128,7 +128,7 @@ def test_every_failing_place_is_reported_at_once(notebook, main, tmp_path, capsy
     nbformat.write(nb, path := tmp_path / 'wrong.ipynb')
     assert main([str(path)]) == 1
     out = capsys.readouterr().out
-    for told in (
+    for reported in (
         'cell c1',
         '- a loss of 1.5432',
         '+ a loss of 1.2345',
@@ -139,7 +139,7 @@ def test_every_failing_place_is_reported_at_once(notebook, main, tmp_path, capsy
         'ZeroDivisionError',
         '1 of 1 notebooks',
     ):
-        assert told in out, told
+        assert reported in out, reported
     assert 'after' not in out.replace('after 100 steps', '')
     assert 'cell c3' not in out
 
@@ -159,8 +159,8 @@ def test_times_and_addresses_may_change(came):
     ],
 )
 def test_a_changed_number_or_word_is_reported(came, cell, old, new):
-    (told,) = tool.differences(edited(came[cell], old, new), came[cell])
-    assert old.split()[0] in told and new.split()[0] in told
+    (reported,) = tool.differences(edited(came[cell], old, new), came[cell])
+    assert old.split()[0] in reported and new.split()[0] in reported
 
 
 def test_another_processor_may_round(came):
@@ -202,8 +202,8 @@ def test_volatile_outputs_may_change(came):
 )
 def test_a_changed_figure_is_reported(ys, label, tmp_path, monkeypatch):
     monkeypatch.setattr(tool.tempfile, 'tempdir', str(tmp_path))
-    told = tool.figures_differ(plot([1, 2, 4]), plot(ys, label))
-    assert 'figure' in told and (len(list(tmp_path.rglob('*.png'))) == 2 or 'pixels' in told)
+    reported = tool.figures_differ(plot([1, 2, 4]), plot(ys, label))
+    assert 'figure' in reported and (len(list(tmp_path.rglob('*.png'))) == 2 or 'pixels' in reported)
 
 
 def test_a_figure_that_is_off_by_rounding_passes():

@@ -15,7 +15,7 @@ GONE = {
     'fastlr.cli': {
         'merge check_keys as_yaml': 'the work of `config.Configuration`, whose methods do this',
         'resolve make learner_from resolved': 'the work of `config.Configuration`, which builds the parts',
-        'check_numbers check_args tell': 'steps of the command, which nobody else could use',
+        'check_numbers check_args tell': 'steps of the command, of no use elsewhere',
     },
     'fastlr.plot': {'MARKS': 'labels and colors stand beside each rule now, in `suggestion.RULES`'},
     'fastlr.snapshot': {

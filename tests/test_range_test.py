@@ -102,7 +102,7 @@ def by_sweep(k, val):
 @pytest.mark.parametrize('k', [1, 3])
 def test_one_curve_through_four_entry_points(k, val):
     "Bit for bit, and the same suggestion."
-    curves = [face(k, val) for face in (by_learner, by_range_test, by_find_lr, by_sweep)]
+    curves = [find(k, val) for find in (by_learner, by_range_test, by_find_lr, by_sweep)]
     for c in curves[1:]:
         assert (
             len(c) == 40

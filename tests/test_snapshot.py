@@ -227,18 +227,18 @@ def test_tensors_keep_identity_and_memory():
         and [(id(g), id(g['params'])) for g in t.opt.param_groups] == groups
     )
     t = Training('plain')
-    kept = t.model[0].weight.data_ptr(), t.model[0].weight.clone()
+    saved = t.model[0].weight.data_ptr(), t.model[0].weight.clone()
     with LRSweep(t.opt, t.model):
         t.model.to(torch.float64)
         # The loop moves the weights elsewhere.
         t.model[0].weight.data = torch.zeros(2)
     assert (t.model[0].weight.data_ptr(), t.model[0].weight.dtype) == (
-        kept[0],
+        saved[0],
         torch.float32,
-    ) and torch.equal(t.model[0].weight, kept[1])
+    ) and torch.equal(t.model[0].weight, saved[1])
     with LRSweep(t.opt, t.model):
         t.model[0].weight.data = torch.zeros(16, 6)
-    assert t.model[0].weight.data_ptr() == kept[0] and torch.equal(t.model[0].weight, kept[1])
+    assert t.model[0].weight.data_ptr() == saved[0] and torch.equal(t.model[0].weight, saved[1])
 
 
 def test_schedulers_scaler_and_averages():
@@ -1243,7 +1243,7 @@ def test_tensors_of_every_layout(where, tmp_path):
     conj = torch.randn(3, dtype=torch.complex64).conj()
     nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
     model = nn.Module()
-    model.kept = dict(
+    model.saved = dict(
         csr=csr,
         jagged=jagged,
         conj=conj,
@@ -1258,8 +1258,8 @@ def test_tensors_of_every_layout(where, tmp_path):
         jagged.values().mul_(5)
         conj.mul_(5)
         nested.mul_(5)
-        model.kept['coo'].mul_(5)
-        model.kept['half'].zero_()
+        model.saved['coo'].mul_(5)
+        model.saved['half'].zero_()
         assert len(before.changed()) == 6
     assert before.changed() == [] and torch.equal(conj, was)
 

@@ -56,11 +56,11 @@ class Stream(IterableDataset):
     "A dataset without a length that begins at another place each time."
 
     def __init__(self):
-        self.rows, self.turn = rows(), 0
+        self.rows, self.passes = rows(), 0
 
     def __iter__(self):
-        self.turn += 1
-        yield from self.rows[self.turn : self.turn + 50]
+        self.passes += 1
+        yield from self.rows[self.passes : self.passes + 50]
 
 
 class Weighted(Trainer):
@@ -121,14 +121,14 @@ def patched(folder):
     )[1]
 
     class Box:
-        turns = 0
+        calls = 0
 
     box = Box()
     loss = trainer.compute_loss
 
     def compute_loss(*args, **kw):
-        box.turns += 1
-        return loss(*args, **kw) * (1 + 0.01 * box.turns)
+        box.calls += 1
+        return loss(*args, **kw) * (1 + 0.01 * box.calls)
 
     trainer.compute_loss = compute_loss
     return trainer
@@ -490,9 +490,9 @@ def test_runs_see_other_batches_and_begin_alike(tmp_path):
 
 class Breaks(Trainer):
     def compute_loss(self, *args, **kw):
-        self.turns = getattr(self, 'turns', 0) + 1
+        self.calls = getattr(self, 'calls', 0) + 1
         loss = super().compute_loss(*args, **kw)
-        return loss * float('nan') if self.turns > 9 else loss
+        return loss * float('nan') if self.calls > 9 else loss
 
 
 @pytest.mark.parametrize('filtered', [True, False])

@@ -93,7 +93,7 @@ def find(*args, **kwargs):
 
 
 def trained(detour, **kwargs):
-    "Train after a range test, or without one; return `trainer`, `module`, `curve`, and `end`, the state then."
+    "Train, after a range test or without one; return trainer, module, curve and the state at the end."
     torch.manual_seed(0)
     module, t = Net(), trainer(accumulate_grad_batches=2)
     loader = DataLoader(rows(), 8, shuffle=True)
