@@ -15,20 +15,21 @@ from numbers import Integral, Real
 from fastcore.basics import patch
 from torch import nn
 
+from . import old_names
 from .callback import LearnerCallback
 from .curve import OPTIONS, EntryPoint, LRCurve
 from .detour import Detour
+from .fingerprint import Fingerprint
+from .kinds import parts_of_function
 from .learner import Learner
-from .loop import fit
 from .live import LivePlot
+from .loop import fit
+from .probes import run_probes
+from .processes import fail_together
 # Importing it gives every learner a recorder.
 from .recorder import Recorder # noqa: F401
 from .settings import SweepSettings
-from .fingerprint import Fingerprint
-from .kinds import parts_of_function
 from .snapshot import Snapshot
-from .probes import run_probes
-from .processes import fail_together
 from .sweep import LRSweep
 from .utils import is_main_process, progress_bar
 
@@ -55,7 +56,7 @@ class LRFinder(LearnerCallback):
         mode:str='exp', # 'exp', 'linear', or 'hold': `start_lr` throughout
         accumulate:int=1, # batches that make one optimizer update, at least 1
         extend:bool=False, # go on beyond `end_lr` while the loss still falls there
-        settings:SweepSettings=None, # instead of those of the above that it has, and already checked
+        settings:SweepSettings=None, # already checked; replaces the options above that it contains
         **kwargs # `seed`, `where`, `verify`, `snapshot`: see `LRSweep`
     ):
         if isinstance(learn, nn.Module):
@@ -72,8 +73,8 @@ class LRFinder(LearnerCallback):
         self.silent = silent
         self.live = live
         self.kwargs = kwargs
-        # Of the running training: the `LRSweep`, its progress bar, whether a batch has begun and not ended,
-        # and the data of the learner if it was wrapped.
+        # Of the running training: the `LRSweep`, its progress bar, whether a batch has begun but not ended,
+        # and the data of the learner if a wrapper has replaced it.
         self.sweep = None
         self.bar = None
         self.in_batch = False
@@ -93,7 +94,7 @@ def _check_learner_options(learn, wd, val_batches):
 
 # %% ../nbs/33_lr_finder.ipynb #28c0313b
 @patch
-def on_train_begin(self:LRFinder, **kwargs):
+def on_train_begin(self:LRFinder, **_):
     "Save the state of the training, set the first rate, and switch validation off."
     learn = self.learn
     self.sweep = None
@@ -113,8 +114,8 @@ def on_train_begin(self:LRFinder, **kwargs):
     self.bar = progress_bar(self.settings.num_it, self.silent)
     return {'skip_validate': True}
 
-def _parts_of(learn): # (modules, other objects)
-    "The model, and what the loss function consists of: modules with buffers, and other objects."
+def _parts_of(learn):
+    "Return the model with the modules in the loss function, and the other objects in the loss function."
     modules, others = parts_of_function(learn.loss_func)
     return [learn.model, *modules], others
 
@@ -130,32 +131,32 @@ class _Synchronized:
 
 # %% ../nbs/33_lr_finder.ipynb #54fbda07
 @patch
-def on_batch_begin(self:LRFinder, **kwargs):
+def on_batch_begin(self:LRFinder, **_):
     "Note that a batch has begun, and watch the gradient scaler if mixed precision has brought one."
     self.in_batch = True
     scaler = self.learn.opt.scaler
     if scaler is not None and self.sweep.scaler is None: self.sweep.use_scaler(scaler)
 
 @patch
-def on_backward_begin(self:LRFinder, last_loss, **kwargs):
-    "Scale the loss to the share of this batch in the gradient, once all processes have a batch."
+def on_backward_begin(self:LRFinder, last_loss, **_):
+    "Scale the loss to the share of this batch in the gradient, as soon as all processes have a batch."
     self.sweep.synchronize()
     if self.settings.accumulate > 1: return {'last_loss': last_loss / self.settings.accumulate}
 
 @patch
-def on_backward_end(self:LRFinder, iteration, **kwargs):
+def on_backward_end(self:LRFinder, iteration, **_):
     "Allow no step before the window is full, and none at a rate that other code has set."
     self.sweep.check_rate("a callback did it; give it `shapes_training = False`, and lr_find will not run it")
     if (iteration+1) % self.settings.accumulate: return {'skip_step': True, 'skip_zero': True}
 
 @patch
-def on_step_end(self:LRFinder, **kwargs):
-    "Make a point of a step outside of a batch: the rest of a window, made up for at the end of an epoch."
+def on_step_end(self:LRFinder, **_):
+    "Record a step that another callback takes between two batches: the rest of a window."
     if not self.in_batch: self.sweep.flush()
 
 # %% ../nbs/33_lr_finder.ipynb #c8eb8a76
 @patch
-def on_batch_end(self:LRFinder, last_loss, train, skip_step, iteration, **kwargs):
+def on_batch_end(self:LRFinder, last_loss, train, skip_step, iteration, **_):
     "Record the loss, and set the next rate; at the end of the sweep, stop the training."
     if not train: return
     self.in_batch = False
@@ -169,7 +170,7 @@ def on_batch_end(self:LRFinder, last_loss, train, skip_step, iteration, **kwargs
 
 @patch
 def _check_window(self:LRFinder, iteration):
-    "Raise `ValueError` if a step was skipped at the end of a window: another callback has windows too."
+    "Raise `ValueError` if the last step of a window was skipped: another callback accumulates too."
     accumulate, entry = self.settings.accumulate, self.settings.entry
     if accumulate == 1 or (iteration+1) % accumulate: return
     what = entry.say(f"{{accumulate}}={accumulate} and another callback both gather batches")
@@ -177,7 +178,7 @@ def _check_window(self:LRFinder, iteration):
 
 @patch
 def _valid_loss(self:LRFinder):
-    "The mean loss over the first `val_batches` validation batches, as Leslie Smith measured it."
+    "Return the mean loss of the first `val_batches` validation batches. Raise `ValueError` if there is none."
     batches = list(islice(self.learn.data.valid_dl, self.val_batches))
     if batches: return self.learn.validate(batches, metrics=[])[0]
     raise ValueError(f"val_batches={self.val_batches}, and valid_dl has no batch left: a generator can be "
@@ -185,14 +186,14 @@ def _valid_loss(self:LRFinder):
 
 # %% ../nbs/33_lr_finder.ipynb #3d5b0cfe
 @patch
-def on_epoch_end(self:LRFinder, num_batch, **kwargs):
-    "End the sweep if the epoch had no batch: then the loader can't be restarted."
+def on_epoch_end(self:LRFinder, num_batch, **_):
+    "End the sweep if the epoch had no batch: the loader can't be restarted."
     if num_batch == 0 and not self.sweep.done: self.sweep.out_of_data()
     if self.sweep.done: return {'stop_training': True}
 
 @patch
-def on_train_end(self:LRFinder, exception=None, **kwargs):
-    "Restore everything, and leave the curve at `learn.recorder.curve`."
+def on_train_end(self:LRFinder, exception=None, **_):
+    "Restore everything, and store the curve at `learn.recorder.curve`."
     # The sweep may never have begun.
     if self.sweep is None: return
     if self.bar is not None: self.bar.on_iter_end()
@@ -204,14 +205,14 @@ def on_train_end(self:LRFinder, exception=None, **kwargs):
 
 # %% ../nbs/33_lr_finder.ipynb #18bb2c78
 class MockTraining(Detour):
-    "Save a learner before any callback's code runs, constructors included, and restore it afterwards."
+    "Save a learner before any code of a callback runs, even a constructor, and restore it afterwards."
     def __init__(self,
         learn, # the `Learner`
         where # where the copy of the state is stored: 'device', 'cpu', or a directory
     ):
         modules, others = _parts_of(learn)
         snapshot = Snapshot(modules, None if learn.opt is None else learn.opt.opt, where=where)
-        # Loaders come first, for callbacks may hold them too.
+        # Loaders come first, since callbacks may hold them too.
         for dl in (learn.data.train_dl, learn.data.valid_dl): snapshot.add_loader(dl)
         for x in (*learn.callbacks, *others):
             snapshot.keep(x)
@@ -222,7 +223,7 @@ class MockTraining(Detour):
         self.finder = None
         self._attributes = dict(vars(learn))
         self._scaler = getattr(learn.opt, 'scaler', None)
-        # In reverse order: what is given last is called first.
+        # The one that is given last is called first.
         self.before_restore(self._restore_learner)
         self.before_restore(self._finish_sweep)
 
@@ -232,6 +233,7 @@ class MockTraining(Detour):
         if sweep is not None: sweep.finish(failed=self.failed)
 
     def _restore_learner(self):
+        "Give the learner the attributes that it had, and its optimizer the gradient scaler."
         attributes = vars(self.learn)
         attributes.clear()
         attributes.update(self._attributes)
@@ -266,7 +268,9 @@ def lr_find(
     options = dict(wd=wd, val_batches=val_batches, where=where, verify=verify, silent=silent or learn.quiet)
     with _drawing(learn.recorder, live) as picture:
         with fail_together(): _run_sweeps(learn, settings, live=picture, **options)
-        if probe: learn.recorder.curve = run_probes(learn.recorder.curve, partial(_sweep_once, learn, **options), settings)
+        if probe:
+            sweep_once = partial(_sweep_once, learn, **options)
+            learn.recorder.curve = run_probes(learn.recorder.curve, sweep_once, settings)
     if not options['silent']: _report(learn.recorder.curve, probe)
     return learn.recorder.curve
 
@@ -274,7 +278,7 @@ Learner.lr_find = lr_find
 
 # %% ../nbs/33_lr_finder.ipynb #487542ae
 def _sweep_once(learn, settings, verify=False, where='device', **kwargs):
-    "Return the `LRSweep` of one mock training, with an `LRFinder` made from the rest."
+    "Return the `LRSweep` of one mock training; `kwargs` are for its `LRFinder`."
     attributes = {k: v for k, v in vars(learn).items() if k != 'recorder'}
     before = Fingerprint(leave_out=(learn, learn.recorder), **attributes) if verify else None
     with MockTraining(learn, where) as mock:
@@ -285,10 +289,9 @@ def _sweep_once(learn, settings, verify=False, where='device', **kwargs):
     return mock.finder.sweep
 
 def _run_sweeps(learn, settings, **kwargs):
-    "Run all sweeps; after Ctrl-C `learn.recorder.curve` is that of the sweeps that were complete."
+    "Run all sweeps. After Ctrl-C `learn.recorder.curve` is the median of those that were complete."
     curves = []
     try:
-        # The first run goes on with the random numbers of the program; the others are seeded.
         for run in range(settings.runs):
             curves.append(_sweep_once(learn, settings, seed=run or None, **kwargs).curve)
     finally:
@@ -297,7 +300,7 @@ def _run_sweeps(learn, settings, **kwargs):
 # %% ../nbs/33_lr_finder.ipynb #90006da1
 @contextmanager
 def _drawing(recorder, live):
-    "A `LivePlot`, or None; at the end it shows the curve that the recorder has got meanwhile."
+    "Provide a `LivePlot`, or None; at the end it shows the new curve of the recorder, if there is one."
     picture = LivePlot() if live and is_main_process() else None
     before = recorder.curve
     try: yield picture
@@ -305,13 +308,10 @@ def _drawing(recorder, live):
         if picture is not None: picture.close(None if recorder.curve is before else recorder.curve)
 
 def _report(curve, probe):
-    "Print that the range test is over."
+    "Print that the range test is over, and whether it was probed in vain."
     if probe and not curve.probes:
         print("Not probed: the curve supports no suggestion; learn.recorder.curve.findings says why.")
     print("LR Finder is complete, type learn.recorder.plot() to see the graph.")
 
 # %% ../nbs/33_lr_finder.ipynb #0ld6c725
-from . import old_names
-
-# What this module held in version 0.1.0, and others hold now.
 __getattr__ = old_names(__name__)
