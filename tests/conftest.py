@@ -78,6 +78,16 @@ def loaders(bs=16, **kw):
     return DataLoader(problem(), bs, shuffle=True, **kw), DataLoader(problem(48, 1), bs)
 
 
+def noting(f, note):
+    "Return a function that calls `note` with its arguments, and then `f`."
+
+    def noted(*args, **kwargs):
+        note(*args, **kwargs)
+        return f(*args, **kwargs)
+
+    return noted
+
+
 def make_learner(seed=0, dls=None, **kw):
     torch.manual_seed(seed)
     np.random.seed(seed)

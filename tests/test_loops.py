@@ -263,7 +263,8 @@ def test_two_models_that_train_against_each_other():
 
     def check(find, held=False):
         game = Game()
-        [game.step(x) for x, _ in DataLoader(Rows(), 32)]
+        for x, _ in DataLoader(Rows(), 32):
+            game.step(x)
         first = copy.deepcopy(game.state())
         game.rates.clear()
         curve, (rg, rd) = find(game), np.array(game.rates).T
@@ -331,7 +332,8 @@ def test_a_rate_that_is_a_tensor_is_filled_and_nothing_is_compiled_again():
             step(xb, yb)
         with torch._dynamo.config.patch(error_on_recompile=True):
             find(t)
-            [step(xb, yb) for xb, yb in islice(t.loader, 2)]
+            for xb, yb in islice(t.loader, 2):
+                step(xb, yb)
         assert opt.param_groups[0]['lr'] is held and held.item() == torch.tensor(0.01).item()
 
     check(Training.find)

@@ -223,7 +223,10 @@ def test_a_curve_is_smoothed_once_and_remembered(smoothings, kw, most):
     c = curve()
     c.plot(suggestion=True, **kw)
     assert 1 <= len(smoothings) <= most
-    c.suggestions(), c.findings, c._repr_html_(), c.bounds(), c.probe_rates(), c.plot([*RULES, 'one_cycle'])
+    for use in (LRCurve.suggestions, LRCurve._repr_html_, LRCurve.bounds, LRCurve.probe_rates):
+        use(c)
+    assert isinstance(c.findings, list)
+    c.plot([*RULES, 'one_cycle'])
     assert len(smoothings) <= most
     runs(3).plot(suggestion=True)
     # One is the median, and the others are the runs.

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 import fastlr.utils
-from conftest import examples, loaders, net, problem, same
+from conftest import examples, loaders, net, noting, problem, same
 from fastlr import Learner, LRSweep, find_lr
 from fastlr.compat.torch_lr_finder import RangeTest
 from fastlr.fingerprint import Fingerprint
@@ -92,9 +92,10 @@ def by_sweep(k, val):
             if i % k == 0:
                 opt.step()
                 opt.zero_grad()
-            sweep.record(loss) if not val else sweep.record(
-                valid_loss() if i % k == 0 else None, update=i % k == 0
-            )
+            if not val:
+                sweep.record(loss)
+            else:
+                sweep.record(valid_loss() if i % k == 0 else None, update=i % k == 0)
     return sweep.curve
 
 
@@ -146,7 +147,8 @@ def continues(call, fault=None, **kinds):
         if detour and fault:
             trip.arm(*fault)
         try:
-            detour and call(t)
+            if detour:
+                call(t)
         except (ZeroDivisionError, KeyboardInterrupt):
             assert fault and trip.place is None
         trip.disarm()
@@ -170,16 +172,11 @@ def test_training_goes_on_as_if_it_had_never_run(name):
 )
 def test_models_optimizers_and_loaders_of_many_kinds(model, opt, loader, fault):
     def find(t):
-        return find_lr(
-            t.model,
-            t.opt,
-            None,
-            t.loader,
-            step=lambda batch: (trip('loader'), cross_entropy(t.model(batch[0]), batch[1]))[1],
-            num_it=8,
-            stop_div=False,
-            **QUIET,
-        )
+        def step(batch):
+            trip('loader')
+            return cross_entropy(t.model(batch[0]), batch[1])
+
+        return find_lr(t.model, t.opt, None, t.loader, step=step, num_it=8, stop_div=False, **QUIET)
 
     if fault and fault[0] == 'dataset' and loader in ('stateful', 'file', 'batches'):
         # These loaders don't ask the dataset.
@@ -269,7 +266,7 @@ def test_losses_are_fetched_ten_at_a_time_off_the_cpu(monkeypatch):
     def run(every):
         fetched.clear()
         monkeypatch.setattr(fastlr.utils, 'read_every', lambda loss: every)
-        monkeypatch.setattr(torch.Tensor, 'tolist', lambda self: (fetched.append(1), tolist(self))[1])
+        monkeypatch.setattr(torch.Tensor, 'tolist', noting(tolist, fetched.append))
         return find_lr(*parts(), [b for b in loaders()[0]], num_it=100, **QUIET), len(fetched)
 
     (one, a), (ten, b) = run(1), run(10)
@@ -300,18 +297,12 @@ def test_parts_in_evaluation_mode_stay_so_unless_the_whole_model_is():
         opt = torch.optim.SGD(model.parameters(), lr=0.1)
         flags = [m.training for m in model.modules()]
         modes.clear()
-        find_lr(
-            model,
-            opt,
-            None,
-            loaders()[0],
-            step=lambda batch: (
-                modes.append([m.training for m in model.modules()]),
-                cross_entropy(model(batch[0]), batch[1]),
-            )[1],
-            num_it=3,
-            **QUIET,
-        )
+
+        def step(batch):
+            modes.append([m.training for m in model.modules()])
+            return cross_entropy(model(batch[0]), batch[1])
+
+        find_lr(model, opt, None, loaders()[0], step=step, num_it=3, **QUIET)
         assert flags == [m.training for m in model.modules()]
         return modes[0]
 
@@ -818,17 +809,13 @@ def test_verify_looks_into_functions_too():
     with pytest.raises(NotRestored, match='log.n'):
         find_lr(model, opt, Loss(), loaders()[0], num_it=3, verify=True, **QUIET)
     counts = []
+
+    def step(batch):
+        counts.append(1)
+        return cross_entropy(model(batch[0]), batch[1])
+
     with pytest.raises(NotRestored, match='step'):
-        find_lr(
-            model,
-            opt,
-            None,
-            loaders()[0],
-            step=lambda batch: (counts.append(1), cross_entropy(model(batch[0]), batch[1]))[1],
-            num_it=3,
-            verify=True,
-            **QUIET,
-        )
+        find_lr(model, opt, None, loaders()[0], step=step, num_it=3, verify=True, **QUIET)
 
 
 def test_the_rate_is_returned_without_a_plot(monkeypatch):

@@ -55,7 +55,9 @@ def browser():
     path = browsers.find()
     if path is None:
         why = 'no browser: `make browser` installs one'
-        pytest.fail(why) if os.environ.get('FASTLR_NEEDS_BROWSER') else pytest.skip(why)
+        if os.environ.get('FASTLR_NEEDS_BROWSER'):
+            pytest.fail(why)
+        pytest.skip(why)
     with sync_api.sync_playwright() as p:
         b = p.chromium.launch(executable_path=path, args=['--no-sandbox', '--disable-gpu'])
         yield b

@@ -785,7 +785,10 @@ def test_verify_looks_into_functions(how, names):
     t = Training()
     how(t)
     before = Fingerprint(model=t.model)
-    t.model(torch.randn(4, 6)) if names is None else t.model.loss_fn()
+    if names is None:
+        t.model(torch.randn(4, 6))
+    else:
+        t.model.loss_fn()
     changed = [n for n in before.changed() if 'running' not in n and 'batches' not in n and 'random' not in n]
     assert changed == names if names else any('box' in n for n in changed)
 
@@ -1098,8 +1101,11 @@ def test_containers_of_every_kind_come_back(make):
             elif isinstance(x, dict):
                 dict.__setitem__(x, 'a', 9)
                 dict.__setitem__(x, 'new', 1)
-                [v['y'].append(2) for v in x.values() if isinstance(v, dict)]
-                [v.append(2) for v in x.values() if isinstance(v, list)]
+                for v in x.values():
+                    if isinstance(v, dict):
+                        v['y'].append(2)
+                    elif isinstance(v, list):
+                        v.append(2)
             elif isinstance(x, tuple):
                 x[0].zero_()
                 x[1].append(2)
@@ -1107,7 +1113,8 @@ def test_containers_of_every_kind_come_back(make):
                 x.add(5)
                 x.discard(1)
             else:
-                list.append(x, 5) if isinstance(x, list) else x.append(5)
+                append = list.append if isinstance(x, list) else type(x).append
+                append(x, 5)
                 x[0] = type(x[0])(7)
         assert model.x is x and same(before, list(x.items()) if isinstance(x, dict) else list(x)), x
 

@@ -18,7 +18,12 @@ TINY = (6, 8, 3)
 def made(monkeypatch):
     "Collect the models and optimizers that the benchmark makes."
     made, net = [], speed.net
-    monkeypatch.setattr(speed, 'net', lambda widths: made.append(net(widths)) or made[-1])
+
+    def noted(widths):
+        made.append(net(widths))
+        return made[-1]
+
+    monkeypatch.setattr(speed, 'net', noted)
     return made
 
 

@@ -87,12 +87,12 @@ def test_earlier_training_does_not_shorten_it():
         assert find(learn) == 20
 
     check(lambda learn: len(learn.lr_find(num_it=20, stop_div=False)))
-    check(
-        lambda learn: (
-            learn.fit(50, callbacks=[LRFinder(learn, num_it=20, stop_div=False)]),
-            len(learn.recorder.curve),
-        )[1]
-    )
+
+    def in_fit(learn):
+        learn.fit(50, callbacks=[LRFinder(learn, num_it=20, stop_div=False)])
+        return len(learn.recorder.curve)
+
+    check(in_fit)
 
     def trainers_counter(learn):
         steps, done = int(learn.opt.opt.state[next(iter(learn.opt.opt.state))]['step']), 0

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import SGD, RMSprop
 from torch.utils.data import DataLoader
 
-from conftest import examples, make_learner, same, state_of
+from conftest import examples, make_learner, noting, same, state_of
 from curves import LRS, a_curve, decades, flat
 from fastlr import Callback, LRCurve, LRFinder, LRSweep, NoSuggestion, lr_finder
 from fastlr.rules import RULES, check_fall, cyclical_bounds, fall_centre, minimum, slide, steep, valley
@@ -297,8 +297,8 @@ def test_fastais_rules_are_asked_as_fastai_asks_them():
 def test_a_curve_without_suggestion_is_not_probed(monkeypatch):
     learn = learner()
     calls = []
-    once = lr_finder._sweep_once
-    monkeypatch.setattr(lr_finder, '_sweep_once', lambda *a, **k: calls.append(1) or once(*a, **k))
+    note = lambda *args, **kwargs: calls.append(1)
+    monkeypatch.setattr(lr_finder, '_sweep_once', noting(lr_finder._sweep_once, note))
     curve = learn.lr_find(1e-9, 1e-8, num_it=20, probe=True)
     assert calls == [1] and curve.probes == ()
     with pytest.raises(NoSuggestion):

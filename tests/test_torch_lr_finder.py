@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-from conftest import examples, loaders, net, problem, same
+from conftest import examples, loaders, net, noting, problem, same
 from fastlr.compat.torch_lr_finder import LRFinder, RangeTest, TrainDataLoaderIter, ValDataLoaderIter
 from fastlr.fingerprint import Fingerprint
 from test_range_test import QUIET, continues, parts, plain
@@ -217,7 +217,8 @@ def test_iterators_behave_as_those_of_pytorch_lr_finder(n, draws):
                 a, b = next(ours, None), next(theirs, None)
                 assert (a and int(a[0])) == (b and int(b[0]))
             else:
-                iter(ours), iter(theirs)
+                iter(ours)
+                iter(theirs)
 
 
 # Everything is restored.
@@ -251,7 +252,7 @@ def test_with_workers(loader):
 def test_an_interrupted_range_test_keeps_what_it_measured(place, error):
     t = Training().train(2)
     first = t.state()
-    test = RangeTest(t.model, t.opt, lambda out, y: (trip('step'), cross_entropy(out, y))[1])
+    test = RangeTest(t.model, t.opt, noting(cross_entropy, lambda out, y: trip('step')))
     trip.arm(place, 5 if place == 'step' else 16 * 5, error)
     with pytest.raises(error):
         test.range_test(t.loader, start_lr=1e-6, num_iter=20, **QUIET)
@@ -278,8 +279,9 @@ def test_where_the_copy_of_the_state_is(kw, folder, monkeypatch, tmp_path):
     (tmp_path / 'cache').mkdir()
     monkeypatch.setattr(tempfile, 'tempdir', 'system')
     (tmp_path / 'system').mkdir()
-    opened, seen = tempfile.TemporaryFile, []
-    monkeypatch.setattr(tempfile, 'TemporaryFile', lambda dir: seen.append(str(dir)) or opened(dir=dir))
+    seen = []
+    opened = noting(tempfile.TemporaryFile, lambda dir: seen.append(str(dir)))
+    monkeypatch.setattr(tempfile, 'TemporaryFile', opened)
     RangeTest(*parts(), **kw).range_test(loaders()[0], start_lr=1e-5, num_iter=3, **QUIET)
     assert seen == ([] if folder is None else [folder])
     assert not any(path.is_file() for path in tmp_path.rglob('*'))

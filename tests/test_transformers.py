@@ -22,7 +22,7 @@ from transformers import (
     set_seed,
 )
 
-from conftest import same
+from conftest import noting, same
 from fastlr import LRCurve, NoSuggestion, NotRestored, find_lr
 from fastlr.integrations.transformers import TrainerLRFound, lr_find
 from fastlr.fingerprint import Fingerprint
@@ -115,10 +115,12 @@ def patched(folder):
     step = trainer.training_step
     trainer.loss_is_scaled_for_ga = False
     trainer.history = []
-    trainer.training_step = lambda *args, **kw: (
-        trainer.history.append(trainer.state.global_step),
-        step(*args, **kw) * (1 + 0.1 * trainer.current_gradient_accumulation_steps),
-    )[1]
+
+    def training_step(*args, **kw):
+        trainer.history.append(trainer.state.global_step)
+        return step(*args, **kw) * (1 + 0.1 * trainer.current_gradient_accumulation_steps)
+
+    trainer.training_step = training_step
 
     class Box:
         calls = 0
@@ -469,11 +471,11 @@ def test_runs_see_other_batches_and_begin_alike(tmp_path):
     for kw in (dict(data_seed=3), dict(model_init=lambda: BertForSequenceClassification(CLASSES))):
         seen = []
         trainer = make(tmp_path, **kw)
-        step = trainer.training_step
-        trainer.training_step = lambda model, inputs, *args: (
-            seen.append((model.classifier.weight[0, 0].item(), inputs['input_ids'])),
-            step(model, inputs, *args),
-        )[1]
+
+        def note(model, inputs, *args):
+            seen.append((model.classifier.weight[0, 0].item(), inputs['input_ids']))
+
+        trainer.training_step = noting(trainer.training_step, note)
         curve = lr_find(trainer, runs=3, **QUICK).curve
         (w0, a), (w1, b), (w2, c) = seen[0], seen[12], seen[24]
         assert (
@@ -532,7 +534,7 @@ def test_a_step_that_the_scaler_skips_is_not_a_point(tmp_path):
         trainer.accelerator.scaler = torch.amp.GradScaler('cpu', init_scale=scale)
         state = trainer.accelerator.scaler.state_dict()
         steps = []
-        trainer.training_step = lambda *args, step=trainer.training_step: (steps.append(1), step(*args))[1]
+        trainer.training_step = noting(trainer.training_step, lambda *args: steps.append(1))
         curve = lr_find(trainer, **QUICK).curve
         assert trainer.accelerator.scaler.state_dict() == state and len(curve) == 12
         return len(steps)

@@ -17,11 +17,11 @@ import torch.distributed as dist
 import fastlr.processes
 from scenarios import SCENARIOS
 
-# Seconds after which a process gives up that waits for another one in a collective of torch,
+# After this time a process gives up that waits for another one in a collective of torch.
 GROUP_TIMEOUT = timedelta(seconds=60)
-# and one that waits for another in a round of fastlr.
+# After this number of seconds one gives up that waits for another one in a round of fastlr.
 PATIENCE = 20
-# The messages of both.
+# These are the messages of both.
 IN_VAIN = 'Timed out waiting', 'another process has not come'
 # After this number of seconds a process that is still in the same scenario writes where it is, and ends; then
 # the launcher ends the others.
