@@ -129,7 +129,7 @@ def comments_to_the_right(path, text, tree):
             yield f'{where(path, line)}: {comment}'
 
 
-# A comment may begin with these names or a piece of code; or it describes a structure: `name -> (value, kind)`.
+# A comment may begin with these names or with code; or it describes a structure: `name -> (value, kind)`.
 NAMES = 'accelerate fastlr ipykernel nbclient nbdev numpy pickle pytest torch torchrun'.split()
 CODE = re.compile(r"`|\w*[_.(='\d]|[\w ]+ -> |\w+: [({]|-{4}")
 
