@@ -105,6 +105,12 @@ _new_place = {
     'compat.allennlp': 'find_learning_rate_model find_learning_rate_from_args search_learning_rate',
     'integrations.accelerate': 'AccelerateCallback',
 }
+# Those that could be imported from the package itself.
+_at_the_top = (
+    'whittaker smoothed Bounds fall_centre steep minimum valley slide cyclical_bounds LivePlot Fingerprint '
+    'Divergence AverageMetric shapes_training EVENTS STATE OptimWrapper fit validate loss_batch LRFound '
+    'one_cycle_at TrainDataLoaderIter ValDataLoaderIter find_learning_rate_model '
+    'find_learning_rate_from_args search_learning_rate AccelerateCallback').split()
 # Those that have another name as well.
 _renamed = {'check_settings': 'SweepSettings', 'in_step': 'fail_together'}
 _places = {name: module for module, names in _new_place.items() for name in names.split()}
@@ -133,7 +139,9 @@ def old_names(module):
 def __getattr__(name):
     if name in _modules: return importlib.import_module(f'.{name}', __name__)
     top = {**_modules, **{m: [*_modules[m], *names] for m, names in _for_v1.items()}}
-    if not any(name in names for names in top.values()): return _moved(__name__, name)
+    if name in _at_the_top: return _moved(__name__, name)
+    if not any(name in names for names in top.values()):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for module, names in top.items():
         loaded = importlib.import_module(f'.{module}', __name__)
         globals().update({n: getattr(loaded, n) for n in names})

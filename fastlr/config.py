@@ -77,7 +77,7 @@ def read_config(
     entry:EntryPoint=PYTHON # the function that was called: messages use its option names
 ) -> dict: # nested: model, data, optimizer, loss, and perhaps training
     "Return the contents of `config`, with the overrides applied; not checked yet. Raises `ConfigError`."
-    changes = _parse_overrides(overrides, entry.options['overrides'])
+    changes = _parse_overrides(overrides, entry.options.get('overrides'))
     found = _parse(config, *_read(config))
     if isinstance(found, dict): return _merge(found, changes)
     raise ConfigError(f"the configuration {str(config)!r} must hold {', '.join(PARTS)}, each a mapping; "

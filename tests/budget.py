@@ -1,13 +1,13 @@
 """Keep the tests short: `seconds.txt`, beside this file, says how long the tests of each file may take.
 
-Those are seconds of CPU time, of the tests and of the processes that they start and wait for: what else runs
-on the machine hardly changes them, where it may double the time on the clock. They are those of the machine
-on which the table was written. Before each test, a fixed piece of work is timed: how long it takes, divided by
-how long it took there, is how slow this machine is. A file that takes more than 1.5 times its budget, after
-that correction, fails the run.
+These are seconds of CPU time, of the tests and of the processes that they start and wait for. Other programs
+hardly change them, whereas they may double the time on the clock. The table holds the seconds of the machine
+on which it was written. Before each test, a fixed piece of work is timed. The time that it takes, divided by
+the time that it took there, is the slowness of this machine. A file that takes more than 1.5 times its
+budget, after that correction, fails the run.
 
-What a test sleeps is not counted, nor are the children of `children.py`, which their server waits for. The
-ten slowest tests that a run lists at its end are the slowest by the clock.
+The time that a test sleeps is not counted, nor are the children of `children.py`, which their server waits
+for. The ten slowest tests that a run lists at its end are the slowest by the clock.
 
     make budget     # run all tests, and record how long each file takes
 """
@@ -24,8 +24,8 @@ HEADER = """\
 # A run fails where a file takes more than 1.5 times as long. Written by: make budget
 """
 WORK, USED = 'work', 'CPU time'
-# What a file that is not in the table may take, and the least that is recorded. Which file pays for what is
-# imported late, torch._dynamo for one, depends on which comes first in its process.
+# The budget of a file that is not in the table, and the least that is recorded. Which file pays for late
+# imports, such as torch._dynamo, depends on which comes first in its process.
 LEAST = 10.0
 
 
@@ -40,7 +40,7 @@ def work():
 
 
 def used():
-    "Return the CPU seconds of this process, and of those that it has started and waited for."
+    "Return the CPU seconds of this process and of the processes that it has started and waited for."
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
 
@@ -114,7 +114,7 @@ class Budget:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items):
-        "Start with the longest files, so that none is left at the end. (A random order is made after this.)"
+        "Start with the longest files, so that none of them runs last. A random order is made after this."
         table = read(self.path)
         items.sort(key=lambda item: -table.get(item.path.name, LEAST))
 

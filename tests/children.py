@@ -56,7 +56,7 @@ def _main(*args):
     except BaseException:
         traceback.print_exc()
         status = 1
-    # As at the end of a program: what was registered runs, and what was printed arrives.
+    # As at the end of a program, run what was registered and flush what was printed.
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -64,7 +64,7 @@ def _main(*args):
 
 
 class Child:
-    "A process that runs `code`: a text, or the `Path` of a script. It is killed when the block ends."
+    "A process that runs `code`, a text or the `Path` of a script. It is killed when the block ends."
 
     def __init__(self, code, out=None):
         self.folder = tempfile.TemporaryDirectory(prefix='child-')
@@ -96,13 +96,13 @@ class Child:
         os.kill(self.process.pid, number)
 
     def wait(self, timeout=300):
-        "Return its exit code, minus the number of the signal that ended it, or None after `timeout` seconds."
+        "Return the exit code, or minus the number of the signal that ended it; None after `timeout` seconds."
         self.process.join(timeout)
         return self.process.exitcode
 
 
 def run_python(code):
-    "Run `code`, a text or the `Path` of a script, to its end; return what it printed."
+    "Run `code`, a text or the `Path` of a script, to its end. Return what it printed."
     with Child(code) as child:
         status = child.wait()
         assert status == 0, f'exit code {status}\n{child.stderr[-2000:]}'

@@ -1,4 +1,4 @@
-"What many tests need: a small problem, a way to compare trainings bit for bit, and two depths of testing."
+"What many tests need: a small problem, a comparison of trainings bit for bit, and two depths of testing."
 
 import matplotlib
 
@@ -22,8 +22,9 @@ torch.set_num_threads(1)
 torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL = 0.5
 
 
-# Every test runs at both depths. `make test` is quick: examples are few, and the same in each run, so that a
-# failure means that something has changed. `make test-thorough` draws ten times as many, anew each time.
+# Every test runs at both depths. `make test` is quick: its examples are few and the same in each run, so that
+# a failure means that something has changed. `make test-thorough` draws ten times as many, new ones each
+# time.
 hypothesis.settings.register_profile('quick', deadline=None, derandomize=True)
 hypothesis.settings.register_profile('thorough', deadline=None, print_blob=True)
 THOROUGH = False
@@ -40,38 +41,51 @@ def pytest_configure(config):
     global THOROUGH
     THOROUGH = config.getoption('thorough')
     hypothesis.settings.load_profile('thorough' if THOROUGH else 'quick')
+    # Tests import names from where they are now, not from where they were in 0.1.0.
+    config.addinivalue_line('filterwarnings', 'error:fastlr.* has moved:DeprecationWarning')
     config.pluginmanager.register(budget.Budget(config), 'budget')
 
 
 def pytest_collection_finish():
-    "Leave what has been imported out of all later garbage collections: they took up to half a second each."
+    "Leave what has been imported out of all later garbage collections, which took up to half a second each."
     gc.collect()
     gc.freeze()
 
 
 def deep(quick, thorough):
-    "`quick`, or `thorough` in a thorough run: a number of tries, or a list of cases."
+    "Return `quick`, or `thorough` in a thorough run: a number of tries, or a list of cases."
     return thorough if THOROUGH else quick
 
 
 def examples(n):
-    "Settings of hypothesis for a test that draws `n` examples, or ten times as many in a thorough run."
+    """Return settings of hypothesis for a test that draws `n` examples, or ten times as many in a thorough
+    run."""
     return hypothesis.settings(max_examples=deep(n, 10 * n))
 
 
 def problem(n=96, seed=0):
-    "A dataset of `n` rows of 6 numbers in 3 classes that can be learned."
+    "Return a dataset of `n` rows of 6 numbers in 3 classes that can be learned."
     x = torch.randn(n, 6, generator=torch.Generator().manual_seed(seed))
     return TensorDataset(x, (x @ torch.randn(6, 3, generator=torch.Generator().manual_seed(99))).argmax(1))
 
 
 def net():
-    "A net that keeps statistics and draws random numbers."
+    "Return a net that keeps statistics and draws random numbers."
     return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3))
 
 
 def loaders(bs=16, **kw):
     return DataLoader(problem(), bs, shuffle=True, **kw), DataLoader(problem(48, 1), bs)
+
+
+def noting(f, note):
+    "Return a function that calls `note` with its arguments, and then `f`."
+
+    def noted(*args, **kwargs):
+        note(*args, **kwargs)
+        return f(*args, **kwargs)
+
+    return noted
 
 
 def make_learner(seed=0, dls=None, **kw):
@@ -82,7 +96,7 @@ def make_learner(seed=0, dls=None, **kw):
 
 
 def state_of(learn):
-    "Copies of all that a training may depend on: weights, moments, hyperparameters, modes, random state."
+    "Return copies of all that a training may depend on: weights, moments, settings, modes, random state."
     sd = learn.opt.state_dict() if learn.opt is not None else {'state': {}, 'param_groups': []}
     parameters = list(learn.model.parameters())
     return dict(
@@ -98,7 +112,7 @@ def state_of(learn):
 
 
 def same(a, b):
-    "Whether two nested states are equal to the last bit."
+    "Return whether two nested states are equal to the last bit."
     if torch.is_tensor(a):
         return torch.is_tensor(b) and a.dtype == b.dtype and torch.equal(a, b)
     if isinstance(a, dict):

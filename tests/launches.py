@@ -14,12 +14,13 @@ from scenarios import name_of
 
 HERE = Path(__file__).parent
 TORCHRUN = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--local-addr', '127.0.0.1']
-# Seconds for a whole launch; a scenario that hangs ends it long before: see `together.py`.
+# A whole launch may take this number of seconds; a scenario that hangs ends it long before, see
+# `together.py`.
 LIMIT = 600
 
 
 def environment():
-    "That of this process, but for what it says of processes, and with everything on the loopback interface."
+    "Return the environment of this process without what it says of processes, and on the loopback interface."
     ours = {'LOCAL_RANK', 'WORLD_SIZE', 'RANK', 'MASTER_ADDR', 'MASTER_PORT'}
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith('lo'))
     return {
@@ -53,9 +54,9 @@ def end(p, folder):
 
 
 def run(command, folder, limit=LIMIT):
-    """Run a command that launches processes, in a new folder in `folder`, and leave none of them.
+    """Run a command that launches processes, in a new folder in `folder`, and leave none of them running.
 
-    Returns its exit code and what it printed; what it wrote to stderr is in a file."""
+    Return its exit code and what it printed; what it wrote to stderr is in a file."""
     (folder / 'work').mkdir()
     out, err = folder / 'launcher.out', folder / 'launcher.stderr'
     with open(out, 'a') as stdout, open(err, 'a') as stderr:
@@ -79,48 +80,48 @@ def run(command, folder, limit=LIMIT):
 
 
 def installed(scenario):
-    "Whether what a scenario needs is there; most modules need only torch."
+    "Return whether the packages that a scenario needs are installed; most modules need only torch."
     module = scenario.partition('.')[0]
     return module not in ('accelerate', 'transformers', 'lightning') or find_spec(module) is not None
 
 
 def last(path, n=3000):
-    "The end of a text that may be long."
+    "Return the end of a text that may be long."
     return path.read_text().strip()[-n:] or '(nothing)' if path.exists() else '(there is none)'
 
 
 def stopped_in(rows):
-    "The scenario that a process, given what it wrote, has begun and not ended; None if there is none."
+    "Return the scenario that a process has begun and not ended, from what it wrote; None if there is none."
     begun = [row['begun'] for row in rows if 'begun' in row]
     ended = {row.get('scenario') for row in rows}
     return begun[-1] if begun and begun[-1] not in ended else None
 
 
 class Launched:
-    "What the processes of a launch have left in `folder`."
+    "The records that the processes of a launch have left in `folder`."
 
     def __init__(self, folder, world_size, exit_code):
         self.folder, self.world_size, self.exit_code = folder, world_size, exit_code
         self.rows = [self._rows(rank) for rank in range(world_size)]
 
     def _rows(self, rank):
-        "What a process has written; one that was killed may have left a line without an end."
+        "Return what a process has written. One that was killed may have left an incomplete line."
         path = self.folder / f'{rank}.jsonl'
         text = path.read_text() if path.exists() else ''
         return [json.loads(line) for line in text.split('\n')[:-1]]
 
     def __call__(self, scenario):
-        """What each process returned from `scenario`, a function or its name.
+        """Return what each process returned from `scenario`, a function or its name.
 
         The test fails if one of them did not return."""
         return [row['result'] for row in self._of(name_of(scenario))]
 
     def printed(self, scenario):
-        "What each process printed in `scenario`."
+        "Return what each process printed in `scenario`."
         return [row['printed'] for row in self._of(name_of(scenario))]
 
     def curves(self, scenario):
-        "The curve of each process."
+        "Return the curve of each process."
         return [LRCurve.from_dict(result) for result in self(scenario)]
 
     def check_end(self):
@@ -131,7 +132,7 @@ class Launched:
         self._fail('The launch did not end well.', *ends, self._end_of_launcher())
 
     def _of(self, name):
-        "The result of each process, as a row."
+        "Return the result of each process, as a row."
         module = name.partition('.')[0]
         if not installed(name):
             pytest.skip(f'{module} is not installed')
@@ -143,7 +144,7 @@ class Launched:
         return [[row for row in own if row.get('scenario') == step] for own in self.rows]
 
     def _check(self, step, name):
-        "Fail where a process has no result of a step towards the scenario `name`, and say why."
+        "Fail where a process has no result of a step towards the scenario `name`, and give the reason."
         rows = self._rows_of(step)
         skipped = [row['skipped'] for own in rows for row in own if 'skipped' in row]
         if skipped:
@@ -155,7 +156,7 @@ class Launched:
         self._fail(self._headline(step, name), *errors, *ends, *[self._end_of_launcher()] * bool(silent))
 
     def _headline(self, step, name):
-        "What happened to `step`, towards the scenario `name`, in one line."
+        "Return in one line what happened to `step`, towards the scenario `name`."
         ranks = range(self.world_size)
         begun = any(row.get('begun') == step for own in self.rows for row in own)
         if not begun:
@@ -173,7 +174,7 @@ class Launched:
         return f'{step} failed, in process {" and ".join(bad)} of {self.world_size}.'
 
     def _errors(self, rows):
-        "What each process raised, the first one first: the others may have waited for it."
+        "Return what each process raised, the first one first: the others may have waited for it."
         found = [
             (row.get('seconds', 0.0), rank, row['error'])
             for rank, own in enumerate(rows)
@@ -193,7 +194,7 @@ class Launched:
         return f'Process {rank} of {self.world_size} {where}. The end of its stderr:\n{said}'
 
     def _end_of_launcher(self):
-        "In the words of torchrun, the traceback of which is its own."
+        "Return the error without the traceback of torchrun itself."
         said = last(self.folder / 'launcher.stderr').rpartition('ChildFailedError:')[2].strip()
         return f'The launcher ended with exit code {self.exit_code}. The end of its stderr:\n{said}'
 
@@ -201,13 +202,14 @@ class Launched:
         pytest.fail('\n\n'.join([headline, *parts]), pytrace=False)
 
     def seconds(self):
-        "What took how long, in the first process: a line for each import and scenario, the longest first."
+        """Return how long each import and scenario took in the first process, a line for each, the longest
+        first."""
         rows = sorted((row for row in self.rows[0] if 'seconds' in row), key=lambda row: -row['seconds'])
         return '\n'.join(f'{row["seconds"]:6.2f} s  {row["scenario"]}' for row in rows)
 
 
 def launch(folder, world_size, *scenarios, launcher=TORCHRUN):
-    "Run these scenarios, or all of a module where its name is given, in so many processes."
+    "Run these scenarios, or all of a module that is named, in this number of processes."
     if launcher is TORCHRUN:
         launcher = [*TORCHRUN, '--nproc-per-node', str(world_size)]
     command = [*launcher, str(HERE / 'together.py'), str(folder), *filter(installed, map(name_of, scenarios))]

@@ -10,13 +10,14 @@ import torch
 from scenarios import lightning
 
 torch.set_num_threads(1)
-trainer, _, curve, after = lightning.trained(True)
+trained = lightning.trained(True)
+trainer = trained.trainer
 rank = trainer.global_rank
-plain = lightning.trained(False)[3]
+plain = lightning.trained(False).end
 fault = lightning.fault(rank)
 found = dict(
-    losses=curve.losses.tolist(),
-    after=after,
+    losses=trained.curve.losses.tolist(),
+    after=trained.end,
     plain=plain,
     fault=fault,
     processes=len(trainer.strategy.launcher.procs),

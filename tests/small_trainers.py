@@ -29,13 +29,13 @@ WORDS = GPT2Config(
 
 
 def rows(n=70, seed=0):
-    "Sequences of 8 words; their class is which third of the vocabulary the first is from."
+    "Return sequences of 8 words. Their class is the third of the vocabulary that the first word is from."
     ids = torch.randint(32, (n, 8), generator=torch.Generator().manual_seed(seed))
     return [dict(input_ids=i, labels=i[0] // 11) for i in ids]
 
 
 def ragged(n=70):
-    "For a language model: another number of words to predict in each row."
+    "Return rows for a language model, with another number of words to predict in each row."
     predicted = lambda i: torch.arange(8) < 2 + i % 7
     return [
         dict(input_ids=row['input_ids'], labels=torch.where(predicted(i), row['input_ids'], -100))
@@ -61,7 +61,7 @@ SETTINGS = dict(
 
 
 def make(folder, cls=Trainer, data=None, model=bert, **kwargs):
-    "A trainer of a small BERT with dropout."
+    "Return a trainer of a small BERT with dropout."
     options = {name: kwargs.pop(name) for name in OF_TRAINER if name in kwargs}
     set_seed(0)
     args = TrainingArguments(str(folder / 'out'), **{**SETTINGS, **kwargs})
@@ -70,12 +70,12 @@ def make(folder, cls=Trainer, data=None, model=bert, **kwargs):
 
 
 def language(folder):
-    "A trainer of a small GPT-2, whose windows have another number of words each."
+    "Return a trainer of a small GPT-2, whose windows differ in the number of words."
     return make(folder, data=ragged(), model=lambda: GPT2LMHeadModel(WORDS), gradient_accumulation_steps=2)
 
 
 def state(trainer):
-    "All that the rest of the training may depend on, and what it has said."
+    "Return all that the rest of the training may depend on, and its logs."
     m, opt = trainer.model, trainer.optimizer
     timing = 'runtime', '_per_second'
     logs = [{k: v for k, v in log.items() if not k.endswith(timing)} for log in trainer.state.log_history]

@@ -17,7 +17,7 @@ from launches import launch
 
 
 def test_accelerate_launch(tmp_path):
-    "Its launcher for several processes asks for GPUs by name, but starts CPU trainings just as well."
+    "The launcher for several processes asks for GPUs by name, but starts CPU trainings just as well."
     options = dict(
         num_processes=2, num_machines=1, mixed_precision='no', dynamo_backend='no', main_process_port=0
     )
@@ -33,7 +33,7 @@ def test_accelerate_launch(tmp_path):
 
 
 def fresh(**kwargs):
-    "An accelerator; accelerate keeps what the first one was made with, until it is told to forget."
+    "Return an accelerator. Accelerate remembers the settings of the first one until they are reset."
     AcceleratorState._reset_state(True)
     GradientState._reset_state()
     return Accelerator(cpu=True, **kwargs)
@@ -99,8 +99,9 @@ FACES = [by_accelerated_learner, by_find_lr, by_prepared_find_lr, by_loop]
 
 @pytest.mark.parametrize('k', [1, 3])
 @pytest.mark.parametrize('other', FACES, ids=lambda f: f.__name__)
-def test_one_curve_through_all_faces(other, k):
-    "Accelerate steps at the end of an epoch with what is there: 6 batches are two windows of 3."
+def test_one_curve_through_all_entry_points(other, k):
+    """At the end of an epoch accelerate makes a step with an incomplete window: 6 batches are two windows of
+    3."""
     torch.manual_seed(5)
     a = by_learner(k)
     torch.manual_seed(5)
@@ -128,7 +129,7 @@ def test_precision():
 
 
 def test_a_scaler_that_skips():
-    "It overflows until its scale has come down."
+    "Steps are skipped until the scale has come down."
     acc = fresh()
     acc.scaler = torch.amp.GradScaler('cpu', init_scale=2.0**127)
     learn = learner().to_accelerate(acc)
@@ -142,7 +143,7 @@ def test_a_scaler_that_skips():
 
 
 def test_training_after_it_is_the_same():
-    "6 batches an epoch are a window and a half."
+    "The 6 batches of an epoch are a window and a half."
     states = []
     for detour in (False, True):
         learn = learner(callback_fns=partial(GradientClipping, clip=0.1))
@@ -187,7 +188,7 @@ def with_callback(make):
         ),
     ],
 )
-def test_refused(call, words):
+def test_what_is_refused(call, words):
     with pytest.raises((TypeError, ValueError), match=words):
         call()
 

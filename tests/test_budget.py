@@ -1,4 +1,4 @@
-"The budget of the tests: a file that takes too long fails the run and is named, and a slow machine does not."
+"The budget of the tests: a file that takes too long fails the run and is named, a slow machine doesn't."
 
 import pytest
 
@@ -34,7 +34,9 @@ FILES = dict(test_slow=SLOW, test_quick='def test_c(): pass')
 
 @pytest.fixture
 def project(pytester, monkeypatch):
-    "A project with a file of slow tests and a file of quick ones; a budget may be less than ten seconds."
+    """Make a project with a file of slow tests and a file of quick ones.
+
+    A budget may be less than ten seconds."""
     pytester.makeconftest(CONFTEST.format(folder=str(budget.TABLE.parent)))
     pytester.makepyfile(**FILES)
     monkeypatch.setattr(budget, 'LEAST', 0.01)

@@ -105,7 +105,7 @@ class Nan(torch.nn.Module):
 
 WITHOUT_PICTURE = set(results.FILES) - {'lr-losses.png'}
 
-# Enough for a suggestion, where the length of a sweep is not what is tested.
+# These options give a suggestion quickly, where the length of a sweep is not what is tested.
 SHORT = '--quiet', '--num-batches', '25'
 
 COMMAND = str(Path(sys.executable).parent / 'fastlr')
@@ -121,7 +121,7 @@ def fastlr(*args):
 
 
 def code(*args):
-    "Run the command in this process, as if it were one of its own, and return the exit code."
+    "Run the command in this process as if it were a new one, and return the exit code."
     with restored(Path.cwd()), own_process():
         try:
             returned = cli.main([str(a) for a in args])
@@ -134,38 +134,38 @@ def code(*args):
 @contextmanager
 def own_process():
     "Give random generators, warnings and logging the state that they have in a new process, without pytest."
-    # Nobody can foresee what is drawn, unless the command seeds: that two runs are equal is its own doing.
+    # Unless the command seeds, what is drawn can't be predicted: equal runs are due to the command itself.
     random.seed()
     np.random.seed()
     torch.seed()
     columns = mock.patch.dict(os.environ, COLUMNS='80')
-    # Without the handlers of pytest, logging prints what is a warning or worse to stderr.
+    # Without the handlers of pytest, logging prints warnings and errors to stderr.
     no_handlers = mock.patch.object(logging.root, 'handlers', [])
     with columns, no_handlers, warnings.catch_warnings():
         warnings.resetwarnings()
         for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
             warnings.simplefilter('ignore', category)
-        # These are errors in all tests, see setup.cfg.
+        # These warnings are errors in all tests, see setup.cfg.
         warnings.filterwarnings('error', category=DeprecationWarning, module='fastlr')
         warnings.showwarning = warn_on_stderr
         yield
 
 
 def warn_on_stderr(message, category, filename, lineno, file=None, line=None):
-    "Print a warning as Python does, while pytest would only collect it."
+    "Print a warning as Python does, where pytest would only collect it."
     sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 @contextmanager
 def restored(directory):
-    "Restore modules, import paths and generators, and check that everything else has been left as it was."
+    "Restore modules, import paths and generators, and check that everything else is unchanged."
     assert not {'mine', 'broken', 'nan', 'absent'} & set(sys.modules)
     before = process_state()
     modules = set(sys.modules)
     path = sys.path[:]
     generators = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    # The script `fastlr` lies elsewhere, so that the working directory is no place to import from, unless the
-    # command makes it one.
+    # The script `fastlr` is in another directory, so that modules are imported from the working directory
+    # only if the command allows it.
     sys.path[:] = [p for p in path if p and Path(p).resolve() != directory]
     importlib.invalidate_caches()
     try:
@@ -194,7 +194,7 @@ def process_state():
 
 
 def forget(directory, modules):
-    "Remove those of `modules` that come from `directory`, and what the import system remembers of it."
+    "Remove those of `modules` that come from `directory`, and what the import system remembers about it."
     inside = f'{directory}{os.sep}'
     for name in modules:
         if str(getattr(sys.modules[name], '__file__', None)).startswith(inside):
@@ -206,7 +206,7 @@ def forget(directory, modules):
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    "A working directory with a module and a configuration of one's own."
+    "Make a working directory with a user's module and configuration."
     (tmp_path / 'mine.py').write_text(MINE)
     (tmp_path / 'small.json').write_text(json.dumps(SMALL))
     monkeypatch.chdir(tmp_path)
@@ -217,7 +217,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    "An empty picture, where only the losses count: to draw one takes longer than a short sweep."
+    "Make the picture empty where only the losses count: to draw one takes longer than a short sweep."
     monkeypatch.setattr('matplotlib.figure.Figure.savefig', lambda self, file, **kwargs: Path(file).touch())
 
 
@@ -251,7 +251,7 @@ def test_find_lr_as_a_user_calls_it(capfd):
     assert 'out/a' in p.stdout
     check_report('out/a/report.md', s)
     check_picture('out/a/lr-losses.png')
-    # What was understood is a configuration itself, which gives the same in another process: this one.
+    # The configuration that is written gives the same results in another process: this one.
     assert code('find-lr', 'out/a/config.yaml', '-s', 'out/b', '--stopping-factor', '4', '--json') == 0
     out, err = capfd.readouterr()
     found = json.loads(out)
@@ -310,7 +310,7 @@ def check_no_suggestion(out, err):
 
 
 def test_an_error_in_a_process_of_its_own_and_in_this_one(capfd):
-    "Even a model that ends the process doesn't decide on the exit code."
+    "Even a model that ends the process doesn't determine the exit code."
     args = 'find-lr', 'small.json', '-s', 'd', '-o', '{"model.class_path": "mine.quits"}'
     p = fastlr(*args)
     assert p.returncode == 2
@@ -329,7 +329,7 @@ def check_error(out, err, words):
 
 def test_ctrl_c_writes_the_curve_so_far():
     with interruptible('find-lr', 'small.json', '-s', 'd', '-o', '{"data.init_args.slow": 0.01}') as p:
-        # Until five batches have been read. A sweep takes 100 x 16 x 0.01 = 16 seconds.
+        # Wait until five batches have been read. A sweep takes 100 x 16 x 0.01 = 16 seconds.
         for _ in range(5000):
             if Path('started').exists():
                 break
@@ -356,7 +356,7 @@ def interruptible(*args):
         try:
             yield p
         finally:
-            # A process that has ended doesn't mind.
+            # A process that has ended is not affected.
             p.kill()
 
 
@@ -519,7 +519,7 @@ def test_results_are_replaced_only_if_they_are_ours(capfd):
     assert code(*args, '--seed', '1') == 2
     assert '--force' in capfd.readouterr().err
     assert contents('d') == first
-    # Not before the configuration has been checked.
+    # The directory isn't touched before the configuration has been checked.
     assert code(*args, '--seed', '1', '-f', '-o', '{"model.init_args.hidden": "x"}') == 2
     assert contents('d') == first
     assert code(*args, '--seed', '1', '-f') == 0
@@ -543,7 +543,8 @@ def test_no_half_file_when_writing_fails(monkeypatch, capfd):
             full()
         replace(source, target)
 
-    # When the picture is drawn, when the first file is made, and when the first one comes to its place.
+    # Writing fails when the picture is drawn, when the first file is made, and when the first one is moved to
+    # its place.
     failures = ('matplotlib.figure.Figure.savefig', full), ('os.replace', full), ('os.replace', full_in_d)
     args = 'find-lr', 'small.json', '-s', 'd', *SHORT
     assert code(*args) == 0
@@ -553,7 +554,7 @@ def test_no_half_file_when_writing_fails(monkeypatch, capfd):
             m.setattr(function, failing)
             assert code(*args, '-f', '--seed', '1') == 2
         assert 'No space left' in capfd.readouterr().err
-        # All of the old ones are there.
+        # All of the old files are there.
         assert contents('d') == before
 
 
@@ -598,11 +599,11 @@ def test_four_kinds_of_files_mean_the_same(kind, capfd):
     assert capfd.readouterr().out == printed
     assert 'hidden: 16' in printed
     assert 'momentum: 0.9' in printed
-    # The defaults too.
+    # The defaults are stored too.
     assert 'slow: 0.0' in printed
-    # But not the rate, which is what is looked for.
+    # The rate is not stored: it is what the command looks for.
     assert 'lr:' not in printed
-    # What is printed is a configuration.
+    # What is printed is a valid configuration.
     Path('p.yaml').write_text(printed)
     assert code('find-lr', 'p.yaml', '--print-config') == 0
     assert capfd.readouterr().out == printed
@@ -744,7 +745,7 @@ def test_what_a_killed_process_left_does_not_block(undrawn):
 
 def test_no_picture_no_link():
     args = 'find-lr', 'small.json', '-s', 'd', '--quiet', '-o'
-    # There is no such class.
+    # The class doesn't exist.
     assert code(*args, '{"loss": {"class_path": "mine.Nan"}}') == 2
     Path('nan.py').write_text(NAN)
     assert code(*args, '{"loss": {"class_path": "nan.Nan"}}') == 1
@@ -765,7 +766,7 @@ def test_modules_beside_the_file(capfd):
 
 
 def test_findings_name_the_remedy_of_the_command_line():
-    "For `lr_find` it is `runs=5`, for an `LRSweep` the median of several; here it is an option."
+    "For `lr_find` the remedy is `runs=5`, for an `LRSweep` the median of several; here it is an option."
     losses = np.random.default_rng(0).normal(0.1, 0.02, 100)
     curve = LRCurve(10 ** np.linspace(-6, 0.5, 100), losses, settings={'names': cli.CLI.options})
     error = results.answer(curve)['error']
@@ -774,7 +775,7 @@ def test_findings_name_the_remedy_of_the_command_line():
     assert 'LRCurve' not in error
 
 
-def test_the_curve_of_the_command_speaks_its_words():
+def test_the_curve_of_the_command_uses_its_names():
     code('find-lr', 'small.json', '-s', 'd', *SHORT)
     assert LRCurve.load('d/curve.json').settings['names'] == cli.CLI.options
 
@@ -797,7 +798,7 @@ def test_the_table_of_the_notebook_has_the_fields_of_json():
 
 
 def test_a_curve_of_two_points_is_written_without_a_picture(monkeypatch, capfd):
-    "With momentum the loss belongs to the rate before, so that there is one point to draw, and no line."
+    "With momentum the loss belongs to the previous rate, so that there is one point to draw, and no line."
     losses_of('d')
     run_range_test = lr_finder.run_range_test
 
@@ -810,7 +811,7 @@ def test_a_curve_of_two_points_is_written_without_a_picture(monkeypatch, capfd):
     assert "\nCurve and report are in 'd'" in '\n' + capfd.readouterr().out
     assert len(LRCurve.load('d/curve.json')) == 2
     assert LRCurve.load('d/curve.json').settings['momentum'] == 0.9
-    # The picture of the curve before is gone, too.
+    # The picture of the previous curve is gone, too.
     assert set(files('d')) == WITHOUT_PICTURE
     assert 'lr-losses.png' not in Path('d/report.md').read_text()
 
@@ -872,8 +873,8 @@ def test_in_python_the_import_path_is_restored(here, undrawn, fails):
     assert sys.path == before
 
 
-def test_a_user_module_may_change_the_import_path(here):
-    "What it adds stays: only what the command has added is removed."
+def test_a_module_may_change_the_import_path(here):
+    "What the module adds stays: only what the command has added is removed."
     Path('mine.py').write_text(MINE + "\nimport sys\nsys.path.insert(0, 'elsewhere')\n")
     before = sys.path[:]
     args = cli.parser().parse_args(['find-lr', 'small.json', '--print-config'])
@@ -881,14 +882,14 @@ def test_a_user_module_may_change_the_import_path(here):
     assert sys.path == ['elsewhere', *before]
 
 
-def test_search_keeps_the_words_of_allennlp_in_the_curve(here):
+def test_the_curve_of_a_search_uses_the_names_of_allennlp(here):
     sys.path.insert(0, str(here))
     learn = config.Configuration(SMALL).learner()
     search_learning_rate(learn, num_batches=15)
     assert learn.recorder.curve.settings['names']['num_it'] == 'num_batches'
 
 
-def test_settings_are_validated_once_and_for_all_in_the_words_of_the_command():
+def test_settings_are_checked_once_with_the_names_of_the_command():
     settings = cli.sweep_settings(cli.CLI, runs=3)
     assert type(settings) is SweepSettings
     assert settings.entry is cli.CLI
@@ -913,7 +914,9 @@ class Size:
     depth: int = 1
 
 class Net(torch.nn.Sequential):
-    def __init__(self, act: torch.nn.Module, size: Size = Size(), kind: Kind = Kind.small, at: Path = Path('x'), f=len):
+    def __init__(
+        self, act: torch.nn.Module, size: Size = Size(), kind: Kind = Kind.small, at: Path = Path('x'), f=len
+    ):
         assert isinstance(size, Size) and isinstance(kind, Kind) and isinstance(at, Path) and f is len
         super().__init__(torch.nn.Linear(6, size.width), act, torch.nn.Linear(size.width, 3))
 
@@ -942,7 +945,7 @@ def test_nested_classes_and_types_that_yaml_lacks(here, undrawn, capfd):
     written = Path('a/config.yaml').read_text()
     for line in ('width: 5', 'depth: 1', 'kind: large', 'at: here', 'negative_slope: 0.2', 'inplace: false'):
         assert f' {line}\n' in written
-    # A default that no file can hold.
+    # A file can't hold this default.
     assert 'f:' not in written
     assert code('find-lr', 'a/config.yaml', '-s', 'b', *SHORT) in (0, 1)
     assert np.array_equal(LRCurve.load('a/curve.json').losses, LRCurve.load('b/curve.json').losses)

@@ -1,4 +1,5 @@
-"The page for those who come from other libraries: its pairs have the form that a site can set in two columns, and the others' code runs where they are installed."
+"""The page for users of other libraries: the form of its pairs of examples, which a site sets in two columns;
+and the code of the others runs where they are installed."""
 
 import json, re
 from pathlib import Path
@@ -13,7 +14,8 @@ FENCE = re.compile(r'There, with ([^`\n]+):\n\n```(python|bash)\n([^`]+)\n```\Z'
 
 
 def theirs(text):
-    return FENCE.search(text).groups()  # (library, language, code)
+    # They are library, language and code.
+    return FENCE.search(text).groups()
 
 
 def test_each_pair_is_their_code_and_then_ours():
@@ -51,6 +53,7 @@ def test_their_code_runs(k, monkeypatch, tmp_path, capsys):
     exec(code, names)
     assert library != 'pytorch-lr-finder' or len(names['finder'].history['lr']) > 50
     printed = capsys.readouterr().out
-    assert 'Suggested LR' not in printed or '4.64E-02' in printed  # as the page says
+    # The page says this number.
+    assert 'Suggested LR' not in printed or '4.64E-02' in printed
     assert library != 'Lightning' or names['lr'] == names['module'].lr != 1e-3
     plt.close('all')

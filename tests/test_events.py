@@ -8,13 +8,23 @@ import pytest, torch
 from torch import nn
 
 from conftest import loaders, make_learner, same
-from fastlr import Callback, CallbackHandler, Learner, LearnerCallback, accuracy, add_metrics
-from fastlr import GradientClipping, OneCycleScheduler, Scheduler, annealing_cos
+from fastlr import (
+    Callback,
+    CallbackHandler,
+    GradientClipping,
+    Learner,
+    LearnerCallback,
+    OneCycleScheduler,
+    Scheduler,
+    accuracy,
+    add_metrics,
+    annealing_cos,
+)
 from fastlr.callback import EVENTS, STATE, entries_for
 
 
 def tracer(log, order=0, name=''):
-    "A callback that writes down every event, with its name."
+    "A callback that records every event, with its name."
     cls = type(
         f'Tracer{name}',
         (Callback,),
@@ -123,7 +133,7 @@ def test_a_method_without_kwargs_gets_what_it_names():
         (),
         ('iteration', 'last_loss', 'train'),
     ]
-    # None stands for the whole state, whether the method does anything with it or not.
+    # None stands for the whole state, whether the method uses it or not.
     assert entries_for(cb.on_epoch_begin) is None
     handler = CallbackHandler([cb])
     handler.on_epoch_begin()
@@ -175,7 +185,7 @@ def test_the_whole_state_can_be_passed_on_to_callbacks_of_the_library():
 
 @pytest.mark.parametrize('event', EVENTS)
 def test_raising_names_callback_and_event_and_train_end_still_comes_to_all(event):
-    log, told = [], []
+    log, seen = [], []
 
     class Faulty(Callback):
         pass
@@ -187,16 +197,17 @@ def test_raising_names_callback_and_event_and_train_end_still_comes_to_all(event
 
     class Told(Callback):
         def on_train_end(self, exception, **kwargs):
-            told.append(exception)
+            seen.append(exception)
 
     learn = make_learner()
     with pytest.raises(ZeroDivisionError, match='oh dear') as e:
         learn.fit(1, callbacks=[tracer(log, -1), Faulty(), Told()])
     text = ' '.join([str(e.value), *getattr(e.value, '__notes__', [])])
     assert 'Faulty' in text and event in text
-    assert log.count('on_train_end') == 1 and len(told) == 1
-    assert told[0] is (None if event == 'on_train_end' else e.value)
-    learn.fit(1)  # and the learner still works
+    assert log.count('on_train_end') == 1 and len(seen) == 1
+    assert seen[0] is (None if event == 'on_train_end' else e.value)
+    # The learner still works.
+    learn.fit(1)
 
 
 def test_keyboard_interrupt_reaches_train_end():
@@ -204,15 +215,15 @@ def test_keyboard_interrupt_reaches_train_end():
         def on_backward_end(self, **kwargs):
             raise KeyboardInterrupt
 
-    told = []
+    seen = []
 
     class Told(Callback):
         def on_train_end(self, exception, **kwargs):
-            told.append(type(exception))
+            seen.append(type(exception))
 
     with pytest.raises(KeyboardInterrupt):
         make_learner().fit(1, callbacks=[Stop(), Told()])
-    assert told == [KeyboardInterrupt]
+    assert seen == [KeyboardInterrupt]
 
 
 def test_unknown_event_and_unknown_state_are_refused_before_training(learn):
@@ -265,7 +276,7 @@ def test_skip_validate_and_skip_zero():
     assert learn.recorder.val_losses == [None] and all(p.grad is not None for p in learn.model.parameters())
 
 
-# Callbacks as they were written for fastai v1: only the event contract is used, and nothing is changed for us.
+# Callbacks as they were written for fastai v1. They use only the event contract, and are unchanged.
 
 
 class ClipV1(LearnerCallback):
@@ -385,7 +396,7 @@ class MixUpV1(LearnerCallback):
 
 
 class PhasesV1(LearnerCallback):
-    "GeneralScheduler, with a start beyond epoch 0."
+    "The GeneralScheduler of fastai v1, with a start after epoch 0."
 
     def __init__(self, learn, start_epoch=None):
         super().__init__(learn)
@@ -445,9 +456,9 @@ def test_v1_save_best_and_csv_logger(tmp_path):
 
 def test_v1_mixup():
     learn = make_learner(callback_fns=MixUpV1)
-    kept = learn.loss_func
+    before = learn.loss_func
     learn.fit(4, 1e-2)
-    assert learn.loss_func is kept and learn.recorder.val_losses[-1] < learn.recorder.val_losses[0]
+    assert learn.loss_func is before and learn.recorder.val_losses[-1] < learn.recorder.val_losses[0]
 
 
 def test_v1_scheduler_with_a_later_start():
@@ -493,7 +504,8 @@ def test_learner_callback_finds_what_it_lacks(learn):
 
 def test_events_that_an_instance_was_given():
     cb = Callback()
-    cb.on_batch_end = lambda last_loss: heard.append(last_loss)  # no method: no `self` to leave out
+    # This is not a method: there is no `self` to leave out.
+    cb.on_batch_end = lambda last_loss: heard.append(last_loss)
     heard, handler = [], CallbackHandler([cb])
     handler.on_batch_end(0.5)
     assert heard == [0.5]
@@ -525,7 +537,7 @@ def test_code_that_autoreload_replaced_is_looked_at_anew():
         CallbackHandler([Mine()])
 
 
-def test_what_a_callback_encloses_is_let_go():
+def test_what_a_callback_encloses_is_released():
     class Big:
         pass
 

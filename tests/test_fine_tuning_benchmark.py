@@ -1,4 +1,4 @@
-"The benchmark of fine-tunings: it runs, and by its stored trainings the suggestions are what the notebook says of them."
+"The benchmark of fine-tunings: it runs, and its stored results support what the notebook says of them."
 
 import json, sys
 from pathlib import Path
@@ -38,12 +38,13 @@ def test_regret_by_hand(monkeypatch):
 
 
 def test_suggestions_are_near_the_best_and_none_is_much_too_high(results):
-    "transformers #16013: much too high for fine-tuning."
+    "transformers #16013: the suggestion was much too high for fine-tuning."
     for schedule, mean, most in (('linear', 0.08, 0.25), ('cosine', 0.1, 0.25), ('constant', 0.1, 0.35)):
         r = np.array(list(fine_tuning.regrets(results, schedule).values()))
         assert r.mean() < mean and r.max() < most, (schedule, r.mean(), r.max())
 
-    def others(schedule, other):  # the number that is for `other`
+    def others(schedule, other):
+        "Return the mean regret on `schedule` of the suggestion for `other`."
         return np.mean(
             [
                 fine_tuning.regret(
@@ -54,11 +55,12 @@ def test_suggestions_are_near_the_best_and_none_is_much_too_high(results):
             ]
         )
 
-    assert others('constant', 'linear') > 0.2 and others('linear', 'constant') > 0.15  # each has its own
+    # Each schedule has a best rate of its own.
+    assert others('constant', 'linear') > 0.2 and others('linear', 'constant') > 0.15
 
 
 def test_it_runs(monkeypatch):
-    "A short version of one task, from the first training to the regret."
+    "Run a short version of one task, from the first training to the regret."
     torch.set_num_threads(1)
     for name, value in dict(UPDATES=6, SCHEDULES={'linear': 1}, RATES=[1e-3, 1e-2], SEEDS=1).items():
         monkeypatch.setattr(fine_tuning, name, value)

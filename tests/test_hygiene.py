@@ -1,6 +1,6 @@
 "The house rules that a machine can check."
 
-import ast, dataclasses, importlib, inspect, json, re, shutil, subprocess, sys
+import ast, dataclasses, importlib, inspect, json, re, shutil, subprocess, sys, warnings
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,9 @@ exported = lambda nb: [
     source(c) for c in cells(nb) if c['cell_type'] == 'code' and source(c).startswith('#| export')
 ]
 name = lambda nb: re.search(r'^#\| default_exp (\S+)', '\n'.join(map(source, cells(nb))), re.M).group(1)
+
+
+ANNEAL = next(nb for nb in MODULES if name(nb) == 'anneal')
 
 
 def run(code):
@@ -37,16 +40,28 @@ def test_notebook_opens_with_a_title_and_a_quote_and_ran_without_errors(nb):
     )
 
 
-def test_every_code_cell_is_a_screen():
-    "At most 25 lines, and one more for a directive; the loop, `fit`, may have 30."
-    limit = lambda src: 31 if 'def fit(\n    epochs' in src else 25 + src.startswith('#|')
-    long = [
-        f"{nb.stem}: {n} lines from {src.splitlines()[:3]}"
-        for nb in NBS
-        for c in cells(nb)
-        if c['cell_type'] == 'code' and (n := len((src := source(c)).splitlines())) > limit(src)
-    ]
-    assert not long, '\n'.join(long)
+# Modules that show nothing early, and why.
+NOTHING_EARLY = {
+    'loop': 'its code comes first because it is short, and is what readers look for',
+    'suggest': 'an old address, which holds no more than warnings',
+}
+
+
+def shows_something(notebook, within=6):
+    "Return whether one of the first cells is an example with its output."
+    return any(
+        c['cell_type'] == 'code' and c['outputs'] and not source(c).startswith('#| export')
+        for c in notebook[:within]
+    )
+
+
+@pytest.mark.parametrize('nb', MODULES, ids=name)
+def test_a_notebook_shows_early_what_its_module_is_for(nb):
+    assert shows_something(cells(nb)) or name(nb) in NOTHING_EARLY
+
+
+def test_a_notebook_that_begins_with_its_code_is_noticed():
+    assert not shows_something([c for c in cells(ANNEAL) if not c.get('outputs')])
 
 
 @pytest.mark.parametrize('nb', MODULES, ids=name)
@@ -73,10 +88,22 @@ def test_every_public_name_is_reachable_and_every_module_listed():
     assert not hasattr(fastlr, 'no_such_name') and 'Learner' in dir(fastlr)
 
 
-# What a public symbol must have. One is: a class or a function that `__all__` lists; a method or a property without an underscore that a module
-# defines in a public class, be it by `@patch` in the class of another module: then it belongs into the notebook of the former. The handlers `on_...` of
-# a callback are its protocol, and go with their class. Names are compared, not objects: an example of one `plot` is taken for an example of another
-# in the same notebook.
+def test_few_names_are_at_the_top():
+    "At most thirty, and each is imported without a warning."
+    assert len(fastlr.__all__) == len(set(fastlr.__all__)) <= 30
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        for n in fastlr.__all__:
+            assert getattr(fastlr, n) is not None
+    with pytest.warns(DeprecationWarning, match='fastlr.OptimWrapper has moved'):
+        fastlr.OptimWrapper
+
+
+# A public symbol is a class or a function that `__all__` lists; or a method or a property without an
+# underscore that a module defines in a public class. If `@patch` adds it to the class of another module, it
+# belongs to the notebook of the former. The handlers `on_...` of a callback are its protocol, and belong to
+# their class. Names are compared, not objects: an example of one `plot` is taken for an example of another in
+# the same notebook.
 
 CLASSES = {
     c: None
@@ -87,7 +114,7 @@ CLASSES = {
 
 
 def symbols(module):
-    "Of each public symbol that `module` defines: what it is called ('LRCurve.trim'), and the class or function."
+    "Give the name ('LRCurve.trim') and the class or function of each public symbol that `module` defines."
     mod = importlib.import_module(f'fastlr.{module}')
     here = lambda f: getattr(f, '__module__', None) == mod.__name__
     for n in mod.__all__:
@@ -96,20 +123,23 @@ def symbols(module):
     for cls in CLASSES:
         for n in vars(cls):
             x = inspect.getattr_static(cls, n)
-            f = (
-                x.fget if isinstance(x, property) else getattr(getattr(cls, n), '__func__', x)
-            )  # of a class method, the function in it
+            # Of a property or a class method, this is the function in it.
+            f = x.fget if isinstance(x, property) else getattr(getattr(cls, n), '__func__', x)
             if inspect.isfunction(f) and here(f) and not n.startswith(('_', 'on_')):
                 yield f'{cls.__name__}.{n}', f
 
 
 def undescribed(f):
-    "'docstring' if there is none; the parameters without a comment of their own; 'return' if it is annotated as a plain container or number, without a word."
+    """Return what is not described:
+
+    'docstring', parameters without a comment, and 'return' if it is annotated as a plain container or number
+    without a comment."""
     missing = [] if vars(f).get('__doc__') or not inspect.isclass(f) and f.__doc__ else ['docstring']
     init = f
     if inspect.isclass(f) and not dataclasses.is_dataclass(f):
         if '__init__' not in vars(f):
-            return missing  # it is described where it is defined
+            # It is described where it is defined.
+            return missing
         init = f.__init__
     params = [
         p.name
@@ -124,7 +154,8 @@ def undescribed(f):
 
 
 def words(node):
-    "Names and attributes in a piece of code, and the functions that it defines: to override a method is to use it."
+    """Return the names and attributes in a piece of code, and the functions that it defines: to override a
+    method is to use it."""
     return {
         w
         for n in ast.walk(node)
@@ -134,7 +165,7 @@ def words(node):
 
 
 def made(statement):
-    "The variables that a statement makes or acts on: those that it assigns to; without an assignment, all that it names."
+    "Return the variables that a statement assigns to; without an assignment, all names in it."
     names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
     if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
         return {statement.name}
@@ -147,8 +178,9 @@ def parsed(code):
     return ast.parse(re.sub(r'^[%!].*$', '', code, flags=re.M)).body
 
 
-def says(node):
-    "Whether it is an assert that could fail, as far as can be seen: not one of a constant, or of a constant `or` something."
+def can_fail(node):
+    """Return whether `node` is an assert that could fail: not one of a constant, or of a constant `or`
+    something."""
     return isinstance(node, ast.Assert) and not any(
         isinstance(n, ast.Constant) and n.value
         for n in [
@@ -163,13 +195,13 @@ def says(node):
 
 
 def defined(node):
-    "The names that `node` gives to something: of a function, a class, or an assignment such as an alias."
+    "Return the names that `node` defines: of a function, a class, or an assignment such as an alias."
     targets = node.targets if isinstance(node, ast.Assign) else []
     return {getattr(node, 'name', None), *(getattr(t, 'id', None) for t in targets)}
 
 
-def told(symbol, notebook, within=9):
-    "Whether there is prose among the cells just before the one that defines `symbol`."
+def has_prose(symbol, notebook, within=9):
+    "Return whether there is prose among the cells just before the one that defines `symbol`."
     n = symbol.split('.')[-1]
     for i, c in enumerate(notebook):
         if (
@@ -178,21 +210,26 @@ def told(symbol, notebook, within=9):
             and any(n in defined(d) for s in parsed(source(c)) for d in ast.walk(s))
         ):
             return any(b['cell_type'] == 'markdown' for b in notebook[max(i - within, 0) : i])
-    return '.' in symbol and told(symbol.split('.')[0], notebook)  # a property that no `def` makes
+    # A property may be made without a `def`.
+    return '.' in symbol and has_prose(symbol.split('.')[0], notebook)
 
 
 def asserted(code):
-    """What the asserts in `code` speak of: the names in the statements that hold one, and then those in the statements that made, or acted on,
-    a variable among them: `lr = find(c)` and `c.trim(3)`, in a cell that goes on with `assert lr > 0 and len(c) == 5`."""
+    """Return the names that the asserts in `code` are about.
+
+    These are the names in the statements that hold an assert, and then those in statements that assigned to,
+    or acted on, a variable among them: `lr = find(c)` and `c.trim(3)`, in a cell that goes on with `assert lr
+    > 0 and len(c) == 5`."""
     body = parsed(code)
-    known, size = {w for s in body if any(map(says, ast.walk(s))) for w in words(s)}, -1
+    known, size = {w for s in body if any(map(can_fail, ast.walk(s))) for w in words(s)}, -1
     while len(known) > size:
         size, known = len(known), known.union(*(words(s) for s in body if made(s) & known))
     return known
 
 
 def examples(notebook):
-    "Of each code cell that readers see, together with the next: the words in it, the words that an assert speaks of, and whether there is output."
+    """Give, for each visible code cell together with the next one, the names in it, the names that an assert
+    is about, and whether there is output."""
     shown = [
         c
         for c in notebook
@@ -209,7 +246,8 @@ def examples(notebook):
 
 
 def lacking(module, notebook):
-    "'module.symbol: what it lacks', for every public symbol of `module` that lacks something; `notebook` is the list of its cells."
+    """Return 'module.symbol: what it lacks' for every public symbol of `module` that lacks something;
+    `notebook` is the list of its cells."""
     shown, out = list(examples(notebook)), []
     for symbol, f in symbols(module):
         n = symbol.split('.')[-1]
@@ -220,14 +258,15 @@ def lacking(module, notebook):
             else ['output'] * (not any(seen for _, seen in uses))
             + ['assert'] * (not any(known for known, _ in uses))
         )
-        if lacks := undescribed(f) + ['prose'] * (not told(symbol, notebook)) + lacks:
+        if lacks := undescribed(f) + ['prose'] * (not has_prose(symbol, notebook)) + lacks:
             out.append(f"{module}.{symbol}: {', '.join(lacks)}")
     return out
 
 
 def test_every_public_symbol_is_described_shown_and_asserted():
-    """Each has a docstring, and a comment for each parameter; an example in the notebook of its module; of its examples one has output, in its cell or
-    the next, and one an assert that speaks of it."""
+    """Each has a docstring, a comment for each parameter, and an example in the notebook of its module.
+
+    One of its examples has output, in its cell or the next, and one has an assert that is about it."""
     missing = [line for nb in MODULES for line in lacking(name(nb), cells(nb))]
     assert not missing, f"{len(missing)} public symbols lack something:\n" + '\n'.join(missing)
 
@@ -250,14 +289,14 @@ def test_every_public_symbol_is_described_shown_and_asserted():
 )
 def test_what_is_missing_is_noticed(damage, lacks):
     notebook = [
-        c if source(c).startswith('#|') or c['cell_type'] != 'code' else damage(c) for c in cells(MODULES[0])
+        c if source(c).startswith('#|') or c['cell_type'] != 'code' else damage(c) for c in cells(ANNEAL)
     ]
     found = lacking('anneal', [c for c in notebook if c is not None])
-    assert set(lacks) <= set(found) and not lacking('anneal', cells(MODULES[0])), found
+    assert set(lacks) <= set(found) and not lacking('anneal', cells(ANNEAL)), found
 
 
 def test_a_notebook_without_prose_is_noticed():
-    found = lacking('anneal', [c for c in cells(MODULES[0]) if c['cell_type'] == 'code'])
+    found = lacking('anneal', [c for c in cells(ANNEAL) if c['cell_type'] == 'code'])
     assert {'anneal.annealing_cos: prose', 'anneal.Scheduler: prose'} <= set(found)
 
 
@@ -278,8 +317,9 @@ def test_what_is_not_described_is_noticed():
 
 
 def test_import_is_lazy():
-    "`import fastlr` loads nothing; the analysis loads no torch; the core loads no matplotlib and no progress bar."
-    loaded = "print([m for m in ('torch', 'numpy', 'matplotlib', 'fastprogress', 'IPython', 'sklearn') if m in sys.modules])"
+    "`import fastlr` loads nothing; the analysis loads no torch; the core loads neither matplotlib nor bars."
+    packages = ('torch', 'numpy', 'matplotlib', 'fastprogress', 'IPython', 'sklearn')
+    loaded = f"print([m for m in {packages} if m in sys.modules])"
     assert run(f"import sys, fastlr; {loaded}") == '[]'
     assert 'torch' not in run(f"import sys, fastlr.anneal, fastlr.plot; {loaded}")
     out = run(f"import sys; from fastlr import Learner; Learner.lr_find, Learner.fit_one_cycle; {loaded}")
@@ -294,7 +334,8 @@ def test_version_has_one_source():
 
 
 def test_in_step_notices(tmp_path):
-    "The check of `make test` fails when it should: on a copy of the project, damaged in four places, each of which is named."
+    """On a copy of the project that is damaged in four places, the check of `make test` fails and names each
+    of them."""
     copy = tmp_path / 'copy'
     left_out = (
         '.git',

@@ -1,22 +1,24 @@
-"The Learner: equal to a loop by hand, real loaders, all kinds of batches, silence, files, bad input."
+"The Learner: equal to a loop by hand; loaders, batches of all kinds, silence, files, bad input."
 
-import os, pty, select
+import copy, os, pickle, pty, select
+from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest, torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from children import Child
-from conftest import loaders, make_learner, net, problem, same
-from fastlr import Callback, DataBunch, GradientAccumulation, Learner, accuracy
+from conftest import loaders, make_learner, net, problem, same, state_of
+from fastlr import Callback, DataBunch, GradientAccumulation, Learner, LRCurve, LRSweep, accuracy
 from fastlr.loop import PlainBar
 
 
 @pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize('opt_func', [torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop])
 def test_bit_for_bit_a_loop_by_hand(workers, opt_func):
-    "With dropout, batch norm, metrics, validation, and loaders with processes."
+    "The model has dropout and batch norm; there are metrics, validation, and loaders with processes."
 
     def by_hand():
         torch.manual_seed(5)
@@ -47,7 +49,7 @@ def test_bit_for_bit_a_loop_by_hand(workers, opt_func):
 
 
 class Stream(IterableDataset):
-    "Has no length."
+    "A dataset without a length."
 
     def __iter__(self):
         return iter([problem()[i] for i in range(40)])
@@ -132,7 +134,7 @@ def test_table_in_a_pipe_has_no_bars(capfd):
 
 
 def test_bars_in_a_terminal():
-    "A real terminal: bars come and go, and the table is whole."
+    "In a real terminal bars come and go, and the table is whole."
     code = """
         import sys
         from conftest import make_learner
@@ -307,7 +309,7 @@ def test_error_in_a_worker_process_goes_through():
     assert same(before, dict(learn.model.state_dict()))
 
 
-def test_modes_are_kept_by_validate(learn):
+def test_validate_restores_the_modes(learn):
     learn.model[1].eval()
     learn.validate()
     learn.get_preds()
@@ -326,3 +328,142 @@ def test_optimizer_stays_from_fit_to_fit(learn):
     )
     learn.fit(1)
     assert opt.wd == 1e-2
+
+
+BAD_ARGUMENTS = [
+    (lambda: Learner(loaders(), net(), loss_func=nn.CrossEntropyLoss), 'loss_func'),
+    (lambda: Learner(loaders(), net(), opt_func='adam'), 'opt_func'),
+    (lambda: make_learner(wd=-1.0), 'wd'),
+    (lambda: make_learner().fit(1, wd='x'), 'wd'),
+    (lambda: make_learner(layer_groups=[nn.Linear(2, 2)]), 'layer_groups'),
+    (lambda: Learner((problem(), None), net()), 'DataLoader'),
+    (lambda: make_learner().fit(1, None), 'lr must'),
+    (lambda: make_learner().fit(1, []), 'lr must'),
+    (lambda: make_learner().fit(1, slice(1e-3, None)), 'lr must'),
+    (lambda: make_learner().split('body'), 'split_on'),
+    (lambda: make_learner().freeze_to(9), 'freeze_to'),
+    (lambda: make_learner().get_preds([]), 'no batch'),
+    (lambda: make_learner().fit_one_cycle(1, final_div=-5), 'final_div'),
+    (lambda: make_learner().fit_one_cycle(1, start_epoch=5), 'start_epoch'),
+    (lambda: make_learner().save(None), 'file'),
+    (lambda: LRSweep(net(), torch.optim.SGD(net().parameters(), lr=1)), 'opt must be'),
+    (lambda: LRSweep(torch.optim.SGD(net().parameters(), lr=1), net()).record(1.0), 'not running'),
+    (lambda: LRCurve.median([]), 'at least one'),
+]
+
+
+@pytest.mark.parametrize('do, words', BAD_ARGUMENTS, ids=range(len(BAD_ARGUMENTS)))
+def test_bad_arguments_are_named(do, words):
+    with pytest.raises((ValueError, TypeError, RuntimeError), match=words):
+        do()
+
+
+@pytest.mark.parametrize('lr', [np.float32(1e-3), torch.tensor(1e-3), np.array([1e-3]), [np.float64(1e-3)]])
+def test_rates_may_be_numbers_of_any_kind(lr):
+    learn = make_learner()
+    learn.fit(1, lr)
+    assert learn.opt.lr == pytest.approx(1e-3) and type(learn.opt.param_groups[0]['lr']) is float
+    learn.fit(1, make_learner().lr_find(num_it=60).suggest())
+
+
+def per_row(o, y):
+    return (o.argmax(1) == y).float()
+
+
+def two(o, y):
+    return (1.0, 2.0)
+
+
+@pytest.mark.parametrize('metric', [per_row, two])
+def test_metric_that_returns_no_number_is_named(metric):
+    with pytest.raises(ValueError, match=metric.__name__):
+        make_learner(metrics=metric).fit(1)
+
+
+def test_a_load_that_does_not_fit_changes_nothing(tmp_path):
+    learn = make_learner(path=tmp_path)
+    learn.fit(1)
+    learn.save('whole.pth')
+    assert (tmp_path / 'models' / 'whole.pth').is_file()
+    other = make_learner(5, path=tmp_path).split(lambda m: m[4])
+    other.fit(1)
+    before = state_of(other)
+    with pytest.raises(ValueError, match='with_opt=False'):
+        other.load('whole')
+    assert same(before, state_of(other))
+    other.load('whole', with_opt=False)
+    assert same(dict(other.model.state_dict()), dict(learn.model.state_dict()))
+    sgd = make_learner(path=tmp_path, opt_func=torch.optim.SGD)
+    with pytest.raises(ValueError, match='another kind'):
+        sgd.load('whole')
+    torch.save({'x': torch.zeros(1)}, tmp_path / 'models' / 'bare.pth')
+    with pytest.raises(ValueError, match='bare state dict'):
+        learn.load('bare')
+
+
+def test_a_load_that_does_not_fit_the_model_leaves_the_optimizer(tmp_path):
+    def mlp(n):
+        return nn.Sequential(nn.Linear(6, n), nn.ReLU(), nn.Linear(n, 3))
+
+    a, b = (
+        Learner(loaders(), mlp(n), loss_func=nn.CrossEntropyLoss(), path=tmp_path, silent=True)
+        for n in (8, 16)
+    )
+    a.fit(1)
+    a.save('a')
+    b.fit(1)
+    before = state_of(b)
+    with pytest.raises(RuntimeError, match='size mismatch'):
+        b.load('a')
+    assert same(before, state_of(b))
+    b.fit(1)
+    lazy = Learner(
+        loaders(),
+        nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(3)),
+        loss_func=nn.CrossEntropyLoss(),
+        path=tmp_path,
+        silent=True,
+    )
+    assert same(dict(lazy.load('a', with_opt=False).model.state_dict()), dict(a.model.state_dict()))
+
+
+def test_learners_can_be_copied_and_pickled():
+    learn = make_learner()
+    learn.fit(1)
+    twin = copy.deepcopy(learn)
+    assert twin.recorder.learn is twin
+    twin.fit(1, 1e-2)
+    assert len(twin.recorder.losses) == 6 and not same(
+        dict(twin.model.state_dict()), dict(learn.model.state_dict())
+    )
+    learn.data = None
+    assert pickle.loads(pickle.dumps(learn)).recorder.names == learn.recorder.names
+
+
+def test_weight_decay_that_opt_func_sets_is_left_alone_on_request():
+    own = lambda params, lr: torch.optim.AdamW(params, lr=lr, weight_decay=0.3)
+    learn = make_learner(opt_func=own, wd=None)
+    learn.fit(1)
+    assert learn.opt.wd == 0.3
+    learn = make_learner(opt_func=partial(torch.optim.AdamW, weight_decay=0.2))
+    learn.fit(1)
+    assert learn.opt.wd == 0.2
+
+
+def test_preds_of_named_tuples_and_rates_of_unequal_length():
+    from collections import namedtuple
+
+    Out = namedtuple('Out', 'a b')
+
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l = nn.Linear(6, 3)
+
+        def forward(self, x):
+            return Out(self.l(x), x)
+
+    preds, _ = Learner(loaders(), Two(), loss_func=nn.CrossEntropyLoss(), silent=True).get_preds()
+    assert preds.a.shape == (48, 3) and preds.b.shape == (48, 6)
+    with pytest.raises(ValueError, match='got 3 and 2'):
+        make_learner().lr_find([1e-7] * 3, [1.0, 1.0])

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import launches
 from conftest import net, problem, same
-from fastlr import Fingerprint, Learner, NoSuggestion, NotRestored, find_lr
+from fastlr import Learner, NoSuggestion, NotRestored, find_lr
+from fastlr.fingerprint import Fingerprint
 from fastlr.integrations.lightning import lr_find
 
 L = pytest.importorskip('lightning.pytorch')
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope='module', autouse=True)
 def plugins_found_once():
-    "Each new trainer looks for plugins in all packages that are installed, which takes longer than making it."
+    "Look for plugins once. Each new trainer looks in all packages that are installed, which takes long."
     with pytest.MonkeyPatch.context() as patch:
         for name in 'lightning.fabric', 'lightning_fabric':
             registry = import_module(f'{name}.utilities.registry')
@@ -37,7 +38,8 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-LOG = []  # what modules write down for the tests: what they keep themselves is put back
+# Modules write here what the tests want to know, because their own attributes are restored.
+LOG = []
 
 
 @pytest.fixture(autouse=True)
@@ -46,11 +48,14 @@ def empty_log():
 
 
 class Steps:
-    "A small classifier, with dropout and batch norm. `make` gives it the base class of either package."
+    "A small classifier, with dropout and batch norm. `make` adds the base class of either package."
 
     def __init__(self, lr=1e-3, optimizer=torch.optim.Adam):
         super().__init__()
-        self.lr, self.optimizer, self.net, self.seen = lr, optimizer, net(), []
+        self.lr = lr
+        self.optimizer = optimizer
+        self.net = net()
+        self.seen = []
 
     def training_step(self, batch, i):
         loss = cross_entropy(self.net(batch[0]), batch[1])
@@ -90,7 +95,7 @@ def loader(bs=16, **kw):
     return DataLoader(problem(), bs, **{'shuffle': True, **kw})
 
 
-# Two epochs, and a third of the next one.
+# A sweep of this length takes two epochs, and a third of the next one.
 STEPS = 14
 find = partial(lr_find, silent=True, max_lr=10.0, early_stop_threshold=None, num_training=STEPS)
 gen = lambda: torch.Generator().manual_seed(3)
@@ -104,15 +109,14 @@ def listing(*roots):
     return sorted(str(p) for r in roots for p in Path(r).rglob('*'))
 
 
-# one mechanism
+# The sweep is the same as elsewhere.
 
 
 @BOTH
 @pytest.mark.parametrize('k', [1, 2])
-def test_one_curve_through_every_face(pl, k):
-    dl = loader(
-        shuffle=False, generator=gen()
-    )  # in later epochs Lightning draws another order from it than a plain loop
+def test_one_curve_through_every_entry_point(pl, k):
+    # In later epochs Lightning draws another order from the generator than a plain loop.
+    dl = loader(shuffle=False, generator=gen())
     kw = dict(start_lr=1e-6, end_lr=10.0, num_it=12, stop_div=False, accumulate=k)
     torch.manual_seed(0)
     model = net()
@@ -130,7 +134,7 @@ def test_one_curve_through_every_face(pl, k):
     torch.manual_seed(1)
     c = find(trainer(pl, accumulate_grad_batches=k), m, dl, min_lr=1e-6, num_training=12).curve
     assert len(a) == 12 and np.ptp(a.losses) > 0.1
-    # What differs is only how the options are called.
+    # The only difference is how the options are called.
     settings = lambda curve: {k: v for k, v in curve.settings.items() if k != 'names'}
     for x in (b, c):
         assert np.array_equal(a.losses, x.losses)
@@ -149,7 +153,7 @@ def test_the_sweep_sees_the_batches_of_the_training():
     assert LOG[:12] == LOG[12:] and len(set(LOG)) > 6
 
 
-# afterwards all is as before
+# Everything is restored.
 
 LOADERS = dict(
     shuffled=loader,
@@ -186,7 +190,7 @@ def test_a_later_fit_is_the_same(before, name):
 
 @BOTH
 def test_in_the_middle_of_a_training(pl):
-    "The same trainer: it has fitted, looks for a rate, and goes on."
+    "The same trainer has fitted, looks for a rate, and goes on."
 
     def training(detour):
         m, dl, t = make(pl=pl), loader(generator=gen()), trainer(pl, max_epochs=1)
@@ -221,8 +225,8 @@ class Counting:
 
 
 @BOTH
-def test_the_trainer_is_left_crippled(pl, tmp_path):
-    "Lightning #15603, #17412, #19575: limits, callbacks, loggers and checkpoints of the trainer were touched."
+def test_the_trainer_is_restored(pl, tmp_path):
+    "Lightning #15603, #17412, #19575: limits, callbacks, loggers and checkpoints were changed."
     cb, log = type('C', (Counting, pl.Callback), {})(), pl.loggers.CSVLogger(tmp_path / 'logs')
     parts = [
         cb,
@@ -272,22 +276,21 @@ def test_the_trainer_is_left_crippled(pl, tmp_path):
         print_, files, before = Fingerprint(**vars(t)), listing(tmp_path), look()
         find(t, m, dl)
         assert before == look() and print_.changed() == [] and listing(tmp_path) == files
-    assert cb.calls > 10 and files  # the fit did call it, and did write
+    # The fit did call it, and did write files.
+    assert cb.calls > 10 and files
 
 
 class Everything(Steps):
-    "Keeps state of many kinds, changes it at every hook, and makes callbacks of its own."
+    "A module that has state of many kinds, changes it at every hook, and makes callbacks of its own."
 
     made = []
 
     def __init__(self):
         super().__init__()
-        self.count, self.log_of, self.mean, self.old = (
-            0,
-            [],
-            torch.zeros(2),
-            torch.optim.SGD(self.parameters(), lr=0.3, momentum=0.9),
-        )
+        self.count = 0
+        self.log_of = []
+        self.mean = torch.zeros(2)
+        self.old = torch.optim.SGD(self.parameters(), lr=0.3, momentum=0.9)
         self.save_hyperparameters({'lr': 0.3})
 
     def configure_callbacks(self):
@@ -316,7 +319,7 @@ class Everything(Steps):
 
 
 @BOTH
-def test_module_and_data_are_as_they_were(pl):
+def test_module_and_data_are_restored(pl):
     Everything.stopper = lambda self: pl.callbacks.EarlyStopping('no such metric')
 
     class Data(pl.LightningDataModule):
@@ -347,12 +350,13 @@ def test_module_and_data_are_as_they_were(pl):
         assert prints.changed() == [] and Everything.made == [] and len(found.curve) == STEPS
     t = trainer(pl, max_epochs=1)
     with pytest.raises((RuntimeError, ValueError, Exception), match='no such metric'):
-        t.fit(m, datamodule=dm)  # what the callback does where it is run
+        # This is what the callback does where it is run.
+        t.fit(m, datamodule=dm)
     assert m.count > 0 and dm.calls > 0
 
 
 def test_what_the_module_reaches_in_other_ways():
-    "A loader that it keeps, and an optimizer and a scheduler that it only names."
+    "A loader that it holds, and an optimizer and a scheduler that it only names."
 
     class Reaches(Steps):
         def __init__(self):
@@ -388,7 +392,7 @@ def test_a_loader_that_a_hook_draws_from():
     assert prints.changed() == []
 
 
-def test_verify_tells_what_could_not_be_put_back():
+def test_verify_names_what_could_not_be_restored():
     hidden = []
 
     class Hides(Steps):
@@ -410,7 +414,9 @@ def test_verify_tells_what_could_not_be_put_back():
 
 @BOTH
 def test_surroundings(pl, capfd, recwarn, request):
-    "Environment, signals, levels, filters, switches; and none of Lightning's words, but all of the module's."
+    """Environment, signals, levels, filters and switches are restored.
+
+    Lightning prints nothing, and the module does."""
 
     class Talks(Steps):
         def training_step(self, batch, i):
@@ -464,7 +470,8 @@ def test_surroundings(pl, capfd, recwarn, request):
     )
     t.fit(m, loader())
     del os.environ['FROM_A_MODULE']
-    assert any('stopped' in x for x in LOG)  # Lightning still speaks
+    # Lightning still reports.
+    assert any('stopped' in x for x in LOG)
 
 
 class Breaks(Steps):
@@ -499,7 +506,7 @@ class Breaks(Steps):
 @pytest.mark.parametrize(
     'place', ['setup', 'configure_optimizers', 'on_train_start', 'training_step', 'teardown']
 )
-def test_errors_and_interrupts_come_out_and_everything_is_put_back(pl, place, error):
+def test_errors_and_interrupts_are_raised_and_everything_is_restored(pl, place, error):
     m, dl, t = make(Breaks, pl), loader(generator=gen()), trainer(pl)
     m.where, m.error = place, error
     prints, before = (
@@ -528,9 +535,8 @@ def test_in_another_thread_and_without_gradients():
 
 
 def test_a_real_interrupt(request):
-    before = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a job in the background is started with Ctrl-C ignored
+    # A job in the background is started with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     class Presses(Steps):
@@ -547,8 +553,8 @@ def test_a_real_interrupt(request):
 
 
 @BOTH
-def test_one_failed_run_poisons_the_next(pl):
-    "pytorch-forecasting #1863."
+def test_a_failed_run_leaves_nothing_behind(pl):
+    "pytorch-forecasting #1863: the next run failed, too."
     m, dl, t = make(Breaks, pl), loader(generator=gen()), trainer(pl)
     m.where, m.error = 'training_step', ZeroDivisionError('broken')
     with pytest.raises(ZeroDivisionError):
@@ -557,17 +563,18 @@ def test_one_failed_run_poisons_the_next(pl):
     fresh = make(Breaks, pl)
     a = find(trainer(pl), fresh, loader(generator=gen())).curve
     torch.manual_seed(0)
-    fresh = make(Breaks, pl)  # the random state as it was then
+    # Start from the same random state as then.
+    fresh = make(Breaks, pl)
     assert np.array_equal(find(t, m, dl).curve.losses, a.losses)
     t.fit(m, dl)
     assert t.global_step == 12
 
 
-# what is measured
+# What is measured.
 
 
 class Writes(Steps):
-    "Notes the rate and the loss of each batch; no dropout."
+    "A module without dropout that notes the rate and the loss of each batch."
 
     def training_step(self, batch, i):
         loss = super().training_step(batch, i)
@@ -576,12 +583,11 @@ class Writes(Steps):
 
 
 @BOTH
-def test_wrong_with_gradient_accumulation(pl):
-    "Lightning #1726: one point an update, its mean loss; the rest of the last window makes a step too."
+def test_with_accumulation_a_point_is_an_update(pl):
+    "Lightning #1726: a point is an update, with its mean loss; the rest of the last window makes a step too."
     m, rows = make(Writes, pl), LOG
-    curve = find(
-        trainer(pl, accumulate_grad_batches=4), m, loader(shuffle=False), num_training=5
-    ).curve  # 6 batches an epoch: windows of 4, 2, 4, 2, 4
+    # With 6 batches an epoch the windows have 4, 2, 4, 2 and 4.
+    curve = find(trainer(pl, accumulate_grad_batches=4), m, loader(shuffle=False), num_training=5).curve
     assert [len(rows), len(curve), curve.settings['accumulate']] == [16, 5, 4]
     for i, (a, b) in enumerate([(0, 4), (4, 6), (6, 10), (10, 12), (12, 16)]):
         assert {lr for lr, _ in rows[a:b]} == {curve.lrs[i]} and curve.losses[i] == pytest.approx(
@@ -589,8 +595,8 @@ def test_wrong_with_gradient_accumulation(pl):
         )
 
 
-def test_stops_at_once_after_earlier_training():
-    "Lightning #4846: the counter was the trainer's."
+def test_earlier_training_does_not_stop_the_sweep():
+    "Lightning #4846: the counter was the trainer's, so the sweep ended at once."
     m, t = make(), trainer(max_epochs=5)
     t.fit(m, loader())
     n = t.global_step
@@ -635,7 +641,8 @@ def test_limits_of_the_trainer_are_seen_and_raised_where_they_must(limits):
 
     m, t = make(Looks), trainer(**limits)
     assert len(find(t, m, loader()).curve) == STEPS and len(LOG) == STEPS
-    for epoch, max_epochs, step, max_steps in LOG:  # they look as always until they are reached
+    # The limits look as always until they are reached.
+    for epoch, max_epochs, step, max_steps in LOG:
         assert max_epochs == (
             t.max_epochs if t.max_epochs < 0 else max(t.max_epochs, epoch)
         ) and max_steps == (-1 if t.max_steps < 0 else max(t.max_steps, step))
@@ -700,7 +707,7 @@ def test_a_rate_set_by_the_module_is_an_error():
 
 
 class Gan(nn.Module):
-    "Two optimizers, one after the other."
+    "A module with two optimizers, one after the other."
 
     returns, logs, kw = True, 'g_loss', {}
 
@@ -735,8 +742,8 @@ class Gan(nn.Module):
 
 @BOTH
 @pytest.mark.parametrize('returns, monitor', [(True, None), (False, 'g_loss'), (True, 'g_loss')])
-def test_gans_several_optimizers_manual_optimization(pl, returns, monitor):
-    "pytorch-lr-finder #16, and Lightning: impossible."
+def test_several_optimizers_and_manual_optimization(pl, returns, monitor):
+    "pytorch-lr-finder #16: this was impossible there, and in Lightning."
     m = make(Gan, pl)
     m.returns, history = returns, LOG
     before = weights(m)
@@ -745,9 +752,8 @@ def test_gans_several_optimizers_manual_optimization(pl, returns, monitor):
     ).curve
     assert same(before, weights(m))
     if returns and monitor:
-        assert (
-            set(np.float32(curve.losses)) <= set(np.float32(history)) and len(set(curve.losses)) == STEPS
-        )  # a batch without a loss is in the window of the next
+        # A batch without a loss is in the window of the next one.
+        assert set(np.float32(curve.losses)) <= set(np.float32(history)) and len(set(curve.losses)) == STEPS
     else:
         assert len(curve) == STEPS
     if monitor and not returns:
@@ -773,8 +779,8 @@ def test_no_loss_to_record(logs, kw, monitor, words):
         find(trainer(), m, loader(), monitor=monitor)
 
 
-def test_a_step_that_never_returns_a_loss_is_told():
-    "A forgotten `return`: Lightning trains on without a word, and there would never be a point."
+def test_a_step_that_never_returns_a_loss_is_reported():
+    "With a forgotten `return` Lightning trains on silently, and there would never be a point."
 
     class Forgets(Steps):
         def training_step(self, batch, i):
@@ -823,9 +829,8 @@ def test_skipped_batches_and_skipped_steps():
                 optimizer.step(closure)
 
     m, seen = make(Skips), LOG
-    curve = find(
-        trainer(), m, loader()
-    ).curve  # of 6 batches 0, 2 and 4 step, 2 without a loss; 1 and 5 go with the next
+    # Of 6 batches 0, 2 and 4 make a step, 2 without a loss; 1 and 5 go with the next one.
+    curve = find(trainer(), m, loader()).curve
     assert (
         len(curve) == STEPS
         and np.isclose(curve.losses[0], seen[0])
@@ -900,16 +905,17 @@ def test_precision(precision):
     t.fit(m, loader())
 
 
-def test_a_gradient_scaler_is_copied_and_what_it_skips_is_no_point():
+def test_a_gradient_scaler_is_copied_and_what_it_skips_is_not_a_point():
     scaler = torch.amp.GradScaler('cpu', init_scale=2.0**40, growth_interval=10**6)
     m, dl = make(Writes), loader()
     t = trainer(plugins=L.plugins.MixedPrecision('16-mixed', 'cpu', scaler=scaler))
     curve = find(t, m, dl).curve
+    # The last loss at each rate is compared.
     assert (
         len(LOG) > STEPS + 5
         and np.allclose(curve.losses, list(dict(LOG).values()), rtol=1e-3)
         and len(curve) == STEPS
-    )  # the last loss at each rate
+    )
     assert scaler.get_scale() == 2.0**40 and scaler._scale is None
     t.fit(m, dl)
     assert scaler.get_scale() < 2.0**40
@@ -982,7 +988,7 @@ def test_where_the_data_comes_from(compiled):
     assert np.array_equal(a.losses, b.losses) and prints.changed() == []
 
 
-# what it says, and sets
+# What is printed, and what is set.
 
 from fastlr import digits_data
 
@@ -1017,8 +1023,8 @@ DATA = digits_data().train_dl
         (dict(hp=dict(rate=1.0), lr=0.7), 'rate', lambda m: m.hparams['rate']),
     ],
 )
-def test_rate_set_to_x_and_the_optimizer_unchanged(pl, attrs, name, read, capsys):
-    "Lightning #21030: what is said to be set is set, and what the next fit uses."
+def test_what_is_set_is_what_the_next_fit_uses(pl, attrs, name, read, capsys):
+    "Lightning #21030: what is reported as set is set, and the next fit uses it."
     m, t = make(Digits, pl, **attrs), trainer(pl, max_epochs=1, max_steps=2)
     found = lr_find(t, m, DATA, num_training=50, update_attr=True, attr_name=name)
     lr = found.curve.suggest().lr
@@ -1035,8 +1041,8 @@ def test_rate_set_to_x_and_the_optimizer_unchanged(pl, attrs, name, read, capsys
 TOO_LOW = dict(min_lr=1e-9, max_lr=1e-8, num_training=50)
 
 
-def test_the_suggestion_is_none():
-    "Lightning #10557, #4846: None, or an IndexError later."
+def test_a_missing_suggestion_is_an_error():
+    "Lightning #10557, #4846: the suggestion was None, or an IndexError came later."
     m, t = make(Digits, lr=0.7), trainer()
     found = lr_find(t, m, DATA, **TOO_LOW)
     assert found.results['lr']
@@ -1048,7 +1054,7 @@ def test_the_suggestion_is_none():
     assert m.lr == 0.7
 
 
-def test_what_it_says(capsys):
+def test_what_is_printed(capsys):
     t = trainer()
     capsys.readouterr()
     lr_find(t, make(Digits), DATA, num_training=50)
@@ -1082,14 +1088,14 @@ def test_findings_follow_the_suggestion(update_attr, capsys):
     assert notes[0].startswith('Note: Only ')
 
 
-def test_findings_are_in_lightnings_words(capsys):
+def test_findings_use_the_names_of_lightning(capsys):
     lr_find(trainer(), make(Digits), DATA, **EARLY)
     said = capsys.readouterr().out
     assert 'num_training' in said
     assert 'num_it' not in said
 
 
-# what is refused, before anything has changed
+# What is refused before anything has changed.
 
 
 class Strange(L.strategies.Strategy):
@@ -1185,8 +1191,9 @@ def with_strategy(s):
         ),
     ],
 )
-def test_configuration_errors_after_minutes(call, words, monkeypatch):
-    "Lightning #5487: now before the first step, and before anything is set up."
+def test_configuration_errors_come_before_the_first_step(call, words, monkeypatch):
+    """Lightning #5487: they came after minutes; now they come before the first step, and before anything is
+    set up."""
     for name in ('configure_optimizers', 'training_step', 'train_dataloader'):
         monkeypatch.setattr(Steps, name, lambda self, *args: pytest.fail('it has begun'))
     with pytest.raises((ValueError, TypeError), match=words):
@@ -1222,13 +1229,25 @@ def test_subclasses_of_the_trainer():
     assert len(find(Mine(max_epochs=1, **QUIET), make(Asks), loader()).curve) == STEPS
 
 
+WITHOUT_LIGHTNING = """
+import sys, importlib.abc
+
+class No(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, *args):
+        if name.split('.')[0] in ('lightning', 'pytorch_lightning'): raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, No())
+import fastlr.integrations.lightning as m
+m.find_spec = lambda name: None
+try: m.lr_find(1, 2)
+except ImportError as e: print(e)
+print([k for k in sys.modules if 'lightning' in k and 'fastlr' not in k])
+"""
+
+
 def test_the_module_imports_without_lightning():
-    code = (
-        "import sys, importlib.abc\nclass No(importlib.abc.MetaPathFinder):\n    def find_spec(self, name, *args):\n        if name.split('.')[0] in ('lightning', 'pytorch_lightning'): raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, No())\nimport fastlr.integrations.lightning as m\nm.find_spec = lambda name: None\ntry: m.lr_find(1, 2)\nexcept ImportError as e: print(e)\nprint([k for k in sys.modules if 'lightning' in k and 'fastlr' not in k])"
-    )
     out = subprocess.run(
-        [sys.executable, '-c', code],
+        [sys.executable, '-c', WITHOUT_LIGHTNING],
         capture_output=True,
         text=True,
         check=True,
@@ -1239,11 +1258,12 @@ def test_the_module_imports_without_lightning():
     assert imported == '[]'
 
 
-# several processes, of which Lightning starts the second; for those of torchrun see test_processes.py
+# Several processes, of which Lightning starts the second; for those of torchrun see test_processes.py.
 
 
-def test_hangs_or_differs_between_processes(tmp_path):
-    "Lightning #19611: one curve, one answer, in both of them, and the same training afterwards."
+def test_lightning_processes_agree_and_none_waits(tmp_path):
+    """Lightning #19611: processes differed, or waited for ever; now both have one curve and one answer, and
+    train on unchanged."""
     script = ROOT / 'tests' / 'lightning_script.py'
     exit_code, out = launches.run([sys.executable, str(script), str(tmp_path)], tmp_path, limit=300)
     assert exit_code == 0, launches.last(tmp_path / 'launcher.stderr')

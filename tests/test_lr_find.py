@@ -1,4 +1,4 @@
-"lr_find: the lines of fastai's documentation, the endings, and that nothing happened."
+"lr_find: the examples of fastai's documentation, the ways in which it ends, and that everything is restored."
 
 import signal, time
 from functools import partial
@@ -12,7 +12,6 @@ from children import Child
 from conftest import examples, loaders, make_learner, net, problem, same, state_of
 from fastlr import (
     Callback,
-    EVENTS,
     GradientAccumulation,
     GradientClipping,
     Learner,
@@ -24,9 +23,10 @@ from fastlr import (
     digits_sample,
     simple_cnn,
 )
+from fastlr.callback import EVENTS
 
 
-def test_the_lines_of_fastais_documentation(capsys):
+def test_the_examples_of_fastais_documentation(capsys):
     torch.manual_seed(0)
     data = digits_sample()
 
@@ -56,7 +56,7 @@ def test_the_lines_of_fastais_documentation(capsys):
 
 
 def restored(learn, do):
-    "Run `do`, and say whether everything is as it was."
+    "Return whether everything is unchanged after `do`."
     before, opt = state_of(learn), learn.opt
     do()
     return learn.opt is opt and same(before, state_of(learn))
@@ -99,8 +99,8 @@ SHAPES = [
         ),
     ),
 )
-def test_nothing_happened(opt, shapes, trained, groups, generator, fault, kw):
-    "Whatever optimizer, callbacks and options; trained before or not; also when something raises on the way."
+def test_everything_is_restored(opt, shapes, trained, groups, generator, fault, kw):
+    "This holds for every optimizer, for callbacks and options, trained before or not, also after an error."
     g = torch.Generator().manual_seed(1) if generator else None
     learn = make_learner(dls=loaders(generator=g), opt_func=opt, callback_fns=list(shapes))
     if groups:
@@ -131,10 +131,11 @@ def test_nothing_happened(opt, shapes, trained, groups, generator, fault, kw):
     assert restored(learn, find)
     assert g is None or torch.equal(g.get_state(), draws)
     learn.callbacks = []
-    assert len(learn.lr_find(num_it=5, stop_div=False)) == 5  # and the next one works
+    # The next one works.
+    assert len(learn.lr_find(num_it=5, stop_div=False)) == 5
 
 
-def test_training_goes_on_as_if_nothing_had_been_with_worker_processes():
+def test_training_with_worker_processes_goes_on_as_if_nothing_had_happened():
     def run(find):
         learn = make_learner(dls=loaders(num_workers=2))
         learn.fit(1, 1e-2)
@@ -160,7 +161,9 @@ learn = make_learner(callbacks=[Slow()])
 learn.callbacks.clear(); learn.fit(1); learn.callbacks.append(Slow())
 before = state_of(learn)
 try: learn.lr_find(num_it=1000, stop_div=False)
-except KeyboardInterrupt: print('interrupted', same(before, state_of(learn)), learn.recorder.curve.stop_reason, len(learn.recorder.curve) > 0)
+except KeyboardInterrupt:
+    curve = learn.recorder.curve
+    print('interrupted', same(before, state_of(learn)), curve.stop_reason, len(curve) > 0)
 learn.callbacks.clear(); learn.fit(1); print('still works')
 """
     with Child(code) as child:
@@ -234,7 +237,7 @@ def test_same_curve_by_learner_and_by_hand():
 
 
 def test_earlier_training_does_not_stop_it():
-    "The counters are the sweep's own: with the trainer's, a model that was trained before would stop at once."
+    "The counters are the sweep's own. With those of the trainer, a trained model would stop at once."
     learn = make_learner()
     learn.fit(20, 1e-3)
     assert len(learn.lr_find(num_it=40, stop_div=False)) == 40 and len(learn.lr_find(num_it=40)) > 15
@@ -274,7 +277,7 @@ def test_generator_ends_with_data():
 
 
 def test_leftover_windows_are_points():
-    "Six batches in windows of four: two updates an epoch, each a point with the mean of its batches."
+    "Six batches in windows of four make two updates per epoch, each a point with the mean of its batches."
     losses = []
 
     class Note(Callback):
@@ -289,19 +292,19 @@ def test_leftover_windows_are_points():
     assert np.allclose(c.losses, [np.mean(w) for w in windows]) and len(c) == 6
 
 
-def test_fp16_steps_that_were_skipped_are_no_points():
+def test_fp16_steps_that_were_skipped_are_not_points():
     learn = make_learner(callback_fns=partial(MixedPrecision, precision='fp16', init_scale=2.0**30))
-    turns = []
+    attempts = []
 
     class Count(Callback):
         shapes_training = True
 
         def on_batch_end(self, **kwargs):
-            turns.append(1)
+            attempts.append(1)
 
     learn.callbacks = [Count()]
     c = learn.lr_find(1e-6, 1e-3, num_it=20, stop_div=False)
-    assert len(c) == 20 and len(turns) > 20 and c.lrs[-1] == 1e-3
+    assert len(c) == 20 and len(attempts) > 20 and c.lrs[-1] == 1e-3
 
 
 def test_learning_rate_group_by_group():

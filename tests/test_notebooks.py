@@ -30,7 +30,8 @@ sys.path.remove(str(TOOLS))
 
 CELLS = [
     "import time, matplotlib.pyplot as plt; from IPython.display import HTML",
-    "began = time.time()\nprint('a loss of 1.2345 after 100 steps,', f'{time.time() - began:.9f} s, from 0x{id(began):x}')",
+    "began = time.time()\n"
+    "print('a loss of 1.2345 after 100 steps,', f'{time.time() - began:.9f} s, from 0x{id(began):x}')",
     "HTML('<table><tr><td>epoch</td><td>0.271828</td></tr></table>')",
     "plt.plot([1, 2, 4]); plt.xlabel('step');",
     "#| volatile\nprint(time.time())",
@@ -41,7 +42,7 @@ forks = pytest.mark.skipif(not kernel_server.can_fork(), reason='kernels are for
 
 @pytest.fixture(scope='module')
 def new_process(tmp_path_factory):
-    "The future of what FACTS finds in a kernel that is a new process. It runs beside the first tests."
+    "Return a future of what FACTS finds in a kernel that is a new process. It runs beside the first tests."
     path = tmp_path_factory.mktemp('new') / 'plain.ipynb'
     with ThreadPoolExecutor(1) as pool, kernel_server.PlainKernels() as kernels:
         yield pool.submit(printed, kernels, path, FACTS)
@@ -49,27 +50,27 @@ def new_process(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def kernels(new_process):
-    "One server for all tests of this module, where there can be one."
+    "Start one server for all tests of this module, where kernels can be forked."
     with tool.start_kernels()[0] as kernels:
         yield kernels
 
 
 @pytest.fixture
 def main(kernels, monkeypatch):
-    "The tool, which takes its kernels from the server of this module."
+    "Return the tool, which takes its kernels from the server of this module."
     monkeypatch.setattr(tool, 'start_kernels', lambda fresh: (contextlib.nullcontext(kernels), 'for a test'))
     return tool.main
 
 
 def written(path, *cells):
-    "`path`, where a notebook of `cells` is now."
+    "Write a notebook of `cells` to `path`, and return it."
     cells = [nbformat.v4.new_code_cell(source, id=f'c{i}') for i, source in enumerate(cells)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     return path
 
 
 def printed(kernels, path, *cells):
-    "What `cells` print in a kernel of their own, with the folder of `path` for a working directory."
+    "Return what `cells` print in a kernel of their own, with the folder of `path` as working directory."
     _, wrong = asyncio.run(tool.run(written(path, *cells), kernels, write=True))
     assert wrong == []
     return ''.join(o.text for cell in nbformat.read(path, as_version=4).cells for o in cell.outputs)
@@ -77,7 +78,7 @@ def printed(kernels, path, *cells):
 
 @pytest.fixture(scope='module')
 def notebook(tmp_path_factory, kernels):
-    "The path of a notebook that was run, and its text."
+    "Return the path of a notebook that was run, and its text."
     path = written(tmp_path_factory.mktemp('nbs') / 'small.ipynb', *CELLS)
     _, wrong = asyncio.run(tool.run(path, kernels, write=True))
     assert wrong == []
@@ -86,7 +87,7 @@ def notebook(tmp_path_factory, kernels):
 
 @pytest.fixture(scope='module')
 def came(notebook):
-    "The cells as they have come out of a run."
+    "Return the cells after a run."
     return nbformat.reads(notebook[1], as_version=4).cells
 
 
@@ -102,7 +103,7 @@ def plot(ys, label='step'):
 
 
 def edited(cell, old, new):
-    "A copy of `cell` whose outputs say `new` for `old`."
+    "Return a copy of `cell` whose outputs have `new` in place of `old`."
     assert old in str(cell.outputs)
     return nbformat.from_dict(eval(repr(dict(cell)).replace(old, new)))
 
@@ -116,7 +117,7 @@ def test_current_outputs_pass_and_stay(notebook, main, capsys):
     assert 'small.ipynb' in out
 
 
-def test_every_failing_place_is_told_at_once(notebook, main, tmp_path, capsys):
+def test_every_failing_place_is_reported_at_once(notebook, main, tmp_path, capsys):
     nb = nbformat.reads(notebook[1], as_version=4)
     nb.cells[1].outputs[0].text = nb.cells[1].outputs[0].text.replace('1.2345', '1.5432')
     nb.cells[2].outputs = []
@@ -127,7 +128,7 @@ def test_every_failing_place_is_told_at_once(notebook, main, tmp_path, capsys):
     nbformat.write(nb, path := tmp_path / 'wrong.ipynb')
     assert main([str(path)]) == 1
     out = capsys.readouterr().out
-    for told in (
+    for reported in (
         'cell c1',
         '- a loss of 1.5432',
         '+ a loss of 1.2345',
@@ -138,7 +139,7 @@ def test_every_failing_place_is_told_at_once(notebook, main, tmp_path, capsys):
         'ZeroDivisionError',
         '1 of 1 notebooks',
     ):
-        assert told in out, told
+        assert reported in out, reported
     assert 'after' not in out.replace('after 100 steps', '')
     assert 'cell c3' not in out
 
@@ -157,9 +158,9 @@ def test_times_and_addresses_may_change(came):
         (2, 'epoch', 'step'),
     ],
 )
-def test_a_changed_number_or_word_is_told(came, cell, old, new):
-    (told,) = tool.differences(edited(came[cell], old, new), came[cell])
-    assert old.split()[0] in told and new.split()[0] in told
+def test_a_changed_number_or_word_is_reported(came, cell, old, new):
+    (reported,) = tool.differences(edited(came[cell], old, new), came[cell])
+    assert old.split()[0] in reported and new.split()[0] in reported
 
 
 def test_another_processor_may_round(came):
@@ -167,7 +168,7 @@ def test_another_processor_may_round(came):
         assert tool.differences(edited(came[cell], old, new), came[cell]) == []
 
 
-def test_outputs_that_are_missing_or_of_another_kind_are_told(came):
+def test_outputs_that_are_missing_or_of_another_kind_are_reported(came):
     for i in (1, 2, 3, 4):
         empty = nbformat.from_dict({**came[i], 'outputs': []})
         assert (
@@ -184,7 +185,7 @@ def test_outputs_that_are_missing_or_of_another_kind_are_told(came):
     assert 'a warning' in tool.differences(came[1], warned)[0]
 
 
-def test_what_is_volatile_may_say_anything(came):
+def test_volatile_outputs_may_change(came):
     assert tool.differences(edited(came[4], came[4].outputs[0].text.strip(), 'something else'), came[4]) == []
 
 
@@ -199,10 +200,10 @@ def test_what_is_volatile_may_say_anything(came):
         ([1, 2, 4], ''),
     ],
 )
-def test_a_changed_figure_is_told(ys, label, tmp_path, monkeypatch):
+def test_a_changed_figure_is_reported(ys, label, tmp_path, monkeypatch):
     monkeypatch.setattr(tool.tempfile, 'tempdir', str(tmp_path))
-    told = tool.figures_differ(plot([1, 2, 4]), plot(ys, label))
-    assert 'figure' in told and (len(list(tmp_path.rglob('*.png'))) == 2 or 'pixels' in told)
+    reported = tool.figures_differ(plot([1, 2, 4]), plot(ys, label))
+    assert 'figure' in reported and (len(list(tmp_path.rglob('*.png'))) == 2 or 'pixels' in reported)
 
 
 def test_a_figure_that_is_off_by_rounding_passes():
@@ -228,7 +229,7 @@ def test_numbers(a, b, same):
     assert tool.agree(a, b) == tool.agree(b, a) == same
 
 
-# What a notebook can find out about its process. The modules are some that the server must not import.
+# A notebook can find out this about its process. The modules are some that the server must not import.
 FACTS = """
 import gc, json, logging, multiprocessing, os, signal, sys, threading
 facts = dict(
@@ -305,7 +306,7 @@ def test_a_temporary_folder_goes_with_its_kernel(kernels, tmp_path):
 
 
 @forks
-def test_a_kernel_that_dies_is_told_and_leaves_nothing(main, tmp_path, capsys):
+def test_a_kernel_that_dies_is_reported_and_leaves_nothing(main, tmp_path, capsys):
     cell = """
         import os, signal, subprocess
         print(subprocess.Popen(['sleep', '60']).pid, os.getpid(), file=open('processes', 'w'), flush=True)
@@ -318,7 +319,7 @@ def test_a_kernel_that_dies_is_told_and_leaves_nothing(main, tmp_path, capsys):
 
 
 def gone(pid):
-    "Whether there is no process `pid`, or won't be in a moment."
+    "Return whether there is no process `pid`, now or in a moment."
     for _ in range(100):
         if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
             return True
@@ -327,7 +328,7 @@ def gone(pid):
 
 
 def children(pid, n):
-    "The `n` processes below `pid`, as soon as they are there."
+    "Return the `n` children of `pid`, as soon as they are there."
     for _ in range(1800):
         found = psutil.Process(pid).children(recursive=True)
         if len(found) == n and found[-1].name() == 'sleep':
@@ -336,7 +337,7 @@ def children(pid, n):
     raise AssertionError(found)
 
 
-# The server of these tests imports little, to be there sooner.
+# The server of these tests imports little, so that it starts sooner.
 TOOL = f"""
 import sys
 sys.path.insert(0, {str(TOOLS)!r})
@@ -348,13 +349,13 @@ sys.exit(run_notebooks.main(sys.argv[1:]))
 """
 
 
-# Who gets which signal, and the options of the tool.
+# Which process gets which signal, and the options of the tool.
 STOPS = [('tool', 'SIGINT'), ('tool', 'SIGKILL'), ('server', 'SIGKILL'), ('tool', 'SIGINT', '--fresh')]
 
 
 @pytest.fixture(scope='module')
 def tools(tmp_path_factory):
-    "For each of STOPS, a tool whose notebook waits."
+    "Start, for each of STOPS, a tool whose notebook waits."
     path = tmp_path_factory.mktemp('waits') / 'waits.ipynb'
     written(path, "import subprocess\nsubprocess.run(['sleep', '600'])")
     tools = {
@@ -376,7 +377,7 @@ def tools(tmp_path_factory):
 def test_nothing_is_left_when_the_tool_is_stopped(stop, tools):
     process = tools[stop]
     victim, name, *fresh = stop
-    # The server, the kernel and what the kernel has started.
+    # They are the server, the kernel and what the kernel has started.
     started = children(process.pid, 2 if fresh else 3)
     os.kill(process.pid if victim == 'tool' else started[0].pid, getattr(signal, name))
     assert process.wait(120) != 0

@@ -1,27 +1,31 @@
-"The pictures: what they show, in light and dark, large and small; and that drawing harms nobody."
+"The plots: what they show, in light and dark, large and small; and that drawing does no harm."
 
 import io, random, subprocess, sys
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pytest
+import pytest, torch
 from matplotlib.colors import to_rgb
+from torch import nn
 
-import fastlr.plot as module
-from conftest import make_learner
+import fastlr.live
+from conftest import make_learner, net
+from curves import LRS, a_curve
+from fastlr import Callback, RangeTest, accuracy
 from fastlr.curve import LRCurve
 from fastlr.live import LivePlot
 from fastlr.plot import plot_curves
 from fastlr.rules import RULES, NoSuggestion
 from fastlr.rules import rule as as_rule
 from fastlr.smooth import smoothed
+from faults import fails_for
 
 BLUE, STYLES, SIZES = to_rgb('tab:blue'), ['default', 'dark_background'], [(3, 2), (10, 6)]
 
 
 def curve(edge=0.3, scale=1.0, n=100, lo=-7, hi=1, noise=0.03, high=5.0, seed=0, **kw):
-    "A sweep that falls at 1e-3 and is stopped beyond `edge`, if it gets there."
+    "Return the curve of a sweep that falls at 1e-3 and is stopped beyond `edge`, if it gets there."
     lrs = 10 ** np.linspace(lo, hi, n)
     caused = 2.3 - 1.8 / (1 + (1e-3 / lrs) ** 1.5) + 30 * np.maximum(lrs - edge, 0) ** 2
     losses = np.r_[2.3, caused[:-1]] + np.random.default_rng(seed).normal(0, noise, n)
@@ -53,7 +57,7 @@ def points(ax):
 
 
 def pixels(ax):
-    "What is saved of `ax`: (height, width, 3) from 0 to 1."
+    "Return `ax` as it is saved: (height, width, 3) from 0 to 1."
     png = io.BytesIO()
     ax.figure.savefig(png, format='png', dpi=100)
     return plt.imread(io.BytesIO(png.getvalue()))[..., :3]
@@ -84,7 +88,7 @@ def no_show_and_no_figures_left(monkeypatch):
 
 @pytest.fixture
 def bounds(monkeypatch):
-    "Drawing is tested here, not the analysis: bounds and a one-cycle maximum that are known beforehand."
+    "Make bounds and a one-cycle maximum known: drawing is tested here, not the analysis."
     monkeypatch.setattr(
         LRCurve, 'bounds', lambda self: SimpleNamespace(base_lr=1e-4, max_lr=1e-2, reason=''), raising=False
     )
@@ -93,16 +97,18 @@ def bounds(monkeypatch):
     )
 
 
-# one curve
+# One curve.
 
 
 def test_the_signature_that_others_rely_on():
     ax = plt.subplots()[1]
-    assert curve().plot('auto', 3, 4, 2.0, True, ax) is ax  # in this order
+    # The arguments are passed in this order.
+    assert curve().plot('auto', 3, 4, 2.0, True, ax) is ax
     assert len(line(ax, 'single losses').get_xdata()) == len(curve()) - 1 - 3 - 4
     assert ax.xaxis.get_gridlines()[0].get_visible()
     with pytest.raises(TypeError):
-        curve().plot(False, 0, 0, None, False, ax, True)  # the rest by name
+        # The others are passed by name.
+        curve().plot(False, 0, 0, None, False, ax, True)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +151,8 @@ def test_everything_that_is_drawn_is_finite(c, recwarn):
 
 
 def test_no_line_where_all_losses_are_cut_off():
-    c = curve(high=1e9)  # goes on and on after the edge
+    "The sweep goes on far beyond the edge."
+    c = curve(high=1e9)
     assert line(c.plot(), 'smoothed').get_xdata()[-1] < 1 < c.lrs[-2]
 
 
@@ -156,7 +163,8 @@ def test_the_line_is_what_was_judged_whatever_is_skipped():
     )
     assert np.array_equal(part, whole[30 : len(c) - 1 - 20])
     twice = line(c.plot(k=2), 'smoothed').get_ydata()
-    assert np.abs(np.diff(twice, 2)).sum() < 0.8 * np.abs(np.diff(whole[:, 1], 2)).sum()  # smoother
+    # With a larger `k` the line is smoother.
+    assert np.abs(np.diff(twice, 2)).sum() < 0.8 * np.abs(np.diff(whole[:, 1], 2)).sum()
 
 
 @pytest.mark.parametrize('kw', [{}, dict(k=3)])
@@ -197,7 +205,7 @@ def test_the_label_and_the_colour_of_a_rule_are_in_the_registry():
 
 @pytest.fixture
 def smoothings(monkeypatch):
-    "How often `smoothed` is called, from wherever."
+    "Count the calls of `smoothed`, from every module."
     calls = []
 
     def counting(*args, **kwargs):
@@ -211,14 +219,18 @@ def smoothings(monkeypatch):
 
 @pytest.mark.parametrize('kw, most', [({}, 1), (dict(k=2), 2), (dict(bounds=True, skip_start=5), 1)])
 def test_a_curve_is_smoothed_once_and_remembered(smoothings, kw, most):
-    "By the picture, by all rules, by the findings and the table."
+    "The plot, all rules, the findings and the table use it."
     c = curve()
     c.plot(suggestion=True, **kw)
     assert 1 <= len(smoothings) <= most
-    c.suggestions(), c.findings, c._repr_html_(), c.bounds(), c.probe_rates(), c.plot([*RULES, 'one_cycle'])
+    for use in (LRCurve.suggestions, LRCurve._repr_html_, LRCurve.bounds, LRCurve.probe_rates):
+        use(c)
+    assert isinstance(c.findings, list)
+    c.plot([*RULES, 'one_cycle'])
     assert len(smoothings) <= most
     runs(3).plot(suggestion=True)
-    assert len(smoothings) <= most + 4  # the median and each of the runs
+    # One is the median, and the others are the runs.
+    assert len(smoothings) <= most + 4
 
 
 def test_the_recorders_picture_and_text_smooth_once(smoothings, capsys):
@@ -243,7 +255,8 @@ def test_bounds_and_one_cycle(bounds, monkeypatch):
         raise NoSuggestion('no')
 
     monkeypatch.setattr(LRCurve, 'bounds', none)
-    assert not curve().plot(bounds=True).patches  # nothing to shade, and no error
+    # There is nothing to shade, and no error.
+    assert not curve().plot(bounds=True).patches
 
 
 @pytest.mark.parametrize(
@@ -261,9 +274,11 @@ def test_the_band_holds_the_line_and_opens_where_a_run_leaves(n, label):
     edge = ax.collections[0].get_paths()[0]
     ends = edge.get_extents()
     assert ends.x0 == pytest.approx(c.lrs[5]) and ends.y0 >= ax.get_ylim()[0]
-    assert ends.y1 == pytest.approx(ax.get_ylim()[1])  # at the top of the picture, not in the middle
+    # The band reaches the top of the picture, rather than the middle.
+    assert ends.y1 == pytest.approx(ax.get_ylim()[1])
     inside = [edge.contains_point((x, y), radius=0) for x, y in line(ax, 'smoothed').get_xydata()[5:60]]
-    assert np.mean(inside) > 0.6  # the smoothed median is no smoothed run: mostly
+    # The smoothed median is not one of the smoothed runs, so it is inside of them most of the time only.
+    assert np.mean(inside) > 0.6
 
 
 @pytest.mark.parametrize('levels, low, high', [((1.0, 1.0, 0.5), 0.5, 1.0), (range(1, 10), 3.0, 7.0)])
@@ -292,13 +307,12 @@ def test_divergence_is_marked_at_the_last_rate(reason, word):
     assert [t.get_text() for t in ax.texts] == ([word] if word else [])
     marks = [l for l in ax.get_lines() if l.get_linestyle() == ':']
     assert [l.get_xdata()[0] for l in marks] == ([c.lrs[-1]] if word else [])
-    assert (
-        c.plot(skip_end=40).get_xlim()[1] < 1e-2 and not c.plot(skip_end=40).texts
-    )  # a closer look stays close
+    # The view of one decade stays close.
+    assert c.plot(skip_end=40).get_xlim()[1] < 1e-2 and not c.plot(skip_end=40).texts
 
 
 @pytest.mark.parametrize('size', SIZES)
-def test_the_word_at_the_mark_has_room(size):
+def test_the_label_at_the_mark_has_room(size):
     ax = plt.subplots(figsize=size, layout='constrained')[1]
     curve().plot(skip_start=10, skip_end=5, ax=ax)
     pixels(ax)
@@ -306,7 +320,7 @@ def test_the_word_at_the_mark_has_room(size):
     assert word.x1 < frame.x1 - 2 and word.y1 < frame.y1 and word.y0 > frame.y0
 
 
-# the axis
+# The axis.
 
 
 @pytest.mark.parametrize('size', [*SIZES, (4, 3), (6.4, 4)])
@@ -321,15 +335,14 @@ def test_ticks_can_be_read(lo, hi, size):
     seen = [t.label1 for t in ax.xaxis.get_major_ticks() if a <= t.get_loc() <= b and t.label1.get_text()]
     assert 2 <= len(seen) and ax.get_xscale() == 'log'
     boxes = sorted((t.get_window_extent().x0, t.get_window_extent().x1) for t in seen)
-    assert all(one[1] < two[0] for one, two in zip(boxes, boxes[1:])), [
-        t.get_text() for t in seen
-    ]  # none on another
+    # No label covers another.
+    assert all(one[1] < two[0] for one, two in zip(boxes, boxes[1:])), [t.get_text() for t in seen]
     assert not any(t.label1.get_text() for t in ax.xaxis.get_minor_ticks())
     if hi - lo > 2:
         assert all(np.log10(t.get_loc()) % 1 < 1e-9 for t in ax.xaxis.get_major_ticks())
 
 
-# saved, on white and on black
+# Saved on white and on black.
 
 
 @pytest.mark.parametrize('style', STYLES)
@@ -341,7 +354,8 @@ def test_what_is_saved_after_trimming_is_not_blank(style, size):
         image, blank = pixels(ax), pixels(empty)
         band = 0.35 * np.array(BLUE) + 0.65 * np.array(to_rgb(ax.get_facecolor()))
     wide = size[0] * 100
-    assert near(image, BLUE) > wide > near(blank, BLUE)  # the line: two points thick, most of the width
+    # The line is two points thick, and takes most of the width.
+    assert near(image, BLUE) > wide > near(blank, BLUE)
     assert near(image, band, 0.03) > wide / 4 > near(blank, band, 0.03)
     for rule in ('steep', 'auto'):
         assert near(image, to_rgb(RULES[rule].color)) > 50 > near(blank, to_rgb(RULES[rule].color))
@@ -362,7 +376,7 @@ def test_every_colour_stands_out_from_the_background(style, bounds):
             assert contrast(ax.get_legend().get_texts()[0].get_color(), ax.get_facecolor()) > 2
 
 
-# several curves
+# Several curves.
 
 
 def test_curves_each_have_a_colour_and_their_rate():
@@ -389,7 +403,8 @@ def test_limits_show_every_curve_and_no_explosion():
         assert low < 0.01 * 0.5 and 23 < high < 60
         assert ax.get_xlim()[0] < 1e-7 and ax.get_xlim()[1] > large.lrs[-2]
     one, other = ((ax := plot_curves({'a': c})).get_ylim() for c in (curve(), curve(scale=1e-3)))
-    assert np.allclose(np.array(one) / 1e3, other)  # whatever the unit of the loss
+    # The limits don't depend on the unit of the loss.
+    assert np.allclose(np.array(one) / 1e3, other)
 
 
 @pytest.mark.parametrize(
@@ -434,11 +449,11 @@ def test_one_curve_refuses_before_there_is_a_figure(kw, words):
     assert not plt.get_fignums()
 
 
-# while the sweep runs
+# While the sweep runs.
 
 
 class Clock:
-    "It stands still unless it is moved."
+    "A clock that stands still unless it is moved."
 
     now = 0.0
 
@@ -448,9 +463,9 @@ class Clock:
 
 @pytest.fixture
 def shown(monkeypatch):
-    "As in a notebook; what would be displayed is collected: PNGs, and None where the picture is taken away."
+    "Draw as in a notebook, and collect what would be displayed: PNGs, and None where the picture is removed."
     out = []
-    monkeypatch.setattr(module, '_in_notebook', lambda: True)
+    monkeypatch.setattr(fastlr.live, '_in_notebook', lambda: True)
     monkeypatch.setattr(LivePlot, '_put', lambda self, png: out.append(png))
     monkeypatch.setattr(LivePlot, '_erase', lambda self: out.append(None))
     return out
@@ -471,9 +486,8 @@ def test_live_draws_at_most_every_half_second_and_a_quarter_of_the_time(shown, m
         live.update(LRCurve(c.lrs[:n], c.losses[:n]))
         if len(shown) > len(drawn):
             drawn.append(clock.now)
-    assert (
-        len(drawn) == live.drawings > 3 and drawn[0] == 3 * 0.125 + slow
-    )  # the first line takes three losses: two aligned
+    # The first line needs three losses: two that are aligned with rates.
+    assert len(drawn) == live.drawings > 3 and drawn[0] == 3 * 0.125 + slow
     assert all(b - a == pause + slow for a, b in zip(drawn, drawn[1:]))
 
 
@@ -492,8 +506,10 @@ def test_live_shows_what_is_still_to_come_and_ends_with_the_suggestions(shown):
     live.update(c)
     live.close(c)
     live.close()
-    assert len(shown) == 2 and not live.due  # after the end nothing happens
-    assert not plt.get_fignums()  # and pyplot knows of no figure
+    # After the end nothing happens.
+    assert len(shown) == 2 and not live.due
+    # Pyplot knows of no figure.
+    assert not plt.get_fignums()
 
 
 def test_live_takes_the_picture_away_if_there_is_no_curve(shown):
@@ -509,13 +525,12 @@ def test_live_draws_on_the_ax_that_it_is_given(shown):
     live = LivePlot(ax, every=0, clock=Clock())
     for _ in range(3):
         live.update(curve())
-    assert (
-        live.drawings == 3 and live.ax is ax and len(plt.get_fignums()) == 1 and len(ax.get_lines()) == 3
-    )  # cleared: dots, line, stop
+    # The axes were cleared: they hold dots, a line, and where it stopped.
+    assert live.drawings == 3 and live.ax is ax and len(plt.get_fignums()) == 1 and len(ax.get_lines()) == 3
 
 
 @pytest.mark.filterwarnings('error')
-def test_no_error_in_drawing_gets_out(shown, monkeypatch, capsys):
+def test_an_error_in_drawing_is_not_raised(shown, monkeypatch, capsys):
     calls = []
 
     def fails(self, *args, **kwargs):
@@ -527,16 +542,16 @@ def test_no_error_in_drawing_gets_out(shown, monkeypatch, capsys):
     for _ in range(3):
         live.update(curve())
     live.close(curve())
-    assert (
-        len(calls) == 1 and shown == [] and isinstance(live.error, OSError)
-    )  # tried once, not in every batch
+    # It is tried once, not in every batch.
+    assert len(calls) == 1 and shown == [] and isinstance(live.error, OSError)
     assert capsys.readouterr().out.count('no such font') == 1
     monkeypatch.setattr(sys, 'stdout', None)
     monkeypatch.setattr('builtins.print', fails)
-    LivePlot(every=0, clock=Clock()).update(curve())  # not even if nothing can be said
+    # It isn't raised even where nothing can be printed.
+    LivePlot(every=0, clock=Clock()).update(curve())
 
 
-def test_ctrl_c_in_a_drawing_gets_out(shown, monkeypatch):
+def test_ctrl_c_in_a_drawing_is_raised(shown, monkeypatch):
     def interrupted(self, *args, **kwargs):
         raise KeyboardInterrupt
 
@@ -561,12 +576,15 @@ def test_drawing_draws_no_random_numbers(shown):
 
 
 def test_outside_a_notebook_live_does_nothing():
-    "In a plain Python, and in IPython in a terminal, which has no kernel; matplotlib isn't even imported."
+    """This holds in plain Python, and in IPython in a terminal, which has no kernel; matplotlib isn't even
+    imported."""
     code = """import sys, types
 if sys.argv[1] == 'terminal': sys.modules['IPython'] = types.SimpleNamespace(get_ipython=lambda: object())
 from fastlr.curve import LRCurve
 from fastlr.live import LivePlot
-live = LivePlot(); live.update(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.])); live.close(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.]))
+live = LivePlot()
+live.update(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.]))
+live.close(LRCurve([1e-3, 1e-2, 1e-1], [3., 2., 1.]))
 print(live.drawings, live.error, live.due, 'matplotlib' in sys.modules)"""
     for where in ('python', 'terminal'):
         out = subprocess.run(
@@ -597,3 +615,51 @@ def test_in_a_notebook_one_display_is_updated_in_place(monkeypatch):
     assert (
         seen == [('display', 'Image', True), ('update', 'Image'), ('update', 'HTML')] and live.error is None
     )
+
+
+def test_a_plot_never_blocks_is_never_blank_and_can_be_saved(tmp_path, monkeypatch):
+    """pytorch-lr-finder #52, #53 and #74, ignite #1926, Lightning #15416: plots blocked, were blank or got
+    lost."""
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setattr(plt, 'show', lambda *a, **k: pytest.fail('the script hangs here'))
+
+    def check(plot):
+        fig, ax = plt.subplots()
+        assert plot(a_curve(), ax=ax, skip_start=10, skip_end=5) is ax
+        fig.savefig(tmp_path / 'plot.png')
+        assert sum(len(l.get_xdata()) for l in ax.get_lines()) > 100
+        with pytest.raises(ValueError, match='skip_start=90'):
+            plot(a_curve(), ax=ax, skip_start=90, skip_end=20)
+
+    def shown_and_blank(c, ax, skip_start, skip_end):
+        ax.plot(c.lrs[skip_start:-skip_end], c.losses[skip_start:-skip_end])
+        plt.show()
+        return ax
+
+    check(LRCurve.plot)
+    test = RangeTest(*(lambda m: (m, torch.optim.SGD(m.parameters(), lr=0.1), nn.MSELoss()))(net()))
+    test.history = dict(lr=LRS.tolist(), loss=a_curve().losses.tolist())
+    # A call of `show` would have failed.
+    assert test.plot(suggest_lr=False).figure.axes and test.plot(ax=plt.subplots()[1])[0].lines
+    fails_for(check, shown_and_blank)
+    monkeypatch.setattr(plt, 'show', lambda *a, **k: None)
+    # Where everything is skipped, the plot is blank.
+    fails_for(check, shown_and_blank)
+    plt.close('all')
+
+
+def test_plots_of_the_recorder_take_arrays_of_axes_and_keep_epochs_apart():
+    class Skips(Callback):
+        def on_epoch_begin(self, epoch, **kwargs):
+            return {'skip_validate': epoch == 1}
+
+    learn = make_learner(metrics=accuracy)
+    learn.fit(3, callbacks=Skips())
+    fig, axs = plt.subplots(1, 2)
+    learn.recorder.plot_lr(True, axs=axs)
+    (ax,) = learn.recorder.plot_metrics(axs=plt.subplots()[1])
+    assert ax.get_lines()[0].get_xdata().tolist() == [6, 18]
+    learn.lr_find(1e-4, 1.0, mode='linear', num_it=40)
+    assert len(learn.recorder.plot().get_lines()[0].get_xdata()) == len(learn.recorder.curve) - 1
+    plt.close('all')

@@ -47,7 +47,7 @@ def two(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def more(tmp_path_factory):
-    "Launches of more than two processes."
+    "Launch more than two processes."
     return [launched(tmp_path_factory, n, MORE) for n in deep([3], [3, 4])]
 
 
@@ -69,7 +69,7 @@ def same_curve(found, scenario):
 
 
 def check_told(errors, bad, words):
-    "Check that one process raises `words`, and that the others are told."
+    "Check that one process raises `words`, and that the others are notified."
     for rank, error in enumerate(errors):
         if rank == bad:
             assert error.startswith(words)
@@ -82,7 +82,7 @@ def test_all_processes_end_well(two, more):
         found.check_end()
 
 
-# find_lr, LRSweep and a learner
+# find_lr, LRSweep and a learner.
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_one_answer_on_three(more, scenario, points):
         assert len(a) == (points or len(a))
 
 
-def test_it_is_the_mean_that_is_recorded(two, more):
+def test_the_mean_is_recorded(two, more):
     for found in (two, *more):
         first = []
         for rank in range(found.world_size):
@@ -151,7 +151,7 @@ def test_losses_that_are_read_ten_at_a_time_are_the_same(two):
 
 
 def test_what_is_sharded_gives_the_same_curve(two):
-    "As one process with the batches of two; after 36 steps rounding has grown."
+    "The curve is that of one process with the batches of two; after 36 steps rounding errors have grown."
     model = sharded.whole_net()
     both = [tuple(map(torch.cat, zip(a, b))) for a, b in zip(batches(0), batches(1))]
     whole = plain.found(model, torch.optim.Adam(model.parameters(), lr=1e-3), both, **sharded.SWEEP)
@@ -175,7 +175,7 @@ WORDS = {
     faults.bad_copy: "ValueError: where must be 'device'",
 }
 
-# Each fault, and the process in which it takes place.
+# Each fault, and the process in which it occurs.
 PLACES = [*((f, 1) for f in faults.FAULTS), *((f, 0) for f in faults.SWAPPED)]
 
 
@@ -187,7 +187,7 @@ def test_an_error_in_one_process_ends_the_sweep_in_all(two, scenario, bad):
 
 @pytest.mark.parametrize('scenario', [faults.bad_loss, faults.bad_loading], ids=name_of)
 def test_an_error_in_one_of_three(more, scenario):
-    "In all of them but the first."
+    "The error is in all processes except the first."
     for found in more:
         first, *others = found(scenario)
         assert others == ['Bad: in one process'] * (found.world_size - 1)
@@ -208,7 +208,7 @@ def test_later_training_is_the_same(two, more, scenario):
             assert with_detour == without
 
 
-# Accelerate
+# Accelerate.
 
 
 @pytest.mark.parametrize('name', ['curve', 'accumulated', 'bf16', 'uneven', 'again'])
@@ -271,8 +271,8 @@ def test_what_is_saved_is_whole_and_fits_a_learner_without_accelerate(two, name)
 
 
 def test_three_processes(more):
-    """Sums of three depend on their order, so this fails if a fit after the finder does not begin with a
-    fresh wrapper of the model."""
+    """Sums of three depend on their order, so this fails if a fit after the finder does not begin with a new
+    wrapper of the model."""
     for found in more:
         assert len(same_curve(found, 'accelerate.curve')) > 20
         ends = found('accelerate.later_plain')
@@ -290,7 +290,7 @@ def test_sharded(two):
         assert 'load the model first' in error
 
 
-# Transformers
+# Transformers.
 
 
 @pytest.mark.parametrize('name, times', [('plain', 2), ('words', 1)])
@@ -314,11 +314,11 @@ def test_an_error_in_one_trainer_ends_the_sweep_in_both(two):
     check_told(two('transformers.fault'), 1, "KeyError: 'unreadable'")
 
 
-# Lightning; its own way to launch processes is in test_lightning.py
+# Lightning. Its own way to launch processes is tested in test_lightning.py.
 
 
-def test_hangs_or_differs_between_processes(two):
-    "Lightning #19611: one curve, one answer, in all of them; each has its own half of the data."
+def test_lightning_processes_agree_and_none_waits(two):
+    "Lightning #19611: all processes have one curve and one answer; each has its own half of the data."
     a, b = two('lightning.training')
     assert a['curve'] == b['curve']
     assert len(a['curve']['losses']) == 20
@@ -332,7 +332,7 @@ def test_a_later_fit_is_the_same_in_both(two):
         assert end['files'] == []
 
 
-def test_one_of_them_speaks(two):
+def test_only_the_first_lightning_process_prints(two):
     a, b = two.printed('lightning.training')
     assert a.count('uggest') == 1
     assert 'uggest' not in b

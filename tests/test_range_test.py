@@ -1,4 +1,5 @@
-"The range test for plain PyTorch: find_lr, against hand-written loops and the other entry points; and what it shares with RangeTest."
+"""The range test for plain PyTorch: find_lr against loops by hand and the other entry points; and what it
+shares with RangeTest."""
 
 import copy, random
 from functools import partial
@@ -11,10 +12,11 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 import fastlr.utils
-from conftest import examples, loaders, net, problem, same
+from conftest import examples, loaders, net, noting, problem, same
 from fastlr import Learner, LRSweep, find_lr
 from fastlr.compat.torch_lr_finder import RangeTest
 from fastlr.fingerprint import Fingerprint
+from faults import fails_for, learner_of
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 
 QUIET = dict(progress=False)
@@ -29,13 +31,15 @@ def parts(seed=0, opt=torch.optim.Adam, lr=1e-3, make=net):
 
 
 def plain():
-    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))  # nothing random, no statistics
+    "Return a net that neither draws random numbers nor keeps statistics."
+    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))
 
 
-# one curve, four faces
+# One curve from four entry points.
 
 
-def by_learner(k, val):  # the learner makes its own optimizer
+def by_learner(k, val):
+    "Sweep with a learner, which makes its own optimizer."
     model, _, loss = parts()
     learn = Learner(loaders(), model, partial(torch.optim.Adam, weight_decay=0.0), loss, silent=True)
     return learn.lr_find(num_it=40, stop_div=False, accumulate=k, val_batches=3 if val else 0)
@@ -88,17 +92,18 @@ def by_sweep(k, val):
             if i % k == 0:
                 opt.step()
                 opt.zero_grad()
-            sweep.record(loss) if not val else sweep.record(
-                valid_loss() if i % k == 0 else None, update=i % k == 0
-            )
+            if not val:
+                sweep.record(loss)
+            else:
+                sweep.record(valid_loss() if i % k == 0 else None, update=i % k == 0)
     return sweep.curve
 
 
 @pytest.mark.parametrize('val', [False, True], ids=['training loss', 'validation loss'])
 @pytest.mark.parametrize('k', [1, 3])
-def test_one_curve_through_four_faces(k, val):
+def test_one_curve_through_four_entry_points(k, val):
     "Bit for bit, and the same suggestion."
-    curves = [face(k, val) for face in (by_learner, by_range_test, by_find_lr, by_sweep)]
+    curves = [find(k, val) for find in (by_learner, by_range_test, by_find_lr, by_sweep)]
     for c in curves[1:]:
         assert (
             len(c) == 40
@@ -109,7 +114,7 @@ def test_one_curve_through_four_faces(k, val):
         assert c.suggest().lr == curves[0].suggest().lr and c.stop_reason == 'end'
 
 
-# everything as it was
+# Everything is restored.
 
 VALID = [problem(48, 1)[:24], problem(48, 1)[24:]]
 CALLS = dict(
@@ -135,14 +140,15 @@ CALLS = dict(
 
 
 def continues(call, fault=None, **kinds):
-    "Whether training goes on bit for bit after `call` as without it."
+    "Return whether training goes on bit for bit after `call` as without it."
 
     def run(detour):
         t = Training(**kinds).train(3)
         if detour and fault:
             trip.arm(*fault)
         try:
-            detour and call(t)
+            if detour:
+                call(t)
         except (ZeroDivisionError, KeyboardInterrupt):
             assert fault and trip.place is None
         trip.disarm()
@@ -164,21 +170,17 @@ def test_training_goes_on_as_if_it_had_never_run(name):
     loader=st.sampled_from(list(LOADERS)),
     fault=st.sampled_from([None, ('dataset', 20, ZeroDivisionError()), ('loader', 3, KeyboardInterrupt())]),
 )
-def test_whatever_takes_part(model, opt, loader, fault):
+def test_models_optimizers_and_loaders_of_many_kinds(model, opt, loader, fault):
     def find(t):
-        return find_lr(
-            t.model,
-            t.opt,
-            None,
-            t.loader,
-            step=lambda batch: (trip('loader'), cross_entropy(t.model(batch[0]), batch[1]))[1],
-            num_it=8,
-            stop_div=False,
-            **QUIET,
-        )
+        def step(batch):
+            trip('loader')
+            return cross_entropy(t.model(batch[0]), batch[1])
+
+        return find_lr(t.model, t.opt, None, t.loader, step=step, num_it=8, stop_div=False, **QUIET)
 
     if fault and fault[0] == 'dataset' and loader in ('stateful', 'file', 'batches'):
-        fault = None  # they don't ask the dataset
+        # These loaders don't ask the dataset.
+        fault = None
     assert continues(
         find, fault and (fault[0], fault[1], type(fault[2])()), model=model, opt=opt, loader=loader
     )
@@ -189,11 +191,13 @@ def test_with_workers(loader):
     assert continues(CALLS['find'], loader=loader)
 
 
-# devices
+# Devices.
 
 
 class Spread(nn.Module):
-    "Layers on several devices. `meta` has no numbers, so the part that is there can't take part in the loss; but it would be noticed if somebody moved it."
+    """A model with layers on several devices.
+
+    `meta` has no numbers, so the part there can't contribute to the loss, but moving it would be noticed."""
 
     def __init__(self):
         super().__init__()
@@ -215,7 +219,7 @@ def test_a_model_on_several_devices_stays_where_it_is():
     )
 
 
-def test_a_device_that_makes_new_parameters_is_refused_and_all_is_put_back():
+def test_a_device_that_makes_new_parameters_is_refused_and_everything_is_restored():
     t = Training(opt='adamw').train(2)
     first = t.state()
     ids = [id(p) for p in t.model.parameters()]
@@ -256,13 +260,13 @@ def test_batches_go_to_the_device_in_every_container():
 
 
 def test_losses_are_fetched_ten_at_a_time_off_the_cpu(monkeypatch):
-    "Reading them otherwise changes nothing but how often the device is waited for."
+    "Reading them one by one changes only how often the device is waited for."
     fetched, tolist = [], torch.Tensor.tolist
 
     def run(every):
         fetched.clear()
         monkeypatch.setattr(fastlr.utils, 'read_every', lambda loss: every)
-        monkeypatch.setattr(torch.Tensor, 'tolist', lambda self: (fetched.append(1), tolist(self))[1])
+        monkeypatch.setattr(torch.Tensor, 'tolist', noting(tolist, fetched.append))
         return find_lr(*parts(), [b for b in loaders()[0]], num_it=100, **QUIET), len(fetched)
 
     (one, a), (ten, b) = run(1), run(10)
@@ -273,7 +277,7 @@ def test_losses_are_fetched_ten_at_a_time_off_the_cpu(monkeypatch):
     )
 
 
-# kinds of loops
+# Loops of many kinds.
 
 
 def test_a_compiled_model():
@@ -293,18 +297,12 @@ def test_parts_in_evaluation_mode_stay_so_unless_the_whole_model_is():
         opt = torch.optim.SGD(model.parameters(), lr=0.1)
         flags = [m.training for m in model.modules()]
         modes.clear()
-        find_lr(
-            model,
-            opt,
-            None,
-            loaders()[0],
-            step=lambda batch: (
-                modes.append([m.training for m in model.modules()]),
-                cross_entropy(model(batch[0]), batch[1]),
-            )[1],
-            num_it=3,
-            **QUIET,
-        )
+
+        def step(batch):
+            modes.append([m.training for m in model.modules()])
+            return cross_entropy(model(batch[0]), batch[1])
+
+        find_lr(model, opt, None, loaders()[0], step=step, num_it=3, **QUIET)
         assert flags == [m.training for m in model.modules()]
         return modes[0]
 
@@ -313,7 +311,7 @@ def test_parts_in_evaluation_mode_stay_so_unless_the_whole_model_is():
     assert run(model) == [True, True, False, True, True, True] and run(net().eval()) == [True] * 6
 
 
-def test_a_loss_with_statistics_of_its_own_is_put_back():
+def test_a_loss_with_statistics_of_its_own_is_restored():
     class Centred(nn.Module):
         def __init__(self):
             super().__init__()
@@ -423,7 +421,7 @@ def test_validation_losses_of_a_window_are_not_mixed_with_training_losses():
         (dict(seeds=3), 'seeds'),
     ],
 )
-def test_what_is_wrong_is_said_before_the_first_step(bad, words):
+def test_bad_settings_are_refused_before_the_first_step(bad, words):
     model, opt, criterion = parts()
     before = Fingerprint(model=model, opt=opt)
     seen = []
@@ -440,9 +438,10 @@ def test_what_is_wrong_is_said_before_the_first_step(bad, words):
     assert not seen
 
 
-# found by those who tried it
+# What a step may do.
 
-TARGET, STATISTICS = net(), nn.BatchNorm1d(6)  # globals, as in a script
+# They are globals, as in a script.
+TARGET, STATISTICS = net(), nn.BatchNorm1d(6)
 
 
 def follow(model):
@@ -451,7 +450,7 @@ def follow(model):
             p.lerp_(q, 0.5)
 
 
-def test_global_modules_that_a_step_names_are_put_back():
+def test_global_modules_that_a_step_names_are_restored():
     model, opt, _ = parts()
     before = Fingerprint(target=TARGET, statistics=STATISTICS)
 
@@ -474,7 +473,8 @@ def test_global_modules_that_a_step_names_are_put_back():
     before.check()
     step({0: problem()[:16][0]})
     with pytest.raises(RuntimeError):
-        before.check()  # it would be noticed
+        # A change would be noticed.
+        before.check()
 
 
 def test_a_step_that_calls_backward_is_noticed():
@@ -492,7 +492,7 @@ def test_a_step_that_calls_backward_is_noticed():
     assert len(seen) == 1 and all(p.grad is None for p in model.parameters())
 
 
-def test_turns_without_a_step_are_noticed():
+def test_iterations_without_a_step_are_noticed():
     model, opt, criterion = parts(opt=torch.optim.SGD)
 
     def run(**kw):
@@ -511,7 +511,7 @@ def test_turns_without_a_step_are_noticed():
         run()
 
 
-def test_who_calls_it_by_the_name_of_another_is_told():
+def test_names_of_other_finders_are_refused_with_ours():
     from fastlr import LRFinder
 
     with pytest.raises(TypeError, match='pytorch-lr-finder'):
@@ -546,7 +546,7 @@ def test_an_error_of_the_model_says_how_it_was_called():
     assert 'criterion(model(image=...), target)' in ''.join(getattr(e.value, '__notes__', ())) + str(e.value)
 
 
-# found by a maintainer
+# Modes, groups and devices.
 
 
 def test_what_is_not_trained_stays_in_its_mode():
@@ -688,7 +688,8 @@ def test_numbers_of_other_libraries():
     )
     test = RangeTest(*parts())
     test.range_test(loaders()[0], num_iter=np.int64(4), start_lr=0, **QUIET)
-    assert test.history['lr'][0] == 1e-3  # 0: the optimizer's, as there
+    # 0 stands for the optimizer's rate, as in pytorch-lr-finder.
+    assert test.history['lr'][0] == 1e-3
 
 
 @pytest.mark.parametrize(
@@ -704,7 +705,7 @@ def test_numbers_of_other_libraries():
         (lambda m, o, c, dl: torch.no_grad()(find_lr)(m, o, c, dl), 'no_grad'),
     ],
 )
-def test_more_that_is_said_in_time(call, words):
+def test_other_mistakes_are_refused_before_the_first_step(call, words):
     model, opt, criterion = parts()
     before = Fingerprint(model=model, opt=opt)
     with pytest.raises((ValueError, TypeError), match=words):
@@ -727,7 +728,7 @@ def test_gradients_from_before_take_no_part_and_come_back():
     before.check()
 
 
-def test_the_validation_loader_is_put_back():
+def test_the_validation_loader_is_restored():
     valid = DataLoader(Rows(), 16, shuffle=True, generator=torch.Generator().manual_seed(3))
     state = valid.generator.get_state()
     find_lr(*parts(), loaders()[0], val_loader=valid, num_it=3, **QUIET)
@@ -769,9 +770,8 @@ def test_batches_are_sent_to_the_device():
 def test_moments_go_where_the_model_goes():
     from fastlr.batch import move_training
 
-    torch.__future__.set_swap_module_params_on_conversion(
-        True
-    )  # so that parameters stay the same objects on `meta`, as they do on accelerators
+    # Parameters stay the same objects on `meta`, as they do on accelerators.
+    torch.__future__.set_swap_module_params_on_conversion(True)
     try:
         t = Training(opt='adamw').train(2)
         t.opt.zero_grad()
@@ -809,14 +809,78 @@ def test_verify_looks_into_functions_too():
     with pytest.raises(NotRestored, match='log.n'):
         find_lr(model, opt, Loss(), loaders()[0], num_it=3, verify=True, **QUIET)
     counts = []
+
+    def step(batch):
+        counts.append(1)
+        return cross_entropy(model(batch[0]), batch[1])
+
     with pytest.raises(NotRestored, match='step'):
-        find_lr(
+        find_lr(model, opt, None, loaders()[0], step=step, num_it=3, verify=True, **QUIET)
+
+
+def test_the_rate_is_returned_without_a_plot(monkeypatch):
+    "pytorch-lr-finder #70 and #77: the rate was drawn into a plot, and was nowhere else."
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setattr(plt, 'subplots', lambda *a, **k: pytest.fail('a picture was made'))
+
+    def check(find):
+        from sklearn.datasets import load_digits
+
+        d = load_digits()
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+        opt = torch.optim.Adam(model.parameters(), lr=1e-7)
+        lr = find(
             model,
             opt,
-            None,
-            loaders()[0],
-            step=lambda batch: (counts.append(1), cross_entropy(model(batch[0]), batch[1]))[1],
-            num_it=3,
-            verify=True,
-            **QUIET,
+            nn.CrossEntropyLoss(),
+            DataLoader(
+                torch.utils.data.TensorDataset(
+                    torch.tensor(d.data / 16, dtype=torch.float32), torch.tensor(d.target)
+                ),
+                64,
+                shuffle=True,
+            ),
         )
+        assert type(lr) is float and 1e-3 < lr < 0.3
+        # It is a number to train with.
+        opt.param_groups[0]['lr'] = lr
+
+    def test(*args):
+        test = RangeTest(*args[:3])
+        test.range_test(args[3], progress=False)
+        return test
+
+    check(lambda *args: find_lr(*args, progress=False).suggest().lr)
+    check(lambda *args: test(*args).suggest().lr)
+    fails_for(check, lambda *args: test(*args).plot()[1])
+    fails_for(check, lambda *args: None)
+
+
+def test_progress_can_be_silenced(capfd, monkeypatch):
+    "darts #2334: bars and messages filled a log, and could not be switched off."
+    import fastlr.utils
+
+    # The bars are drawn as in a terminal.
+    monkeypatch.setattr(fastlr.utils, 'is_watched', lambda: True)
+
+    def check(find):
+        t = Training()
+        capfd.readouterr()
+        find(t)
+        out, err = capfd.readouterr()
+        assert out == err == ''
+
+    check(lambda t: find_lr(t.model, t.opt, nn.CrossEntropyLoss(), t.loader, num_it=5, progress=False))
+
+    def test(t, **kw):
+        test = RangeTest(t.model, t.opt, nn.CrossEntropyLoss())
+        test.range_test(t.loader, start_lr=1e-6, num_iter=30, **kw)
+        test.plot(0, 0)
+
+    check(partial(test, progress=False))
+    check(Training.find)
+    check(lambda t: learner_of(t).lr_find(num_it=5))
+    fails_for(check, test)
+    fails_for(check, lambda t: find_lr(t.model, t.opt, nn.CrossEntropyLoss(), t.loader, num_it=5))

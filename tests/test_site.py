@@ -18,7 +18,8 @@ WIDE, NARROW = dict(width=1400, height=1000), dict(width=380, height=800)
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):
-    "The folder of a site that was built just now (a warning would have failed the build), or that FASTLR_SITE names."
+    """Return the folder of a site that was just built, where a warning would have failed the build; or of the
+    one that FASTLR_SITE names."""
     out = tmp_path_factory.mktemp('site')
     if built := os.environ.get('FASTLR_SITE'):
         # A copy, because a test adds a damaged page.
@@ -30,10 +31,10 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def base(site):
-    "Its address on this machine."
+    "Return the address of the site on this machine."
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
-        # Connections are kept: half of the time of a page went into making them.
+        # Connections stay open: half of the time of a page went into making them.
         protocol_version = 'HTTP/1.1'
 
         def log_message(self, *args):
@@ -54,7 +55,9 @@ def browser():
     path = browsers.find()
     if path is None:
         why = 'no browser: `make browser` installs one'
-        pytest.fail(why) if os.environ.get('FASTLR_NEEDS_BROWSER') else pytest.skip(why)
+        if os.environ.get('FASTLR_NEEDS_BROWSER'):
+            pytest.fail(why)
+        pytest.skip(why)
     with sync_api.sync_playwright() as p:
         b = p.chromium.launch(executable_path=path, args=['--no-sandbox', '--disable-gpu'])
         yield b
@@ -79,7 +82,7 @@ def read(site):
     ]
 
 
-# What is wrong with the figures of a page: not loaded, or of one colour throughout, which is what an empty figure is.
+# Find figures of a page that are not loaded, or of one colour throughout, which is what an empty figure is.
 FIGURES = '''async () => {
   const bad = [];
   for (const img of document.querySelectorAll('article img')) {
@@ -96,22 +99,23 @@ FIGURES = '''async () => {
   return bad;
 }'''
 
-# What sticks out of the window to the right, unless something around it scrolls.
+# Find what extends beyond the right edge of the window, unless something around it scrolls.
 OVERFLOW = '''() => {
   const page = document.documentElement;
   if (page.scrollWidth <= window.innerWidth) return [];
   return [`the page is ${page.scrollWidth} wide: ` + [...document.querySelectorAll('article *')]
-    .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1).slice(0, 3).map(e => e.tagName + '.' + e.className).join(' ')];
+    .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1).slice(0, 3)
+    .map(e => e.tagName + '.' + e.className).join(' ')];
 }'''
 
 
-# Two pages that are also loaded on a phone, with their scripts, instead of only being made narrow.
+# These two pages are also loaded on a phone, with their scripts, instead of only being made narrow.
 LOADED_NARROW = 'index.html', '20_sweep.html'
 
 
 def look(browser, base, names, on_a_phone=()):
-    """Open each page of `names` in a wide window; those of `on_a_phone` are then made as narrow as a phone, and dark.
-    Return what consoles, requests, figures and widths have to say."""
+    """Open each page of `names` in a wide window; those of `on_a_phone` are then made as narrow as a phone,
+    and dark. Return what consoles, requests, figures and widths report."""
     found = []
     with browser.new_context(reduced_motion='reduce', viewport=WIDE) as context:
         page = context.new_page()
@@ -179,7 +183,7 @@ def test_no_figure_of_a_notebook_is_lost(site):
     ],
 )
 def test_a_damaged_page_is_noticed(browser, base, site, damage, words):
-    "The checks above can fail, and name the page, also where a sound one comes before it in the same window."
+    "The checks above can fail and name the page, also where a sound page comes before it in the same window."
     square = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64">{}</svg>'
     stripes = ''.join(f'<rect width="64" height="{64 - 6 * i}" fill="#{i}{i}{i}"/>' for i in range(10))
     made = {
@@ -199,7 +203,7 @@ def test_a_damaged_page_is_noticed(browser, base, site, damage, words):
 
 
 def test_every_link_within_the_site_leads_somewhere(site):
-    "Pages, and the places in them: of all links that don't leave the site."
+    "All links that don't leave the site lead to pages, and to places in them, that exist."
     text = {n: (site / n).read_text() for n in names(site)}
     ids = {n: set(re.findall(r'\bid="([^"]+)"', t)) for n, t in text.items()}
     links = {
@@ -296,22 +300,38 @@ def test_search_says_when_there_is_nothing(page, base):
     page.wait_for_function("document.querySelector('#search-results').innerText.includes('did not match')")
 
 
-# The texts of a page that are hard to read: their contrast with what is behind them, as WCAG 2 counts it, is below 4.5.
+# Find texts of a page that are hard to read: their contrast with what is behind them, as WCAG 2 counts it, is
+# below 4.5.
 FAINT = '''() => {
-  const rgba = s => { const v = s.match(/[\\d.]+/g).map(Number); return [...v.slice(0, 3), v.length > 3 ? v[3] : 1]; };
-  const light = c => c.slice(0, 3).map(v => (v /= 255) <= .03928 ? v/12.92 : ((v + .055)/1.055)**2.4).reduce((a, v, i) => a + v*[.2126, .7152, .0722][i], 0);
-  const behind = e => { for (; e; e = e.parentElement) { const c = rgba(getComputedStyle(e).backgroundColor); if (c[3] > .9) return c; } return [255, 255, 255, 1]; };
+  const rgba = s => {
+    const v = s.match(/[\\d.]+/g).map(Number);
+    return [...v.slice(0, 3), v.length > 3 ? v[3] : 1];
+  };
+  const linear = v => (v /= 255) <= .03928 ? v/12.92 : ((v + .055)/1.055)**2.4;
+  const light = c => c.slice(0, 3).map(linear).reduce((a, v, i) => a + v*[.2126, .7152, .0722][i], 0);
+  const behind = e => {
+    for (; e; e = e.parentElement) {
+      const c = rgba(getComputedStyle(e).backgroundColor);
+      if (c[3] > .9) return c;
+    }
+    return [255, 255, 255, 1];
+  };
+  const silent = ['SCRIPT', 'STYLE', 'TITLE', 'TEXT', 'NOSCRIPT'];
   const found = {};
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let n; n = walk.nextNode();) {
     const e = n.parentElement, box = e.getBoundingClientRect();
-    if (!n.data.trim() || !box.width || ['SCRIPT', 'STYLE', 'TITLE', 'TEXT', 'NOSCRIPT'].includes(e.tagName.toUpperCase()) || !e.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+    if (!n.data.trim() || !box.width || silent.includes(e.tagName.toUpperCase())) continue;
+    if (!e.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
     const [a, b] = [light(rgba(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
     if ((a + .05)/(b + .05) < 4.5) found[e.tagName + '.' + e.className] = n.data.trim().slice(0, 30);
   }
   return Object.entries(found).map(x => x.join(': '));
 }'''
-BRIGHT = "() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, v) => a + +v, 0)/765"
+BRIGHT = """() => {
+  const color = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3);
+  return color.reduce((a, v) => a + +v, 0)/765;
+}"""
 
 
 def test_light_and_dark_are_switched_by_hand_and_remembered(page, base):
@@ -343,7 +363,8 @@ def test_all_text_can_be_read(page, base, scheme, name):
     page.goto(base + name)
     assert page.evaluate(FAINT) == []
     page.add_style_tag(content='article p { color: #888 !important; background: #999; }')
-    assert page.evaluate(FAINT) != []  # it would have noticed
+    # Text that is too faint would have been noticed.
+    assert page.evaluate(FAINT) != []
 
 
 def test_a_name_in_backticks_leads_to_the_reference(page, base):
@@ -355,7 +376,7 @@ def test_a_name_in_backticks_leads_to_the_reference(page, base):
 
 
 def rows_of(html, full):
-    "The names in the first column of the table of `full` in the reference."
+    "Return the names in the first column of the table of `full` in the reference."
     start = html.index(f'id="{full}"')
     end = html.find('<dt class="sig', start)
     return set(

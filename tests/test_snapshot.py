@@ -1,5 +1,8 @@
-"""That nothing happened. `train ; find ; train` must equal `train ; train` in every bit, for every kind of training and after every
-fault; and each part of the snapshot must be needed for that: with it switched off, the comparison has to notice."""
+"""A range test changes nothing:
+
+`train ; find ; train` must equal `train ; train` in every bit, for every kind of training and after every
+fault. Each part of the snapshot must be needed for that: with it switched off, the comparison has to
+notice."""
 
 import copy, gc, io, itertools, os, random, re, signal, sys
 from array import array
@@ -16,8 +19,9 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from children import Child, run_python
 from conftest import deep, examples, make_learner, net, same, state_of
-from fastlr import Callback, Fingerprint, LRSweep, NotRestored, Snapshot, keepers, kinds, loaders
+from fastlr import Callback, LRSweep, NotRestored, Snapshot, keepers, kinds, loaders
 from fastlr.curve import EntryPoint
+from fastlr.fingerprint import Fingerprint
 from fastlr.keepers import keep_attributes, keep_parts
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 
@@ -32,7 +36,7 @@ def unarmed():
 
 
 def as_if_nothing_had_happened(make, find, before=0, after=4):
-    "Whether a training that `find` interrupts ends as one that it does not; `find` may raise."
+    "Return whether a training that `find` interrupts ends as one that it does not; `find` may raise."
 
     def run(detour):
         t = make()
@@ -49,7 +53,7 @@ def as_if_nothing_had_happened(make, find, before=0, after=4):
     return same(run(False), run(True))
 
 
-# the property
+# A training goes on as if nothing had happened.
 
 ERRORS = [
     RuntimeError('injected'),
@@ -66,7 +70,7 @@ faults = st.none() | st.tuples(
 
 
 def find(t, fault=None, **kw):
-    "A range test into which `fault` breaks, if it gets that far."
+    "Run a range test that `fault` interrupts, if it gets that far."
     if fault:
         trip.arm(*fault)
     try:
@@ -137,16 +141,19 @@ FOREIGN = [
     'MADGRAD',
     'AdEMAMix',
 ]
-# Those that want more than parameters, a rate and a step: another optimizer, a closure, the model, matrices, second derivatives.
+# These need more than parameters, a rate and a step: another optimizer, a closure, the model, matrices or
+# second derivatives.
 DEMANDING = set(
-    """A2Grad AdaGO AdaHessian AdaLOMO AdaMuon AdamMini AliG BSAM BaseOptimizer DeMo DistributedMuon
-                   FriendlySAM GSAM LBFGS LOMO LookSAM Lookahead Muon MuonClip NorMuon Optimizer OrthoGrad PCGrad Ranger21
-                   SAM SafeFP16Optimizer ScheduleFreeWrapper Shampoo SophiaH SpectralSphere TRAC WSAM""".split()
+    """
+    A2Grad AdaGO AdaHessian AdaLOMO AdaMuon AdamMini AliG BSAM BaseOptimizer DeMo DistributedMuon
+    FriendlySAM GSAM LBFGS LOMO LookSAM Lookahead Muon MuonClip NorMuon Optimizer OrthoGrad PCGrad Ranger21
+    SAM SafeFP16Optimizer ScheduleFreeWrapper Shampoo SophiaH SpectralSphere TRAC WSAM
+    """.split()
 )
 
 
 def all_foreign():
-    "All optimizers of the package that train as those of PyTorch do: more than a hundred."
+    "Return all optimizers of the package that train as those of PyTorch do: more than a hundred."
     import pytorch_optimizer as other
 
     classes = [
@@ -158,7 +165,7 @@ def all_foreign():
 @pytest.mark.parametrize('name', all_foreign() if deep(False, True) else FOREIGN)
 @pytest.mark.parametrize('trained', [0, 5])
 def test_foreign_optimizers(name, trained):
-    "Those of the package pytorch-optimizer."
+    "These are the optimizers of the package pytorch-optimizer."
     import pytorch_optimizer as other
 
     def make(ps):
@@ -181,7 +188,7 @@ def test_foreign_optimizers(name, trained):
         )
 
 
-# one test for each part
+# One test for each part.
 
 
 def test_gradients_and_flags():
@@ -220,17 +227,18 @@ def test_tensors_keep_identity_and_memory():
         and [(id(g), id(g['params'])) for g in t.opt.param_groups] == groups
     )
     t = Training('plain')
-    kept = t.model[0].weight.data_ptr(), t.model[0].weight.clone()
+    saved = t.model[0].weight.data_ptr(), t.model[0].weight.clone()
     with LRSweep(t.opt, t.model):
         t.model.to(torch.float64)
-        t.model[0].weight.data = torch.zeros(2)  # a loop that moves the weights elsewhere
+        # The loop moves the weights elsewhere.
+        t.model[0].weight.data = torch.zeros(2)
     assert (t.model[0].weight.data_ptr(), t.model[0].weight.dtype) == (
-        kept[0],
+        saved[0],
         torch.float32,
-    ) and torch.equal(t.model[0].weight, kept[1])
+    ) and torch.equal(t.model[0].weight, saved[1])
     with LRSweep(t.opt, t.model):
         t.model[0].weight.data = torch.zeros(16, 6)
-    assert t.model[0].weight.data_ptr() == kept[0] and torch.equal(t.model[0].weight, kept[1])
+    assert t.model[0].weight.data_ptr() == saved[0] and torch.equal(t.model[0].weight, saved[1])
 
 
 def test_schedulers_scaler_and_averages():
@@ -313,7 +321,7 @@ def test_objects_that_know_their_state():
 
 
 def test_random_states_of_every_device_in_use(monkeypatch):
-    "There is no accelerator here, so a module that looks like one stands in."
+    "There is no accelerator here, so a module that looks like one is used."
     states = [torch.arange(4)]
     cuda = type(
         'cuda',
@@ -334,7 +342,7 @@ def test_random_states_of_every_device_in_use(monkeypatch):
 
 
 def nothing(*args):
-    "In place of a function that keeps something."
+    "Do nothing, in place of a function that saves something."
     return ()
 
 
@@ -350,7 +358,7 @@ def without_kind(dispatch, *classes):
 
 
 class Registry(dict):
-    "The functions of a `singledispatch`, to be replaced for the time of a test."
+    "The functions of a `singledispatch`, to be replaced during a test."
 
     def __init__(self, dispatch):
         super().__init__(dispatch.registry)
@@ -366,7 +374,7 @@ def without(owner, name):
 
 
 def part(name, switch_off, make):
-    "A part of the snapshot, how it is switched off, and a training that needs it."
+    "A part of the snapshot, the way to switch it off, and a training that needs it."
     return pytest.param(switch_off, make, id=name)
 
 
@@ -429,7 +437,7 @@ def test_modes_and_flags_are_needed(monkeypatch):
     assert not as_if_nothing_had_happened(Training, unruly)
 
 
-# faults
+# Faults.
 
 
 @pytest.mark.parametrize('place', ['model', 'loss', 'backward', 'optimizer', 'after step', 'loader'])
@@ -447,7 +455,7 @@ def test_faults_at_every_step(place):
 
 @pytest.mark.parametrize('place', ['model', 'dataset'])
 @pytest.mark.parametrize('step', [0, 5, 11])
-def test_after_a_fault_in_lr_find_the_learner_is_as_it_was(place, step):
+def test_after_a_fault_in_lr_find_the_learner_is_restored(place, step):
     class Trips(nn.Module):
         def __init__(self):
             super().__init__()
@@ -460,12 +468,10 @@ def test_after_a_fault_in_lr_find_the_learner_is_as_it_was(place, step):
     learn = make_learner(dls=(DataLoader(Rows(), 16, shuffle=True), None))
     learn.model = Trips()
     learn.fit(1)
-    before, opt, losses, hooks = (
-        state_of(learn),
-        learn.opt,
-        learn.recorder.losses.clone(),
-        [len(m._forward_hooks) for m in learn.model.modules()],
-    )
+    before = state_of(learn)
+    opt = learn.opt
+    losses = learn.recorder.losses.clone()
+    hooks = [len(m._forward_hooks) for m in learn.model.modules()]
     trip.arm(place, step, torch.OutOfMemoryError('injected'))
     with pytest.raises(torch.OutOfMemoryError):
         learn.lr_find(verify=True, silent=True)
@@ -522,14 +528,15 @@ def test_one_part_that_fails_costs_that_part_only():
     with torch.no_grad():
         t.model[4].weight.zero_()
         t.opt.param_groups[0]['lr'] = 7.0
-    for _ in range(2):  # may be tried again
+    # Restoring may be tried again.
+    for _ in range(2):
         with pytest.raises(OSError, match='gone'):
             snap.restore()
     assert same(first, t.state())
 
 
 def test_memory_that_the_loop_freed():
-    "As sharding does with weights that it doesn't need at the moment."
+    "Sharding frees weights that it doesn't need at the moment."
     t = Training().train(3)
     first, address = t.state(), t.model[0].weight.data_ptr()
     with LRSweep(t.opt, t.model):
@@ -575,9 +582,15 @@ def test_sigint_at_random_instants(entry):
         signal.signal(signal.SIGALRM, lambda *a: os.kill(os.getpid(), signal.SIGINT))
         import os
         if {entry!r} == 'loop':
-            t = Training().train(3); find = lambda: t.find(num_it=20); state = t.state
+            t = Training().train(3)
+            find = lambda: t.find(num_it=20)
+            state = t.state
         else:
-            t = make_learner(callback_fns=[MixedPrecision] if {entry!r} != 'learner' else []); t.fit(1); find = lambda: t.lr_find(num_it=20, stop_div=False); state = lambda: (state_of(t), torch.is_grad_enabled(), torch.is_autocast_enabled('cpu'))
+            t = make_learner(callback_fns=[MixedPrecision] if {entry!r} != 'learner' else [])
+            t.fit(1)
+            find = lambda: t.lr_find(num_it=20, stop_div=False)
+            modes = lambda: (torch.is_grad_enabled(), torch.is_autocast_enabled('cpu'))
+            state = lambda: (state_of(t), modes())
         find(); begin = time.perf_counter(); find(); duration = time.perf_counter() - begin
         draws, before, cut = random.Random({tries}), state(), 0
         for _ in range({tries}):
@@ -594,7 +607,9 @@ def test_sigint_at_random_instants(entry):
 
 
 def test_sigterm_with_a_handler_and_without(tmp_path):
-    "A handler that raises, as job schedulers' libraries install it, is an interruption like any other; the default ends the process. Neither leaves a file."
+    """A handler that raises, as libraries of job schedulers install it, is an interruption like any other.
+
+    The default ends the process. Neither leaves a file."""
     code = f"""
         import os, signal, sys
         from trainings import *
@@ -615,11 +630,11 @@ def test_sigterm_with_a_handler_and_without(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# where it is kept
+# Where the copy is stored.
 
 
 def is_in(fd, folder):
-    "Whether this process has a file of `folder` open as `fd`."
+    "Return whether this process has a file of `folder` open as `fd`."
     path = f'/proc/self/fd/{fd}'
     return os.path.lexists(path) and os.readlink(path).startswith(f'{folder}/')
 
@@ -630,9 +645,10 @@ def test_on_disk_it_is_private_and_leaves_nothing(tmp_path):
     with LRSweep(t.opt, t.model, where=tmp_path, num_it=5, stop_div=False) as sweep:
         file = next(int(fd) for fd in os.listdir('/proc/self/fd') if is_in(fd, tmp_path))
         stat = os.fstat(file)
+        # The file has no name, so no other program can open it.
         assert (
             stat.st_size >= sum(p.nbytes for p in t.model.parameters()) * 3 and list(tmp_path.iterdir()) == []
-        )  # no name, so no other program can open it
+        )
         assert stat.st_mode & 0o077 == 0
         for xb, yb in sweep(t.loader):
             sweep.record(t.step(xb, yb))
@@ -640,7 +656,9 @@ def test_on_disk_it_is_private_and_leaves_nothing(tmp_path):
 
 
 def test_full_disk(tmp_path):
-    "A limit on the size of files stands for the full disk. The error comes before the first step; then it works elsewhere."
+    """A limit on the size of files simulates a full disk.
+
+    The error comes before the first step, and another place works."""
     out = run_python(f"""
         import os, resource
         from conftest import same
@@ -661,7 +679,8 @@ def test_full_disk(tmp_path):
 def test_read_only_directory(tmp_path):
     (tmp_path / 'ro').mkdir(mode=0o500)
     if os.geteuid() == 0:
-        where = '/proc/self'  # nothing stops root but a file system that can't
+        # Nothing stops root except a file system that can't be written to.
+        where = '/proc/self'
     else:
         where = str(tmp_path / 'ro')
     t = Training().train(3)
@@ -692,7 +711,8 @@ def test_no_memory_for_the_snapshot(monkeypatch):
 
 
 def test_one_copy_and_none_at_restore():
-    "Peak memory of a real process, as the system counts it, in copies of the state (model, gradients, moments)."
+    """The peak memory of a real process, as the system counts it, is measured in copies of the state (model,
+    gradients, moments)."""
     out = run_python(TESTS.parent / 'benchmarks' / 'snapshot_memory.py')
     for line, limit in zip(out.splitlines(), (1.05, 1.05, 0.06), strict=True):
         taken, restored = (float(number) for number in re.findall(r'-?\d+\.\d+', line))
@@ -709,7 +729,7 @@ def test_a_peak_read_below_the_start_counts_as_no_memory(monkeypatch):
         assert snapshot_memory.copies(8192, 8192) == expected
 
 
-# verify
+# Verifying.
 
 
 def test_verify_names_what_differs():
@@ -732,7 +752,8 @@ def test_verify_names_what_differs():
     with pytest.raises(NotRestored, match='model.env.clock') as e:
         t.find(verify=True)
     assert e.value.names == ['model.env.clock', 'model.env.inner.list'] and t.model.env.clock == 12
-    t.find()  # not asked, not told
+    # Without `verify` nothing is reported.
+    t.find()
     learn = make_learner()
     learn.model = Plays()
     before = {k: v.clone() for k, v in learn.model.state_dict().items()}
@@ -743,7 +764,8 @@ def test_verify_names_what_differs():
         and same(before, dict(learn.model.state_dict()))
         and learn.opt is None
     )
-    assert learn.recorder.curve is not None  # the work is not lost
+    # The curve is not lost.
+    assert learn.recorder.curve is not None
 
 
 @pytest.mark.parametrize(
@@ -763,7 +785,10 @@ def test_verify_looks_into_functions(how, names):
     t = Training()
     how(t)
     before = Fingerprint(model=t.model)
-    t.model(torch.randn(4, 6)) if names is None else t.model.loss_fn()
+    if names is None:
+        t.model(torch.randn(4, 6))
+    else:
+        t.model.loss_fn()
     changed = [n for n in before.changed() if 'running' not in n and 'batches' not in n and 'random' not in n]
     assert changed == names if names else any('box' in n for n in changed)
 
@@ -809,14 +834,15 @@ def test_a_fingerprint_changes_nothing_and_bears_odd_things():
     class Odd(nn.Module):
         def __init__(self):
             super().__init__()
-            self.net, self.lock, self.slots, self.loop = net(), threading.Lock(), Slots(), []
+            self.net = net()
+            self.lock = threading.Lock()
+            self.slots = Slots()
+            self.loop = []
             self.loop.append(self.loop)
-            self.f, self.it, self.obj, self.file = (
-                partial(max, 1),
-                iter([1, 2, 3]),
-                np.array([{}, 2], dtype=object),
-                sys.stdout,
-            )
+            self.f = partial(max, 1)
+            self.it = iter([1, 2, 3])
+            self.obj = np.array([{}, 2], dtype=object)
+            self.file = sys.stdout
 
         def forward(self, x):
             return self.net(x)
@@ -844,7 +870,7 @@ def test_temporary_files_threads_and_processes_are_gone(tmp_path):
     def children():
         return Path(f'/proc/self/task/{os.getpid()}/children').read_text().split()
 
-    # What earlier tests have left in cycles has files open.
+    # Objects of earlier tests that are still in reference cycles have files open.
     gc.collect()
     files, before = set(os.listdir('/proc/self/fd')), children()
     t = Training(loader='persistent')
@@ -856,7 +882,7 @@ def test_temporary_files_threads_and_processes_are_gone(tmp_path):
 
 
 def test_the_comparison_with_other_finders_runs():
-    "As far as they are installed; fastlr is."
+    "Finders that are not installed are left out."
     out = run_python(TESTS.parent / 'benchmarks' / 'side_effects.py')
     for name in ('Fastlr ', 'FastlrLoop '):
         ours = out[out.index(name) :].split('\n\n')[0]
@@ -882,11 +908,11 @@ def test_tests_that_the_notebook_names_exist():
     )
 
 
-# what a reading of this by others has found
+# Loaders and containers of many kinds.
 
 
 class Owner:
-    "Something in a loader that draws for itself."
+    "A part of a loader that draws by itself."
 
     def __init__(self):
         self.rng, self.n = np.random.default_rng(0), np.int64(0)
@@ -913,7 +939,7 @@ class Collate(Owner):
 
 
 class Order(torch.utils.data.Sampler):
-    "Keeps an order of some kind, and shuffles it in place; makes a list when it is first asked."
+    "A sampler that shuffles an order of some kind in place, and makes a list at its first call."
 
     def __init__(self, kind):
         self.order = kind(range(96)) if kind is not torch.tensor else torch.arange(96)
@@ -946,7 +972,7 @@ class Jumps(torch.utils.data.Sampler):
 
 
 class OwnState(torch.utils.data.Sampler):
-    "Its state is in an iterator."
+    "A sampler whose state is in an iterator."
 
     def __init__(self):
         self.count = itertools.count()
@@ -987,7 +1013,8 @@ def test_what_loaders_hold(make, trained):
         sampler = getattr(t.loader, 'sampler', None)
         before = None if not hasattr(sampler, '__dict__') else sorted(vars(sampler))
         t.find(verify=not isinstance(sampler, OwnState), num_it=13)
-        assert before is None or sorted(vars(sampler)) == before  # what was made in the sweep is gone
+        # What the sampler made during the sweep is gone.
+        assert before is None or sorted(vars(sampler)) == before
 
     assert as_if_nothing_had_happened(partial(Training, loader=make), find, before=trained, after=9)
 
@@ -1074,8 +1101,11 @@ def test_containers_of_every_kind_come_back(make):
             elif isinstance(x, dict):
                 dict.__setitem__(x, 'a', 9)
                 dict.__setitem__(x, 'new', 1)
-                [v['y'].append(2) for v in x.values() if isinstance(v, dict)]
-                [v.append(2) for v in x.values() if isinstance(v, list)]
+                for v in x.values():
+                    if isinstance(v, dict):
+                        v['y'].append(2)
+                    elif isinstance(v, list):
+                        v.append(2)
             elif isinstance(x, tuple):
                 x[0].zero_()
                 x[1].append(2)
@@ -1083,7 +1113,8 @@ def test_containers_of_every_kind_come_back(make):
                 x.add(5)
                 x.discard(1)
             else:
-                list.append(x, 5) if isinstance(x, list) else x.append(5)
+                append = list.append if isinstance(x, list) else type(x).append
+                append(x, 5)
                 x[0] = type(x[0])(7)
         assert model.x is x and same(before, list(x.items()) if isinstance(x, dict) else list(x)), x
 
@@ -1105,7 +1136,7 @@ class Shouts(list):
 
 
 def test_workers_that_died_meanwhile_are_started_anew():
-    "Ctrl-C in a terminal reaches them, too."
+    "Ctrl-C in a terminal reaches the workers, too."
     t = Training(loader='persistent').train(8)
     first = t.state()
     workers = t.loader._iterator._workers
@@ -1147,7 +1178,10 @@ def test_a_module_that_holds_a_class_or_an_odd_object():
     class Holds(nn.Module):
         def __init__(self):
             super().__init__()
-            self.net, self._norm_layer, self.odd, self.raises = net(), nn.BatchNorm1d, Closed(), Raises()
+            self.net = net()
+            self._norm_layer = nn.BatchNorm1d
+            self.odd = Closed()
+            self.raises = Raises()
 
         def forward(self, x):
             return self.net(x)
@@ -1216,7 +1250,7 @@ def test_tensors_of_every_layout(where, tmp_path):
     conj = torch.randn(3, dtype=torch.complex64).conj()
     nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
     model = nn.Module()
-    model.kept = dict(
+    model.saved = dict(
         csr=csr,
         jagged=jagged,
         conj=conj,
@@ -1231,13 +1265,13 @@ def test_tensors_of_every_layout(where, tmp_path):
         jagged.values().mul_(5)
         conj.mul_(5)
         nested.mul_(5)
-        model.kept['coo'].mul_(5)
-        model.kept['half'].zero_()
+        model.saved['coo'].mul_(5)
+        model.saved['half'].zero_()
         assert len(before.changed()) == 6
     assert before.changed() == [] and torch.equal(conj, was)
 
 
-def test_everything_is_kept_before_anybodys_code_runs():
+def test_everything_is_saved_before_any_other_code_runs():
     class Early(Callback):
         _order, shapes_training = -150, True
 
@@ -1301,7 +1335,7 @@ def test_a_callback_that_holds_the_optimizer():
     )
 
 
-def test_others_are_kept_to_the_bottom():
+def test_others_are_saved_at_any_depth():
     class Slots:
         __slots__ = ('n',)
 
@@ -1327,7 +1361,8 @@ def test_others_are_kept_to_the_bottom():
 
 def test_random_states_come_last():
     t = Training(loader=lambda: DataLoader(Rows(), 16, sampler=OwnState()))
-    first = t.state()  # its `load_state_dict` draws
+    # The `load_state_dict` of its sampler draws.
+    first = t.state()
     t.find()
     assert same(first, t.state())
 
@@ -1380,7 +1415,7 @@ def test_verify_sees_into_methods_functions_and_sets():
 
 
 def test_other_signals_wait_too():
-    "Timeouts are often made of SIGALRM."
+    "Timeouts often use SIGALRM."
 
     def alarm(*args):
         raise TimeoutError
@@ -1425,7 +1460,8 @@ def test_started_here_finished_there_and_started_twice():
     thread.join()
     assert not errors and same(first, t.state())
     with LRSweep(t.opt, t.model).start() as sweep:
-        sweep.record(1.0)  # `with` doesn't start it twice
+        # `with` doesn't start it a second time.
+        sweep.record(1.0)
     assert same(first, t.state()) and sweep.snapshot is None
     for s in (signal.SIGINT,):
         signal.signal(s, signal.default_int_handler)
@@ -1446,7 +1482,7 @@ def test_started_here_finished_there_and_started_twice():
         (lambda t: LRSweep(t.opt, t.model).start().record(None), 'got None'),
     ],
 )
-def test_more_that_is_said_in_time(bad, words):
+def test_other_mistakes_are_refused_before_the_first_step(bad, words):
     t = Training()
     if words is None:
         with pytest.raises(ValueError, match='where must be'):
@@ -1461,11 +1497,11 @@ def test_more_that_is_said_in_time(bad, words):
         snap.restore()
 
 
-# what a loader holds that must be left alone
+# What a loader holds that must be left alone.
 
 
 def kept_of(dataset, **kw):
-    "How many things a snapshot of a loader over `dataset` puts back."
+    "Return how many things a snapshot of a loader over `dataset` restores."
     return len(Snapshot(loaders=DataLoader(dataset, 16, **kw)).restorers)
 
 
@@ -1556,7 +1592,8 @@ def test_files_that_are_opened_and_closed_on_the_way(tmp_path):
 
 
 def test_a_resumable_dataset_does_not_resume():
-    "Its state dict says where it is, and loading it makes the next `iter` go on from there: at the end, with nothing."
+    """Its state dict has its position, and loading it makes the next `iter` go on from there: at the end,
+    with nothing."""
 
     class Resumable(IterableDataset):
         def __init__(self):
@@ -1632,7 +1669,7 @@ def test_nothing_is_too_deep(nest, holder):
     assert torch.equal(first, torch.rand(3, generator=generator))
 
 
-def test_modules_in_modules_are_kept_as_deep_as_torch_can_nest_them():
+def test_nested_modules_are_saved_as_deep_as_torch_can_nest_them():
     model = nn.Linear(2, 2)
     bottom = model.weight
     for _ in range(150):
@@ -1675,7 +1712,7 @@ def test_arrays_and_containers_may_be_given_as_they_are(make):
     assert same(list(x), list(before))
 
 
-def test_messages_use_the_words_of_the_entry_point(tmp_path):
+def test_messages_use_the_names_of_the_entry_point(tmp_path):
     words = EntryPoint('RangeTest', dict(opt='optimizer', where='cache_dir'))
     with pytest.raises(TypeError, match='optimizer must be a torch optimizer'):
         Snapshot(optimizers=3, entry=words)
@@ -1730,7 +1767,7 @@ def test_queues_and_loggers_in_a_loader_are_left_alone():
     assert t.loader.dataset.queue.qsize() == 64 and t.loader.dataset.queue.unfinished_tasks == 64
 
 
-def test_loaders_are_kept_before_callbacks_are_made():
+def test_loaders_are_saved_before_callbacks_are_made():
     class Sets(Callback):
         shapes_training = True
 

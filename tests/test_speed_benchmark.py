@@ -1,4 +1,5 @@
-"The benchmark of speed: it compares like with like, counts right, prints the table, and its stored results are complete. (No time is judged here.)"
+"""The benchmark of speed: it compares like with like, counts right, prints the table, and its stored results
+are complete. No time is judged here."""
 
 import itertools, json, os, subprocess, sys
 from pathlib import Path
@@ -14,13 +15,20 @@ TINY = (6, 8, 3)
 
 
 @pytest.fixture
-def made(monkeypatch):  # the models and optimizers that the benchmark makes
+def made(monkeypatch):
+    "Collect the models and optimizers that the benchmark makes."
     made, net = [], speed.net
-    monkeypatch.setattr(speed, 'net', lambda widths: made.append(net(widths)) or made[-1])
+
+    def noted(widths):
+        made.append(net(widths))
+        return made[-1]
+
+    monkeypatch.setattr(speed, 'net', noted)
     return made
 
 
-def run(competitors, names, made):  # each from a fresh model, by its name
+def run(competitors, names, made):
+    "Run the competitors, each from a new model, and return the models by name."
     found = {}
     for name in names:
         make, n = competitors[name], len(made)
@@ -46,14 +54,15 @@ def test_learner_and_loop_by_hand_train_alike(made):
         assert torch.equal(weights(m), weights(models['by hand']))
 
 
-def test_peers_train_alike(made):  # as many as are installed
+def test_peers_train_alike(made):
+    "Competitors that are not installed are left out."
     competitors = speed.loops(speed.batches(TINY, 12), TINY)
     models = run(competitors, ['by hand', *speed.peer_loops(speed.batches(TINY, 12), TINY)], made)
     for name, m in models.items():
         assert torch.equal(weights(m), weights(models['by hand'])), name
 
 
-def test_finders_take_all_steps_and_put_everything_back(made, monkeypatch):
+def test_finders_take_all_steps_and_restore_everything(made, monkeypatch):
     steps, seen, finish = 15, [], LRSweep.finish
 
     def counted(self, *args, **kwargs):
@@ -68,10 +77,12 @@ def test_finders_take_all_steps_and_put_everything_back(made, monkeypatch):
     for name, m in models.items():
         assert torch.equal(weights(m), start), name
     moved = run(competitors, ['by hand'], made)['by hand']
-    assert not torch.equal(weights(moved), start)  # it doesn't clean up
+    # The loop by hand doesn't restore anything.
+    assert not torch.equal(weights(moved), start)
 
 
-def test_interleaved_by_a_clock_of_its_own(monkeypatch):  # on a machine that gets slower and slower
+def test_interleaved_by_a_clock_of_its_own(monkeypatch):
+    "The machine gets slower and slower."
     clock, order = [0.0], []
     monkeypatch.setattr(speed.time, 'perf_counter', lambda: clock[0])
 
@@ -95,14 +106,15 @@ def test_interleaved_by_a_clock_of_its_own(monkeypatch):  # on a machine that ge
         rounds=4,
         per=2,
     )
-    assert order == ['base', 'other', 'base'] * 5  # the first round doesn't count
-    assert found['other'] == dict(seconds=6.5, ratio=2.5, low=1.75, high=3.25)  # 2/2, 8/4, 18/6, 32/8
-    assert found['base'] == dict(
-        seconds=3.0, ratio=1.0, low=1.0, high=1.0
-    )  # 3, 5, 7, 9, after each of the others
+    # The first round doesn't count.
+    assert order == ['base', 'other', 'base'] * 5
+    # The ratios are 2/2, 8/4, 18/6 and 32/8.
+    assert found['other'] == dict(seconds=6.5, ratio=2.5, low=1.75, high=3.25)
+    # The base took 3, 5, 7 and 9 seconds, after each of the others.
+    assert found['base'] == dict(seconds=3.0, ratio=1.0, low=1.0, high=1.0)
 
 
-def test_the_order_of_turns_changes():
+def test_the_order_of_competitors_changes():
     order = []
 
     def competitor(name):
@@ -113,7 +125,7 @@ def test_the_order_of_turns_changes():
 
 
 def refused(capsys, *args):
-    "What the benchmark says of `args` as it refuses them."
+    "Return the message with which the benchmark refuses `args`."
     with pytest.raises(SystemExit) as e:
         speed.main(list(args))
     assert e.value.code == 2
@@ -150,7 +162,8 @@ def test_memory_of_a_snapshot_is_measured():
     assert 0.5 < keep['ratio'] < 1.5 and restore['ratio'] < 0.2
 
 
-def test_reading_each_loss_would_be_noticed(monkeypatch):  # of an accelerator, as the benchmark makes believe
+def test_reading_each_loss_would_be_noticed(monkeypatch):
+    "The losses are those of an accelerator, which the benchmark simulates."
     assert all(r['ratio'] <= r['goal'] for r in speed.part_d(True))
     import fastlr.recorder
 
@@ -169,7 +182,9 @@ def test_write_refuses_what_was_measured_with_other_versions(capsys, monkeypatch
 
 
 def test_the_script_runs():
-    "As a command, once. It starts anew with settings of glibc, which `STEADY` explains; arguments and output survive that."
+    """It runs as a command, once.
+
+    It restarts with settings of glibc, which `STEADY` explains; arguments and output survive that."""
     env = {k: v for k, v in os.environ.items() if k not in speed.STEADY}
     command = [sys.executable, str(HERE / 'speed.py'), '--quick', 'd']
     out = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)

@@ -1,4 +1,4 @@
-"LRSweep in loops of one's own, and the stop rule."
+"LRSweep in loops of your own, and the stop rule."
 
 import numpy as np
 import pytest, torch
@@ -6,10 +6,11 @@ from hypothesis import given, strategies as st
 from torch import nn
 
 from conftest import examples, loaders, net, problem, same
-from fastlr import Divergence, LRSweep, Snapshot
+from fastlr import LRSweep, Snapshot
 from fastlr.curve import EntryPoint
 from fastlr.detour import Detour
 from fastlr.settings import SweepSettings
+from fastlr.stop import Divergence
 
 
 def stops_at(losses, factor=True):
@@ -141,7 +142,7 @@ def test_restored_when_the_loop_raises_or_breaks():
 
 
 def test_losses_are_read_ten_at_a_time_off_the_cpu(monkeypatch):
-    "With the policy for accelerators the curve is the same, also when the sweep diverges in the middle of ten."
+    "With the policy for accelerators the curve is the same, also when the sweep diverges between two reads."
     import fastlr.utils
 
     def run(every):
@@ -163,7 +164,7 @@ def test_losses_are_read_ten_at_a_time_off_the_cpu(monkeypatch):
     )
 
 
-def test_a_loop_that_never_steps_is_told():
+def test_a_loop_that_never_steps_is_reported():
     model = net()
     opt = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(RuntimeError, match='no parameter has changed: does the loop call `step'):
@@ -183,7 +184,7 @@ def test_an_optimizer_without_parameters_to_train():
 
 
 def losses_of(sweep, n=None):
-    "The losses of a sweep over a small net that is trained."
+    "Return the losses of a sweep over a small net that is trained."
     model, opt = sweep.model, sweep.opts[0]
     with sweep:
         for x, y in sweep([problem()[:16]]):
@@ -213,7 +214,7 @@ RENAMED = EntryPoint(
 )
 
 
-def test_errors_are_in_the_words_of_the_entry_point():
+def test_errors_use_the_names_of_the_entry_point():
     with pytest.raises(ValueError, match='^steps must be at least 2'):
         SweepSettings(num_it=1, entry=RENAMED)
     with pytest.raises(TypeError, match='limit must be a `Divergence` where further=True'):
@@ -238,7 +239,7 @@ def test_settings_of_a_probe():
 
 
 def test_a_detour_that_is_interrupted_while_it_begins():
-    "It is over then: restored and closed, with everything called that was registered."
+    "It ends at once: everything is restored and closed, and all registered functions are called."
     model, called = net(), []
     detour = Detour(Snapshot(model))
     detour.after_restore(lambda: called.append('after'))

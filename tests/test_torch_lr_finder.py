@@ -1,6 +1,6 @@
-"Code that was written for pytorch-lr-finder, against pytorch-lr-finder itself."
+"Code that was written for pytorch-lr-finder, compared with pytorch-lr-finder itself."
 
-import re
+import re, tempfile
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,17 +11,17 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-from conftest import examples, loaders, net, problem, same
+from conftest import examples, loaders, net, noting, problem, same
 from fastlr.compat.torch_lr_finder import LRFinder, RangeTest, TrainDataLoaderIter, ValDataLoaderIter
 from fastlr.fingerprint import Fingerprint
 from test_range_test import QUIET, continues, parts, plain
 from trainings import WORKERS, Training, trip
 
 
-# the same names, the same numbers
+# The same names, and the same numbers.
 
 
-def test_its_names_are_here_under_their_own_names():
+def test_its_names_are_here():
     import fastlr
     import fastlr.compat.torch_lr_finder as ours
 
@@ -56,10 +56,11 @@ def test_history_is_that_of_pytorch_lr_finder(name, monkeypatch, capsys):
         train, make = loaders()[0], net
         if 'val_loader' in kw:
             kw['val_loader'] = loaders()[1]
+            # There the validation loader draws a random number earlier.
             train, make = (
                 DataLoader(problem(), 16),
                 plain,
-            )  # there the validation loader draws a random number earlier
+            )
         finder = cls(*parts(lr=1e-5, make=make), device='cpu')
         finder.range_test(train, **kw)
         return finder
@@ -101,8 +102,8 @@ def test_mixed_precision_is_that_of_pytorch_lr_finder():
     )
 
 
-def test_the_lines_of_its_documentation(capsys):
-    "With the import changed, and with small nets on the CPU."
+def test_the_examples_of_its_documentation(capsys):
+    "Only the import is changed, and the nets are small and on the CPU."
     from fastlr.compat.torch_lr_finder import LRFinder
 
     trainloader, val_loader = loaders()
@@ -175,9 +176,11 @@ def test_own_iterators_in_a_range_test():
         return test.history
 
     own = Dicts(DataLoader(named, 16))
-    next(own)  # it has given one batch out; the test begins at the first
+    # It has given one batch out; the test begins at the first one.
+    next(own)
     a, b = run(own, ValDicts(DataLoader(named, 16))), run(DataLoader(rows, 16), DataLoader(rows, 16))
-    assert a == b and torch.equal(next(own)[1], rows[16:32][1])  # and it goes on where it was
+    # Afterwards the iterator goes on where it was.
+    assert a == b and torch.equal(next(own)[1], rows[16:32][1])
     with pytest.raises(ValueError, match='inputs_labels_from_batch'):
         run(DataLoader(named, 16), None)
     once = TrainDataLoaderIter(DataLoader(rows, 16), auto_reset=False)
@@ -203,7 +206,7 @@ def test_an_iterator_that_resets_itself():
 @examples(60)
 @given(n=st.integers(1, 5), draws=st.lists(st.booleans(), max_size=25))
 def test_iterators_behave_as_those_of_pytorch_lr_finder(n, draws):
-    "Whatever is done with them: `next` (True) or a new `iter` (False)."
+    "They behave alike whatever is done with them: `next` (True) or a new `iter` (False)."
     dl = DataLoader(list(zip(range(n), range(n))), 1)
     for ours, theirs in (
         (TrainDataLoaderIter(dl), torch_lr_finder.TrainDataLoaderIter(dl)),
@@ -214,10 +217,11 @@ def test_iterators_behave_as_those_of_pytorch_lr_finder(n, draws):
                 a, b = next(ours, None), next(theirs, None)
                 assert (a and int(a[0])) == (b and int(b[0]))
             else:
-                iter(ours), iter(theirs)
+                iter(ours)
+                iter(theirs)
 
 
-# everything is restored
+# Everything is restored.
 
 
 CALLS = dict(
@@ -245,10 +249,10 @@ def test_with_workers(loader):
 
 @pytest.mark.parametrize('error', [ZeroDivisionError, KeyboardInterrupt])
 @pytest.mark.parametrize('place', ['dataset', 'step'])
-def test_range_test_keeps_what_it_measured_when_it_is_cut_short(place, error):
+def test_an_interrupted_range_test_keeps_what_it_measured(place, error):
     t = Training().train(2)
     first = t.state()
-    test = RangeTest(t.model, t.opt, lambda out, y: (trip('step'), cross_entropy(out, y))[1])
+    test = RangeTest(t.model, t.opt, noting(cross_entropy, lambda out, y: trip('step')))
     trip.arm(place, 5 if place == 'step' else 16 * 5, error)
     with pytest.raises(error):
         test.range_test(t.loader, start_lr=1e-6, num_iter=20, **QUIET)
@@ -259,30 +263,35 @@ def test_range_test_keeps_what_it_measured_when_it_is_cut_short(place, error):
     )
 
 
-def test_where_the_copy_of_the_state_is(monkeypatch, tmp_path):
-    import tempfile
-    import fastlr.snapshot as module
-
-    seen, opened = [], module._open_file
-    monkeypatch.setattr(module, '_open_file', lambda where: (seen.append(str(where)), opened(where))[1])
-    for kw in (
-        {},
-        dict(memory_cache=False),
-        dict(memory_cache=False, cache_dir=tmp_path),
-        dict(cache_dir=tmp_path),
-    ):
-        RangeTest(*parts(), **kw).range_test(loaders()[0], start_lr=1e-5, num_iter=3, **QUIET)
-    assert (
-        seen == ['device', tempfile.gettempdir(), str(tmp_path), 'device'] and list(tmp_path.iterdir()) == []
-    )
+@pytest.mark.parametrize(
+    'kw, folder',
+    [
+        (dict(), None),
+        (dict(memory_cache=False), 'system'),
+        (dict(memory_cache=False, cache_dir='cache'), 'cache'),
+        (dict(cache_dir='cache'), None),
+    ],
+    ids=str,
+)
+def test_where_the_copy_of_the_state_is(kw, folder, monkeypatch, tmp_path):
+    "In a file only without `memory_cache`; it has no name, so that no file is seen."
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'cache').mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', 'system')
+    (tmp_path / 'system').mkdir()
+    seen = []
+    opened = noting(tempfile.TemporaryFile, lambda dir: seen.append(str(dir)))
+    monkeypatch.setattr(tempfile, 'TemporaryFile', opened)
+    RangeTest(*parts(), **kw).range_test(loaders()[0], start_lr=1e-5, num_iter=3, **QUIET)
+    assert seen == ([] if folder is None else [folder])
+    assert not any(path.is_file() for path in tmp_path.rglob('*'))
 
 
 def test_range_test_with_lbfgs():
     model, _, criterion = parts(make=plain)
     opt = torch.optim.LBFGS(model.parameters(), lr=1e-4, max_iter=2)
-    test = RangeTest(
-        model, opt, criterion, grad_scaler=torch.amp.GradScaler('cpu')
-    )  # not used without amp_backend
+    # The scaler is not used without `amp_backend`.
+    test = RangeTest(model, opt, criterion, grad_scaler=torch.amp.GradScaler('cpu'))
     test.range_test(loaders()[0], end_lr=0.1, num_iter=5, **QUIET)
     assert len(test.curve) == 5
     with pytest.raises(ValueError, match='closure'):
@@ -297,7 +306,7 @@ def test_a_model_that_is_moved_later_gets_its_batches():
     assert test.device == torch.device('meta')
 
 
-# picture
+# The plot.
 
 
 def test_plot_draws_what_is_in_history(capsys):
@@ -344,7 +353,7 @@ def test_plot_prints_what_suggest_finds_and_the_findings(capsys):
     plt.close('all')
 
 
-# what is refused
+# What is refused.
 
 
 def test_lrfinder_methods_that_would_be_ignored_are_refused():

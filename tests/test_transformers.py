@@ -22,13 +22,13 @@ from transformers import (
     set_seed,
 )
 
-from conftest import same
+from conftest import noting, same
 from fastlr import LRCurve, NoSuggestion, NotRestored, find_lr
 from fastlr.integrations.transformers import TrainerLRFound, lr_find
 from fastlr.fingerprint import Fingerprint
 from small_trainers import CLASSES, WORDS, language, make, ragged, rows, state
 
-# Until version 5 it was called otherwise.
+# Until version 5 it had another name.
 CHECKPOINTING = next(
     name
     for name in ('activation_checkpointing', 'gradient_checkpointing')
@@ -38,7 +38,7 @@ QUICK = dict(num_it=12, stop_div=False, silent=True)
 
 
 class Augmented(Dataset):
-    "Draws from every global generator, and counts."
+    "A dataset that draws from every global generator, and counts."
 
     def __init__(self):
         self.rows, self.asked = rows(), 0
@@ -53,18 +53,18 @@ class Augmented(Dataset):
 
 
 class Stream(IterableDataset):
-    "No length; begins at another place each time."
+    "A dataset without a length that begins at another place each time."
 
     def __init__(self):
-        self.rows, self.turn = rows(), 0
+        self.rows, self.passes = rows(), 0
 
     def __iter__(self):
-        self.turn += 1
-        yield from self.rows[self.turn : self.turn + 50]
+        self.passes += 1
+        yield from self.rows[self.passes : self.passes + 50]
 
 
 class Weighted(Trainer):
-    "A loss of its own, which keeps state in several places."
+    "A trainer with a loss of its own, which has state in several places."
 
     def __init__(self, *args, **kw):
         super().__init__(*args, **kw)
@@ -110,25 +110,27 @@ def frozen(folder):
 
 
 def patched(folder):
-    "Methods that are bound to this very trainer, as people set them."
+    "Set methods that are bound to this trainer, as users do."
     trainer = make(folder, gradient_accumulation_steps=2)
     step = trainer.training_step
     trainer.loss_is_scaled_for_ga = False
     trainer.history = []
-    trainer.training_step = lambda *args, **kw: (
-        trainer.history.append(trainer.state.global_step),
-        step(*args, **kw) * (1 + 0.1 * trainer.current_gradient_accumulation_steps),
-    )[1]
+
+    def training_step(*args, **kw):
+        trainer.history.append(trainer.state.global_step)
+        return step(*args, **kw) * (1 + 0.1 * trainer.current_gradient_accumulation_steps)
+
+    trainer.training_step = training_step
 
     class Box:
-        turns = 0
+        calls = 0
 
     box = Box()
     loss = trainer.compute_loss
 
     def compute_loss(*args, **kw):
-        box.turns += 1
-        return loss(*args, **kw) * (1 + 0.01 * box.turns)
+        box.calls += 1
+        return loss(*args, **kw) * (1 + 0.01 * box.calls)
 
     trainer.compute_loss = compute_loss
     return trainer
@@ -160,7 +162,7 @@ def files(folder):
 
 
 def train(folder, kind, earlier, call):
-    "A trainer after training, with `call(trainer)` before it."
+    "Return a trainer after training, with `call(trainer)` before it."
     trainer = KINDS[kind](folder)
     if earlier:
         trainer.train()
@@ -172,7 +174,7 @@ def train(folder, kind, earlier, call):
     return state(trainer)
 
 
-# everything as it was
+# Everything is restored.
 
 AGAIN = 'plain', 'bf16', 'workers', 'weighted', 'own_optimizer', 'patched'
 
@@ -236,7 +238,7 @@ def test_an_error_in_the_middle_leaves_nothing_behind(place, error, earlier, tmp
     assert same(a, b)
 
 
-def test_verify_names_what_could_not_be_put_back(tmp_path):
+def test_verify_names_what_could_not_be_restored(tmp_path):
     class Box:
         pass
 
@@ -254,7 +256,7 @@ def test_verify_names_what_could_not_be_put_back(tmp_path):
     assert e.value.names == ['trainer.box.inner.n'] and trainer.box.inner.n == 12
 
 
-# nobody else hears of it
+# Callbacks, logs and other parts of the trainer are not involved.
 
 
 class Counts(TrainerCallback):
@@ -315,13 +317,14 @@ def test_callbacks_logs_and_checkpoints_of_the_trainer_are_left_alone(tmp_path, 
         and trainer.state.global_step == 0
         and not trainer.is_in_train
     )
-    trainer.train()  # and all of it is there when it is wanted
+    # All of them run when the trainer trains.
+    trainer.train()
     assert {'on_train_begin', 'on_step_end', 'on_save', 'on_evaluate', 'on_log', 'on_train_end'} <= set(
         counts.calls
     ) and len(files(tmp_path)) > len(listing)
 
 
-# the numbers
+# The numbers.
 
 
 def batches(rows, n):
@@ -338,9 +341,8 @@ class InOrder(Trainer):
     def _get_train_sampler(self, *args, **kw):
         return torch.utils.data.SequentialSampler(self.train_dataset)
 
-    loss_is_scaled_for_ga = (
-        False  # that of a BERT classifier is the mean over a batch, which Trainer otherwise doesn't know
-    )
+    # The loss of a BERT classifier is the mean over a batch, which `Trainer` otherwise doesn't know.
+    loss_is_scaled_for_ga = False
 
 
 def by_find_lr(data, n, **kw):
@@ -353,7 +355,8 @@ def by_find_lr(data, n, **kw):
     opt = torch.optim.AdamW(
         [dict(params=decay, weight_decay=0.01), dict(params=rest, weight_decay=0.0)], lr=1e-3, fused=True
     )
-    set_seed(42)  # as a Trainer does
+    # A Trainer does this as well.
+    set_seed(42)
     return find_lr(
         model,
         opt,
@@ -383,8 +386,8 @@ def calm(monkeypatch):
     monkeypatch.setattr(CLASSES, 'attention_probs_dropout_prob', 0.0)
 
 
-def test_one_curve_through_two_faces(tmp_path):
-    "Plain PyTorch and a Trainer, bit for bit, dropout included."
+def test_one_curve_through_two_entry_points(tmp_path):
+    "Plain PyTorch and a Trainer agree bit for bit, dropout included."
     data = rows(72)
     a, b = by_find_lr(data, 8), by_trainer(tmp_path, data=data)
     assert (
@@ -397,8 +400,8 @@ def test_one_curve_through_two_faces(tmp_path):
 
 @pytest.mark.parametrize('k', [1, 3])
 @pytest.mark.parametrize('cls', [Trainer, InOrder])
-def test_a_point_is_what_the_trainer_logs_of_an_update(cls, k, tmp_path):
-    "At a rate of almost zero, where all losses are those of the first weights."
+def test_a_point_is_what_the_trainer_logs_for_an_update(cls, k, tmp_path):
+    "At a rate of almost zero all losses are those of the first weights."
     trainer = make(
         tmp_path, cls, gradient_accumulation_steps=k, learning_rate=1e-12, lr_scheduler_type='constant'
     )
@@ -419,18 +422,20 @@ def test_with_accumulation_a_point_is_the_loss_of_all_batches_of_the_update(k, t
     )
     other = by_find_lr(data, 8, accumulate=k)
     assert small.settings['accumulate'] == k and len(small) == 30
+    # After that rounding errors grow.
     assert np.allclose(big.losses[:22], small.losses[:22], rtol=1e-4) and np.allclose(
         other.losses[:22], small.losses[:22], rtol=1e-4
-    )  # then rounding grows
+    )
 
 
 def test_with_accumulation_of_ragged_texts_it_is_the_mean_over_all_words(tmp_path):
-    "`num_items_in_batch`: the shares are not equal."
+    "According to `num_items_in_batch` the shares are not equal."
     words = copy.deepcopy(WORDS)
     words.resid_pdrop = words.embd_pdrop = words.attn_pdrop = 0.0
 
     class Words(InOrder):
-        loss_is_scaled_for_ga = None  # it finds out by itself, for these
+        # The trainer finds out by itself for these models.
+        loss_is_scaled_for_ga = None
 
     run = lambda **kw: by_trainer(
         tmp_path, Words, data=ragged(96), model=lambda: GPT2LMHeadModel(words), **kw
@@ -466,11 +471,11 @@ def test_runs_see_other_batches_and_begin_alike(tmp_path):
     for kw in (dict(data_seed=3), dict(model_init=lambda: BertForSequenceClassification(CLASSES))):
         seen = []
         trainer = make(tmp_path, **kw)
-        step = trainer.training_step
-        trainer.training_step = lambda model, inputs, *args: (
-            seen.append((model.classifier.weight[0, 0].item(), inputs['input_ids'])),
-            step(model, inputs, *args),
-        )[1]
+
+        def note(model, inputs, *args):
+            seen.append((model.classifier.weight[0, 0].item(), inputs['input_ids']))
+
+        trainer.training_step = noting(trainer.training_step, note)
         curve = lr_find(trainer, runs=3, **QUICK).curve
         (w0, a), (w1, b), (w2, c) = seen[0], seen[12], seen[24]
         assert (
@@ -482,19 +487,19 @@ def test_runs_see_other_batches_and_begin_alike(tmp_path):
         )
 
 
-# when it ends
+# When it ends.
 
 
 class Breaks(Trainer):
     def compute_loss(self, *args, **kw):
-        self.turns = getattr(self, 'turns', 0) + 1
+        self.calls = getattr(self, 'calls', 0) + 1
         loss = super().compute_loss(*args, **kw)
-        return loss * float('nan') if self.turns > 9 else loss
+        return loss * float('nan') if self.calls > 9 else loss
 
 
 @pytest.mark.parametrize('filtered', [True, False])
-def test_a_loss_that_is_no_number_ends_it(filtered, tmp_path):
-    "Also where the Trainer would log something else in its place."
+def test_a_loss_that_is_not_a_number_ends_it(filtered, tmp_path):
+    "This holds also where the Trainer would log something else in its place."
     curve = lr_find(make(tmp_path, Breaks, logging_nan_inf_filter=filtered), num_it=30, silent=True).curve
     assert curve.stop_reason == 'non-finite' and len(curve) == 9
 
@@ -512,7 +517,8 @@ def test_data_begins_again_and_runs_out_where_it_cannot(tmp_path):
         def __iter__(self):
             yield from self.rows
 
-    short = lr_find(make(tmp_path, data=rows(9)), **QUICK).curve  # two batches an epoch
+    # There are two batches per epoch.
+    short = lr_find(make(tmp_path, data=rows(9)), **QUICK).curve
     stream = lr_find(make(tmp_path, data=Stream()), num_it=20, stop_div=False, silent=True).curve
     once = lr_find(make(tmp_path, data=Once()), **QUICK).curve
     assert (
@@ -522,25 +528,26 @@ def test_data_begins_again_and_runs_out_where_it_cannot(tmp_path):
     )
 
 
-def test_a_step_that_the_scaler_skips_is_no_point(tmp_path):
+def test_a_step_that_the_scaler_skips_is_not_a_point(tmp_path):
     def scaled(scale):
         trainer = make(tmp_path, Weighted)
         trainer.accelerator.scaler = torch.amp.GradScaler('cpu', init_scale=scale)
         state = trainer.accelerator.scaler.state_dict()
         steps = []
-        trainer.training_step = lambda *args, step=trainer.training_step: (steps.append(1), step(*args))[1]
+        trainer.training_step = noting(trainer.training_step, lambda *args: steps.append(1))
         curve = lr_find(trainer, **QUICK).curve
         assert trainer.accelerator.scaler.state_dict() == state and len(curve) == 12
         return len(steps)
 
-    assert scaled(2.0**10) == 12 < scaled(3.4e38) < 60  # which overflows a few times
+    # The larger scale overflows a few times.
+    assert scaled(2.0**10) == 12 < scaled(3.4e38) < 60
 
 
-# the number
+# The suggestion.
 
 
 def test_the_number_is_for_the_schedule_of_the_trainer(tmp_path, capsys):
-    "And nothing is set unless it is asked for."
+    "Nothing is set except on request."
     for schedule, falls in dict(cosine=True, constant_with_warmup=False).items():
         trainer = make(tmp_path, lr_scheduler_type=schedule)
         args = copy.copy(vars(trainer.args))
@@ -563,7 +570,7 @@ def test_the_number_is_for_the_schedule_of_the_trainer(tmp_path, capsys):
 
 
 def test_one_curve_has_one_suggestion():
-    "Also where it lies among the first ten points."
+    "This holds also where it lies among the first ten points."
     lrs = np.geomspace(1e-2, 10, 30)
     x = np.log10(lrs)
     falls, rises = 1 / (1 + np.exp(-4 * (x + 1.9))), 1 / (1 + np.exp(-8 * x))
@@ -596,7 +603,7 @@ def test_with_update_args_it_is_set_and_used(tmp_path, capsys):
     )
 
 
-def test_where_nothing_can_be_suggested_it_is_said_and_nothing_is_set(tmp_path, capsys):
+def test_without_a_suggestion_nothing_is_set(tmp_path, capsys):
     trainer = make(tmp_path)
     found = lr_find(trainer, num_it=30, end_lr=1e-6)
     assert capsys.readouterr().out.startswith('No suggested learning_rate. The loss does not fall')
@@ -671,7 +678,7 @@ def trained(folder):
         (lambda f: lr_find(make(f, Ignores), update_args=True), 'does not begin at args.learning_rate=5e-05'),
     ],
 )
-def test_what_cannot_work_is_refused_in_words(call, words, tmp_path):
+def test_what_cannot_work_is_refused_with_a_reason(call, words, tmp_path):
     with pytest.raises((TypeError, ValueError, RuntimeError), match=words):
         call(tmp_path)
 
@@ -700,7 +707,14 @@ def test_after_a_training_that_was_interrupted_it_can_be_used(tmp_path):
 
 
 def test_transformers_is_imported_when_it_is_used():
-    code = "import sys; import fastlr.integrations.transformers as t; assert not any(m.split('.')[0] in ('transformers', 'accelerate') for m in sys.modules); sys.modules['transformers'] = None\ntry: t.lr_find(1)\nexcept ImportError as e: print(e)"
+    code = """
+import sys
+import fastlr.integrations.transformers as t
+assert not any(m.split('.')[0] in ('transformers', 'accelerate') for m in sys.modules)
+sys.modules['transformers'] = None
+try: t.lr_find(1)
+except ImportError as e: print(e)
+"""
     said = subprocess.run(
         [sys.executable, '-c', code],
         capture_output=True,

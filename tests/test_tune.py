@@ -54,7 +54,7 @@ def learner(auto=True, silent=True, **attrs):
     ],
 )
 def test_what_is_set_is_what_the_next_training_uses(auto, attrs, read):
-    "Lightning #21030: 'rate set to X', and the optimizer went on with its own."
+    "Lightning #21030: a rate was reported as set, and the optimizer went on with its own."
     learn = learner(auto, **attrs)
     found = learn.tune()
     lr, s = found.suggestion(), found.curve.suggest()
@@ -85,7 +85,7 @@ def test_without_tune_the_defaults_are_as_before():
     assert set(learn.recorder.lrs) == {3e-3}
 
 
-def test_both_say_so_and_tune_too(capsys):
+def test_trainings_and_tune_print_the_rate(capsys):
     learn = learner(silent=False, lr=1.0)
     capsys.readouterr()
     found = learn.tune()
@@ -104,8 +104,8 @@ def test_both_say_so_and_tune_too(capsys):
     assert capsys.readouterr().out == ''
 
 
-def test_one_number_for_both_is_said_once_and_with_its_reason(capsys, monkeypatch):
-    "Flat, and then it bursts, as the loss of a model that is trained already."
+def test_one_number_for_both_is_printed_once_with_its_reason(capsys, monkeypatch):
+    "The loss is flat and then bursts, as that of a model that is trained already."
     lrs = 10 ** np.linspace(-6, 0.5, 100)
     burst = LRCurve(
         lrs,
@@ -131,7 +131,8 @@ def test_a_training_in_progress_gets_the_rate_and_nothing_else_changes():
     monkey = LRCurve(
         10 ** np.linspace(-7, 1, 100), 2.5 - 2 / (1 + (1e-2 / 10 ** np.linspace(-7, 1, 100)) ** 1.5), shift=0
     )
-    learn.lr_find = lambda **kw: monkey  # so small a net supports no suggestion
+    # A net as small as this one supports no suggestion, so the curve is replaced.
+    learn.lr_find = lambda **kw: monkey
     lr = learn.tune().suggestion()
     assert learn.opt.lr == lr
     learn.opt.lr = 1e-3
@@ -148,7 +149,8 @@ def test_layer_groups_get_their_own():
     assert b == learn.tuned.lr and a == pytest.approx(b / 100)
     learn.split([])
     learn.fit(1)
-    assert learn.opt.lr == learn.tuned.lr  # other groups than those of the sweep: one rate for all
+    # The groups are not those of the sweep: all get one rate.
+    assert learn.opt.lr == learn.tuned.lr
 
 
 def test_options_of_lr_find_are_passed_on():
@@ -181,14 +183,15 @@ class ReadOnly(Net):
         (ReadOnly, True, 'without a setter'),
     ],
 )
-def test_what_cannot_be_set_is_said_and_nothing_is_set(make, auto, words):
+def test_what_cannot_be_set_is_an_error_and_nothing_is_set(make, auto, words):
     learn = Learner(DATA, make(), auto_lr_find=auto, silent=True)
     learn.opt = None
     with pytest.raises((ValueError, TypeError, AttributeError), match=words):
         learn.tune(num_it=60)
     assert learn.tuned is None and learn.opt is None
     if not isinstance(learn.model, Refuses):
-        assert learn.recorder.curve is None  # said before the first step
+        # It was refused before the first step.
+        assert learn.recorder.curve is None
 
 
 def test_what_was_set_is_taken_back_when_the_next_cannot_be():
@@ -244,7 +247,7 @@ def test_what_is_found_can_be_looked_at():
 
 
 def test_one_rate_is_set_everywhere():
-    "Also where the answer lies among the first ten points, which Lightning skips."
+    "This holds also where the answer lies among the first ten points, which Lightning skips."
     lrs, x = np.geomspace(1e-3, 10, 100), np.arange(100)
     curve = LRCurve(lrs, 2.3 - 1.5 / (1 + np.exp(-(x - 1) / 2)) + np.where(x > 85, (x - 85) * 0.3, 0))
     learn = learner(lr=1.0)
@@ -273,7 +276,7 @@ def test_one_answer_for_one_curve(monkeypatch):
 
 
 def test_none_is_not_a_default():
-    "It may be what a finder that failed has returned."
+    "A finder that failed may have returned it."
     learn = learner()
     for train in (learn.fit, learn.fit_one_cycle):
         with pytest.raises(TypeError, match='lr must be a number'):

@@ -10,17 +10,17 @@ import pytest
 HERE = Path(__file__).parent
 COLUMNS = 'Learner', 'Your loop', 'Accelerate', 'Lightning', 'Transformers'
 
-# row -> the tests of each column, as file:function without `test_`; None where the cell says no
+# The tests of each row and column, as file:function without `test_`; None where the cell says no.
 TESTS = {
     'The same curve as a plain loop': (
         'lr_find:same_curve_by_learner_and_by_hand',
-        'range_test:one_curve_through_four_faces',
-        'accelerate:one_curve_through_all_faces',
-        'lightning:one_curve_through_every_face',
-        'transformers:one_curve_through_two_faces',
+        'range_test:one_curve_through_four_entry_points',
+        'accelerate:one_curve_through_all_entry_points',
+        'lightning:one_curve_through_every_entry_point',
+        'transformers:one_curve_through_two_entry_points',
     ),
     'Later training the same, bit for bit': (
-        'lr_find:nothing_happened',
+        'lr_find:everything_is_restored',
         'range_test:training_goes_on_as_if_it_had_never_run',
         'accelerate:training_after_it_is_the_same',
         'lightning:a_later_fit_is_the_same',
@@ -34,42 +34,42 @@ TESTS = {
         'transformers:training_goes_on_as_if_it_had_never_run',
     ),
     'After an error or Ctrl-C': (
-        'snapshot:after_a_fault_in_lr_find_the_learner_is_as_it_was',
+        'snapshot:after_a_fault_in_lr_find_the_learner_is_restored',
         'snapshot:sigint_at_random_instants',
         'processes:later_training_is_the_same_bit_for_bit',
-        'lightning:errors_and_interrupts_come_out_and_everything_is_put_back',
+        'lightning:errors_and_interrupts_are_raised_and_everything_is_restored',
         'transformers:an_error_in_the_middle_leaves_nothing_behind',
     ),
     'Callbacks, loggers, checkpoints left alone': (
         'lr_find:loggers_trackers_and_schedulers_are_not_run',
         None,
         None,
-        'lightning:the_trainer_is_left_crippled',
+        'lightning:the_trainer_is_restored',
         'transformers:callbacks_logs_and_checkpoints_of_the_trainer_are_left_alone',
     ),
     'Gradient accumulation': (
         'lr_find:leftover_windows_are_points',
-        'reported:accumulated_batches_make_one_point_with_their_mean_loss',
-        'accelerate:one_curve_through_all_faces',
-        'lightning:wrong_with_gradient_accumulation',
+        'loops:accumulated_batches_make_one_point_with_their_mean_loss',
+        'accelerate:one_curve_through_all_entry_points',
+        'lightning:with_accumulation_a_point_is_an_update',
         'transformers:with_accumulation_a_point_is_the_loss_of_all_batches_of_the_update',
     ),
     'bf16': (
-        'lr_find:nothing_happened',
+        'lr_find:everything_is_restored',
         'torch_lr_finder:mixed_precision_is_that_of_pytorch_lr_finder',
         'accelerate:precision',
         'lightning:precision',
         'transformers:training_goes_on_as_if_it_had_never_run',
     ),
     'fp16: steps that the scaler skips are no points': (
-        'lr_find:fp16_steps_that_were_skipped_are_no_points',
-        'reported:a_step_that_the_scaler_skipped_is_no_point',
+        'lr_find:fp16_steps_that_were_skipped_are_not_points',
+        'loops:a_step_that_the_scaler_skipped_is_not_a_point',
         'accelerate:a_scaler_that_skips',
-        'lightning:a_gradient_scaler_is_copied_and_what_it_skips_is_no_point',
-        'transformers:a_step_that_the_scaler_skips_is_no_point',
+        'lightning:a_gradient_scaler_is_copied_and_what_it_skips_is_not_a_point',
+        'transformers:a_step_that_the_scaler_skips_is_not_a_point',
     ),
     'Gradient clipping': (
-        'lr_find:nothing_happened',
+        'lr_find:everything_is_restored',
         None,
         'processes:later_training_is_the_same_bit_for_bit',
         'lightning:settings_of_the_trainer_arrive',
@@ -79,25 +79,25 @@ TESTS = {
         None,
         'sweep:two_optimizers',
         None,
-        'lightning:gans_several_optimizers_manual_optimization',
+        'lightning:several_optimizers_and_manual_optimization',
         None,
     ),
     'Parameter groups keep their ratio': (
         'lr_find:learning_rate_group_by_group',
-        'reported:parameter_groups_keep_their_ratio',
+        'loops:parameter_groups_keep_their_ratio',
         'accelerate:groups_keep_their_ratio_and_the_rate_sets_itself',
-        'lightning:gans_several_optimizers_manual_optimization',
+        'lightning:several_optimizers_and_manual_optimization',
         'transformers:groups_keep_their_ratio_through_a_warm_up',
     ),
     'Schedulers stand still': (
         'lr_find:loggers_trackers_and_schedulers_are_not_run',
-        'reported:a_scheduler_stands_still_and_is_as_it_was',
+        'loops:a_scheduler_stands_still_and_is_restored',
         None,
         'lightning:schedulers_stand_still',
         'transformers:groups_keep_their_ratio_through_a_warm_up',
     ),
     'Loaders with worker processes': (
-        'lr_find:training_goes_on_as_if_nothing_had_been_with_worker_processes',
+        'lr_find:training_with_worker_processes_goes_on_as_if_nothing_had_happened',
         'range_test:with_workers',
         'processes:later_training_is_the_same_bit_for_bit',
         'lightning:a_later_fit_is_the_same',
@@ -105,7 +105,7 @@ TESTS = {
     ),
     'Data that cannot begin again ends the sweep': (
         'lr_find:generator_ends_with_data',
-        'reported:loaders_of_any_length',
+        'loaders:loaders_of_any_length',
         None,
         'lightning:data_that_cannot_begin_again',
         'transformers:data_begins_again_and_runs_out_where_it_cannot',
@@ -114,7 +114,7 @@ TESTS = {
         'processes:one_answer_on_all_processes',
         'processes:one_answer_on_all_processes',
         'processes:one_curve_in_all_processes',
-        'processes:hangs_or_differs_between_processes',
+        'processes:lightning_processes_agree_and_none_waits',
         'processes:two_processes_have_one_curve_and_train_on_as_if_it_had_never_run',
     ),
     'DDP: later training the same, bit for bit': (
@@ -135,7 +135,7 @@ TESTS = {
         None,
         None,
         'processes:only_the_first_process_prints',
-        'processes:one_of_them_speaks',
+        'processes:only_the_first_lightning_process_prints',
         'processes:only_the_first_trainer_prints',
     ),
     'FSDP2': (
@@ -149,14 +149,14 @@ TESTS = {
         'tune:what_is_set_is_what_the_next_training_uses',
         None,
         'accelerate:groups_keep_their_ratio_and_the_rate_sets_itself',
-        'lightning:rate_set_to_x_and_the_optimizer_unchanged',
+        'lightning:what_is_set_is_what_the_next_fit_uses',
         'transformers:with_update_args_it_is_set_and_used',
     ),
 }
 
 
 def table():
-    "{row: cells} of the notebook."
+    "Return the cells of each row of the table in the notebook."
     cells = json.loads((HERE.parent / 'nbs/tutorials/where_it_works.ipynb').read_text())['cells']
     texts = [''.join(cell['source']) for cell in cells if cell['cell_type'] == 'markdown']
     lines = [line for text in texts for line in text.splitlines() if line.startswith('|')]

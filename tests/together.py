@@ -17,26 +17,26 @@ import torch.distributed as dist
 import fastlr.processes
 from scenarios import SCENARIOS
 
-# Seconds after which a process gives up that waits for another one in a collective of torch,
+# After this time a process gives up that waits for another one in a collective of torch.
 GROUP_TIMEOUT = timedelta(seconds=60)
-# and one that waits for another in a round of fastlr.
+# After this number of seconds one gives up that waits for another one in a round of fastlr.
 PATIENCE = 20
-# What they say then.
+# These are the messages of both.
 IN_VAIN = 'Timed out waiting', 'another process has not come'
-# Seconds after which a process that is still in the same scenario writes where it is, and ends; then the
-# launcher ends the others.
+# After this number of seconds a process that is still in the same scenario writes where it is, and ends; then
+# the launcher ends the others.
 LIMIT = 90
-# Where a process has waited in vain in so many scenarios, the rest is not tried.
+# If a process has waited in vain in this number of scenarios, the rest is not tried.
 HUNG = 2
 
 
 class Group:
-    "The default process group: it is made anew where it may be broken, or where a framework makes its own."
+    "The default process group. It is made anew where it may be broken, or where a framework makes its own."
 
     def __init__(self):
         self.rank = int(os.environ['RANK'])
         self.world_size = int(os.environ['WORLD_SIZE'])
-        # The store of the launcher: in it the processes can meet whatever has become of their group.
+        # The store of the launcher: it works whatever has happened to the group of the processes.
         address = os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT'])
         self.store = dist.TCPStore(*address, is_master=False, timeout=timedelta(seconds=2 * LIMIT))
         self.made = 0
@@ -44,7 +44,7 @@ class Group:
     def make(self, by_framework):
         "Begin with a new group, or with none if the framework makes it in the scenario that follows."
         self.close()
-        # What an earlier group has left in its store would be taken for that of the new one.
+        # Values that an earlier group has left in its store would be taken for those of the new one.
         if self.made:
             self._use_another_store()
         self.made += 1
@@ -57,7 +57,7 @@ class Group:
             dist.destroy_process_group()
 
     def _use_another_store(self):
-        "Let the first process serve it, at a port which it tells the others."
+        "Let the first process serve the store, at a port that it sends to the others."
         if self.rank == 0:
             with socket.socket() as s:
                 s.bind(('127.0.0.1', 0))
@@ -67,7 +67,7 @@ class Group:
         os.environ['TORCHELASTIC_USE_AGENT_STORE'] = 'False'
 
     def exchange(self, place, value):
-        "Wait for all processes: what each of them came with, by rank."
+        "Wait for all processes, and return what each of them has sent, by rank."
         self.store.set(f'{place} {self.rank}', json.dumps(value))
         return [json.loads(self.store.get(f'{place} {rank}')) for rank in range(self.world_size)]
 
@@ -89,7 +89,7 @@ def printed_to(path):
 
 @contextlib.contextmanager
 def limited():
-    "End this process, with a traceback of each thread, where it stays in this block for too long."
+    "End this process, with a traceback of each thread, if it stays in this block for too long."
     faulthandler.dump_traceback_later(LIMIT, exit=True)
     try:
         yield
@@ -98,12 +98,13 @@ def limited():
 
 
 def plain(result):
-    "What a scenario returned, as JSON has it."
+    "Return what a scenario returned, in the form that JSON has."
     return result.to_dict() if hasattr(result, 'to_dict') else result
 
 
 def reset():
-    "Let all scenarios begin alike: the random state, and accelerate, which keeps what it was first given."
+    """Let all scenarios begin alike: reset the random state, and accelerate, which remembers its first
+    settings."""
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -115,13 +116,13 @@ def reset():
 
 
 class Process:
-    "This process: it runs the scenarios, and writes down what they come to."
+    "This process, which runs the scenarios and records their results."
 
     def __init__(self, folder):
         self.folder = folder
         self.group = Group()
         self.log = open(folder / f'{self.group.rank}.jsonl', 'w')
-        # Modules that were imported, or could not be; and that of the last scenario.
+        # Modules that were imported, or could not be; and the module of the last scenario.
         self.loaded, self.module = {}, None
         # Whether the group may be broken, and in which scenarios a process has waited in vain.
         self.broken, self.hung = False, []
@@ -131,7 +132,7 @@ class Process:
         self.log.flush()
 
     def run(self, asked):
-        "Run the scenarios `asked` for, of which a name without a dot means all of a module."
+        "Run the scenarios in `asked`, in which a name without a dot stands for all of a module."
         for name in asked:
             module = name.partition('.')[0]
             if not self.load(module):
@@ -149,7 +150,7 @@ class Process:
         self.write(scenario=scenario, skipped=f'a process has waited in vain for another in {hung}')
 
     def load(self, module):
-        "Import a module of scenarios, and the framework with it: whether all processes could."
+        "Import a module of scenarios, and the framework with it. Return whether all processes could."
         if module in self.loaded:
             return self.loaded[module]
         name = f'import of {module}'
@@ -158,7 +159,7 @@ class Process:
         try:
             with limited():
                 import_module(f'scenarios.{module}')
-            # Frameworks collect garbage in each training: without what was imported, that takes no time.
+            # Frameworks collect garbage in each training, which takes no time without what was imported.
             gc.freeze()
         except Exception:
             row = dict(error=traceback.format_exc())
@@ -167,7 +168,7 @@ class Process:
         return self.loaded[module]
 
     def take(self, module, scenario):
-        "Run one scenario, and see that all processes come to its end in step; or else they get a new group."
+        "Run one scenario, and check that all processes end it synchronized; otherwise they get a new group."
         makes_group = getattr(sys.modules[f'scenarios.{module}'], 'MAKES_GROUP', False)
         self.write(begun=scenario)
         with limited():
@@ -187,7 +188,7 @@ class Process:
         self.broken = any((*failed, *waited, out_of_step))
 
     def result(self, scenario):
-        "What a scenario returns or raises, what it prints, and how long it takes."
+        "Return what a scenario returns or raises, what it prints, and how long it takes."
         reset()
         path, environment = self.folder / f'{scenario}-{self.group.rank}.out', dict(os.environ)
         began = time.perf_counter()

@@ -1,7 +1,8 @@
-"""Trainings of many kinds that can be continued, for the tests which compare them bit for bit: {optimizer} x {model} x {loader}.
+"""Trainings of many kinds that can be continued, for tests that compare them bit for bit.
 
-`Training.train` takes steps as a user would write them; `Training.find` runs a range test over the very same step. A fault is
-armed with `trip.arm(place, step, error)`: the places call `trip(place)` in every step, which does nothing until then."""
+They combine optimizers, models and loaders. `Training.train` takes steps as a user would write them;
+`Training.find` runs a range test with the same step. A fault is set with `trip.arm(place, step, error)`: the
+places call `trip(place)` in every step, which does nothing until then."""
 
 import copy, itertools, os, random, tempfile
 from functools import partial
@@ -17,7 +18,7 @@ from fastlr import LRSweep
 
 
 class Trip:
-    "Raises where it was told to, once."
+    "A fault that raises once, where it was armed."
 
     def __init__(self):
         self.disarm()
@@ -40,15 +41,19 @@ class Trip:
 trip = Trip()
 
 
-# models: 6 numbers in, 3 logits out
+# Models with 6 numbers as input and 3 logits as output.
 
 
 class Remembers(nn.Module):
-    "Keeps plain Python state, as many modules do, and its output depends on it."
+    "A module with plain Python state, as many have it, on which its output depends."
 
     def __init__(self):
         super().__init__()
-        self.net, self.calls, self.seen, self.last, self.kinds = net(), 0, [], None, set()
+        self.net = net()
+        self.calls = 0
+        self.seen = []
+        self.last = None
+        self.kinds = set()
 
     def forward(self, x):
         self.calls += 1
@@ -78,7 +83,7 @@ class Complex(nn.Module):
 
 
 class Sparse(nn.Module):
-    "Its gradients are sparse."
+    "A model whose gradients are sparse."
 
     def __init__(self):
         super().__init__()
@@ -89,7 +94,7 @@ class Sparse(nn.Module):
 
 
 class Running(nn.Module):
-    "A statistic that the state dict leaves out, and a buffer that repeats itself."
+    "A model with a statistic that the state dict leaves out, and a buffer that repeats itself."
 
     def __init__(self):
         super().__init__()
@@ -103,7 +108,7 @@ class Running(nn.Module):
 
 
 class Counts(nn.Module):
-    "Keeps its state in an object of its own class, and has `get_extra_state` for it."
+    "A model with its state in an object of another class, and `get_extra_state` for it."
 
     class Box:
         def __init__(self):
@@ -170,7 +175,7 @@ MODELS = dict(
 )
 
 
-# optimizers
+# Optimizers.
 
 O = torch.optim
 OPTS = dict(
@@ -191,10 +196,11 @@ OPTS = dict(
     )(list(ps)),
 )
 NO_COMPLEX = ('fused', 'rmsprop', 'rprop', 'adafactor', 'lbfgs', 'foreach', 'asgd')
-SPARSE = dict(sgd=O.SGD, adagrad=O.Adagrad, adamw=O.SparseAdam)  # those that take sparse gradients
+# These take sparse gradients.
+SPARSE = dict(sgd=O.SGD, adagrad=O.Adagrad, adamw=O.SparseAdam)
 
 
-# loaders
+# Loaders.
 
 
 class Rows(Dataset):
@@ -210,7 +216,7 @@ class Rows(Dataset):
 
 
 class Noisy(Rows):
-    "Augments with every kind of global random number."
+    "A dataset that augments with every kind of global random number."
 
     def __getitem__(self, i):
         x, y = super().__getitem__(i)
@@ -218,7 +224,7 @@ class Noisy(Rows):
 
 
 class Stream(IterableDataset):
-    "Endless, without a length; starts anew at every `iter`, at another place."
+    "An endless dataset without a length that starts anew at every `iter`, at another place."
 
     def __init__(self):
         self.rows, self.epoch = Rows(), 0
@@ -232,16 +238,14 @@ class Stream(IterableDataset):
 
 
 class OwnDraws(torch.utils.data.Sampler):
-    "Draws from NumPy's and Python's own generators, shuffles a list and an array in place, and counts."
+    "A sampler that draws from generators of NumPy and Python, shuffles a list and an array, and counts."
 
     def __init__(self):
-        self.rng, self.py, self.order, self.array, self.epoch = (
-            np.random.default_rng(0),
-            random.Random(0),
-            list(range(96)),
-            np.arange(96),
-            0,
-        )
+        self.rng = np.random.default_rng(0)
+        self.py = random.Random(0)
+        self.order = list(range(96))
+        self.array = np.arange(96)
+        self.epoch = 0
 
     def __iter__(self):
         self.epoch += 1
@@ -254,7 +258,7 @@ class OwnDraws(torch.utils.data.Sampler):
 
 
 class Stateful:
-    "Not a DataLoader; its position is in an iterator, and in its state dict."
+    "A loader that isn't a DataLoader, with its position in an iterator and in its state dict."
 
     def __init__(self):
         self.hidden = itertools.count()
@@ -273,7 +277,7 @@ class Stateful:
 
 
 class InFile(IterableDataset):
-    "Reads on in a file, from where it was."
+    "A dataset that goes on reading in a file."
 
     def __init__(self):
         x, y = problem()[:]
@@ -290,7 +294,7 @@ class InFile(IterableDataset):
 
 
 class Wraps:
-    "Another loader inside, which draws."
+    "A loader that holds another one, which draws."
 
     def __init__(self):
         self.inner = [DataLoader(Rows(), 16, shuffle=True, generator=gen(4))]
@@ -326,7 +330,7 @@ WORKERS = dict(
 
 
 class Training:
-    "Model, optimizer, loader, made from seed 0; and the step of a hand-written loop."
+    "A model, an optimizer and a loader, made from seed 0, and the step of a loop by hand."
 
     def __init__(self, model='plain', opt='adamw', loader='shuffled'):
         torch.manual_seed(0)
@@ -387,7 +391,7 @@ class Training:
         return sweep.curve
 
     def state(self):
-        "Copies of everything that the rest of the training may depend on."
+        "Return copies of everything that the rest of the training may depend on."
         m = self.model
         return dict(
             tensors={

@@ -6,16 +6,16 @@ of a module run in the order in which it defines them. Each framework has its mo
 
 import contextlib
 
-# {module.function: the function}, of the modules that have been imported
+# The functions of the modules that have been imported, by 'module.function'.
 SCENARIOS = {}
 
 
 class Bad(Exception):
-    "What goes wrong in one process alone."
+    "The error that one process alone raises."
 
 
 def name_of(f):
-    "The name of the scenario `f`, such as plain.usual; a name stays what it is."
+    "Return the name of the scenario `f`, such as plain.usual; a name is returned as it is."
     return f if isinstance(f, str) else f'{f.__module__.rpartition(".")[2]}.{f.__name__}'
 
 
@@ -26,7 +26,7 @@ def scenario(f):
 
 
 def error_of(f, *args, **kwargs):
-    "What the call raises, in words; None if it raises nothing."
+    "Return the text of the error that the call raises; None if it raises nothing."
     try:
         f(*args, **kwargs)
     except Exception as e:
@@ -35,7 +35,7 @@ def error_of(f, *args, **kwargs):
 
 @contextlib.contextmanager
 def replaced(module, name, value):
-    "Within this block, `module` has `value` as `name`."
+    "Give `module` the attribute `name` with this `value`, until the block ends."
     before = getattr(module, name)
     setattr(module, name, value)
     try:

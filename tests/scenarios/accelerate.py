@@ -18,7 +18,7 @@ from conftest import problem
 from fastlr import GradientClipping, Learner, LearnerCallback, LRSweep, accuracy
 from scenarios import Bad, error_of, scenario
 
-# It makes the process group, in the first scenario.
+# The framework makes the process group, in the first scenario.
 MAKES_GROUP = True
 
 
@@ -45,7 +45,9 @@ def reset():
 
 
 def accelerator(sharded=False, **kwargs):
-    "A new one. Accelerate shards on accelerators only, so it is told that these CPUs are such."
+    """Return a new `Accelerator`.
+
+    Accelerate shards on accelerators only, so it is made to believe that these CPUs are some."""
     reset()
     group = InitProcessGroupKwargs(timeout=timedelta(seconds=60))
     acc = Accelerator(cpu=True, kwargs_handlers=[group], **kwargs)
@@ -70,7 +72,7 @@ def small_net(sharded=False):
 def learner(
     data=None, split=False, silent=True, workers=0, callback_fns=None, sharded=False, path='.', **kwargs
 ):
-    "A learner with an accelerator, to which the further arguments go."
+    "Return a learner with an accelerator, which gets the further arguments."
     model = small_net(sharded)
     train_dl = DataLoader(data or problem(), 8, shuffle=True, num_workers=workers)
     dls = train_dl, DataLoader(problem(48, 1), 8)
@@ -122,13 +124,13 @@ def local(t):
 
 
 def state(learn):
-    "Weights, moments and statistics."
+    "Return weights, moments and statistics."
     moments = [t for p in learn.model.parameters() for t in (p, learn.opt.opt.state[p]['exp_avg'])]
     return [local(t).tolist() for t in (*moments, *learn.model.buffers())]
 
 
 def detours(learn):
-    "A range test that ends well, and one that an error in all processes cuts short, amid a window."
+    "Run a range test that ends well, and one that an error in all processes ends within a window."
     learn.lr_find(num_it=7, verify=True)
     loss, calls = learn.loss_func, []
 
@@ -146,7 +148,7 @@ def detours(learn):
 def later(**kwargs):
     """Train without and with range tests in the middle.
 
-    Returns whether weights, moments, random state and validation are the same; and the validation loss."""
+    Return whether weights, moments, random state and validation are the same; and the validation loss."""
     ends = []
     for detour in (False, True):
         learn = learner(**kwargs)
@@ -195,7 +197,7 @@ def unreadable(rank):
 
 @scenario
 def again(rank):
-    "The curve after an error."
+    "Return the curve of a range test after an error in another one."
     return found()
 
 
@@ -203,7 +205,7 @@ def again(rank):
 def loop(rank):
     """Sweep in a loop, with accumulation, and in a learner.
 
-    Returns whether the losses are the same; and the error of a second sweep in the loop, which fails in one
+    Return whether the losses are the same; and the error of a second sweep in the loop, which fails in one
     process."""
     acc = accelerator(gradient_accumulation_steps=2)
     model = small_net()
@@ -246,11 +248,13 @@ class Saves(LearnerCallback):
 
 
 def saved(folder, load, **kwargs):
-    "Save while it is trained, and afterwards: shapes of the model, length of a moment, how many files."
+    """Save during the training and after it.
+
+    Return the shapes of the model, the length of a moment, and the number of files."""
     learn = learner(callback_fns=Saves, path=folder, **kwargs)
     learn.fit(1, 1e-2)
     dist.barrier()
-    # It was saved while it was wrapped.
+    # The model was wrapped when it was saved.
     if load:
         learn.load('model')
     path = learn.save('model', return_path=True)

@@ -1,4 +1,5 @@
-"Scenarios in which one process alone fails: the other one is told, and both are as before and in step."
+"""Scenarios in which one process alone fails: the other one is notified, and both are restored and
+synchronized."""
 
 from functools import wraps
 
@@ -12,7 +13,7 @@ from scenarios.plain import batches, found, training
 
 
 class Trap(nn.Module):
-    "Raises in its n-th call."
+    "A function that raises in its n-th call."
 
     def __init__(self, n):
         super().__init__()
@@ -26,18 +27,18 @@ class Trap(nn.Module):
 
 
 def trap(rank):
-    "A loss that raises in its sixth call, but in the first process."
+    "A loss that raises in its sixth call, except in the first process."
     return Trap(6 if rank else 0)
 
 
 FAULTS = []
 
-# Those which take place in process 0 as well, from which the others get their buffers.
+# These faults occur in process 0 as well, from which the others get their buffers.
 SWAPPED = []
 
 
 def fault(f):
-    "Make `f` a scenario which returns what is raised; with two processes it is the second one that fails."
+    "Make `f` a scenario that returns what is raised. With two processes the second one fails."
 
     @wraps(f)
     def faulty(rank):
@@ -48,7 +49,7 @@ def fault(f):
 
 
 def swapped(f):
-    "Make a scenario of `f` with the ranks of two processes exchanged, too."
+    "Make a second scenario of `f`, in which the ranks of two processes are exchanged."
 
     def other(rank):
         return f(1 - rank)
@@ -108,7 +109,7 @@ def bad_in_a_learner(rank):
 @swapped
 @fault
 def bad_before(rank):
-    "An error before the sweep has begun."
+    "Fail before the sweep has begun."
     found(*training(), [] if rank else batches(rank))
 
 
@@ -142,7 +143,7 @@ def bad_closure(rank):
 @swapped
 @fault
 def bad_while_the_other_runs_out(rank):
-    "Two messages in one round."
+    "Send two messages in one round."
 
     def loading():
         yield from (batches(rank) * 2)[:8]
@@ -153,11 +154,11 @@ def bad_while_the_other_runs_out(rank):
 
 @scenario
 def bad_everywhere(rank):
-    "All fail alike, and none waits."
+    "Fail in all processes alike, so that none waits."
     return error_of(found, *training(), batches(rank), Trap(6))
 
 
 @scenario
 def usual_again(rank):
-    "The processes are in step after all that went wrong."
+    "Check that the processes are synchronized after all these errors."
     return plain.usual(rank, num_it=50)

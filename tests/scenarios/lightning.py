@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from types import SimpleNamespace
 
 import lightning.pytorch as L
 import torch
@@ -13,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from fastlr.integrations.lightning import lr_find
 from scenarios import error_of, scenario
 
-# It makes the process group, in the first scenario.
+# The framework makes the process group, in the first scenario.
 MAKES_GROUP = True
 
 
@@ -33,7 +34,7 @@ class Net(L.LightningModule):
 
 
 class Fails(Net):
-    "In the second process, in the sixth step."
+    "Raise in the second process, in the sixth step."
 
     def training_step(self, batch, i):
         if len(self.seen) == 5 and self.global_rank:
@@ -61,7 +62,7 @@ class Gan(L.LightningModule):
 
 
 class Stream(IterableDataset):
-    "Ends sooner in one process, and can't begin again."
+    "A loader that ends sooner in one process, and can't begin again."
 
     def __init__(self, rows):
         self.rows = list(rows)
@@ -80,7 +81,9 @@ QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False
 
 
 def trainer(find_unused_parameters=False, **kwargs):
-    "A trainer of two processes; their group is made with the time-out that all groups of these tests have."
+    """Return a trainer of two processes.
+
+    Their group is made with the time-out that all groups of these tests have."""
     strategy = DDPStrategy(timeout=timedelta(seconds=180), find_unused_parameters=find_unused_parameters)
     return L.Trainer(max_epochs=2, accelerator='cpu', devices=2, strategy=strategy, **QUIET, **kwargs)
 
@@ -90,26 +93,24 @@ def find(*args, **kwargs):
 
 
 def trained(detour, **kwargs):
-    """Train after a range test, or without one.
-
-    Returns the trainer, its module, the curve, and what the training ends with."""
+    "Train, after a range test or without one; return trainer, module, curve and the state at the end."
     torch.manual_seed(0)
     module, t = Net(), trainer(accumulate_grad_batches=2)
     loader = DataLoader(rows(), 8, shuffle=True)
     curve = find(t, module, loader, **kwargs) if detour else None
     t.fit(module, loader)
     weights = [v.tolist() for v in module.state_dict().values()]
-    return t, module, curve, dict(weights=weights, steps=t.global_step, seen=module.seen)
+    end = dict(weights=weights, steps=t.global_step, seen=module.seen)
+    return SimpleNamespace(trainer=t, module=module, curve=curve, end=end)
 
 
 @scenario
 def training(rank):
-    "The range test comes first, before there is a process group."
+    "Run the range test first, before there is a process group."
     files = os.listdir('.')
-    _, _, curve, after = trained(True)
+    found = trained(True)
     new = sorted(set(os.listdir('.')) - set(files))
-    _, _, _, plain = trained(False)
-    return dict(curve=curve.to_dict(), after=after, plain=plain, files=new)
+    return dict(curve=found.curve.to_dict(), after=found.end, plain=trained(False).end, files=new)
 
 
 @scenario
@@ -130,7 +131,7 @@ def fault(rank):
 
 @scenario
 def again(rank):
-    "The curve of a trainer that has trained, after an error in another one."
-    t, module, _, _ = trained(True, silent=True)
+    "Return the curve of a trainer that has trained, after an error in another one."
+    found = trained(True, silent=True)
     fault(rank)
-    return find(t, module, DataLoader(rows(), 8), verify=True, silent=True)
+    return find(found.trainer, found.module, DataLoader(rows(), 8), verify=True, silent=True)

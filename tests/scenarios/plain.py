@@ -11,7 +11,7 @@ from scenarios import replaced, scenario
 
 
 def batches(rank):
-    "Another part of the data for each process, of up to four."
+    "Return the part of the data that belongs to this process, of up to four."
     rows = problem(384)
     return [rows[i : i + 16] for i in range(96 * rank, 96 * rank + 96, 16)]
 
@@ -22,7 +22,8 @@ def small_net():
 
 
 def training(together=True):
-    "A model, which averages its gradients over all processes unless `together` is False, and its optimizer."
+    """Return a model, which averages its gradients over all processes unless `together` is False, and its
+    optimizer."""
     model = small_net()
     if together:
         model = nn.parallel.DistributedDataParallel(model)
@@ -33,7 +34,7 @@ CROSS_ENTROPY = nn.CrossEntropyLoss()
 
 
 def found(model, opt, loader, loss=CROSS_ENTROPY, **kwargs):
-    "The curve for these."
+    "Return the curve of a range test with these."
     return find_lr(model, opt, loss, loader, progress=False, **kwargs)
 
 
@@ -45,7 +46,7 @@ def take_steps(model, opt, batches, loss_func=cross_entropy):
 
 
 def stream(rank, n):
-    "The first `n` of three epochs of batches, as a generator, which can't begin again."
+    "Give the first `n` of three epochs of batches, as a generator, which can't begin again."
     return (b for b in (batches(rank) * 3)[:n])
 
 
@@ -56,14 +57,14 @@ def usual(rank, **kwargs):
 
 @scenario
 def ten_at_a_time(rank):
-    "As on an accelerator, where losses are read ten at a time."
+    "Read losses ten at a time, as on an accelerator."
     with replaced(fastlr.utils, 'read_every', lambda loss: 10):
         return usual(rank)
 
 
 @scenario
 def shorter(rank, n=7):
-    "The processes but the first have fewer batches, and can't begin again."
+    "All processes except the first have fewer batches, and can't begin again."
     return found(*training(), stream(rank, n if rank else 18))
 
 
@@ -75,18 +76,18 @@ def shorter_ten(rank):
 
 @scenario
 def rest_of_a_window(rank):
-    "8 batches, or 7 in the second process: two full windows, and one batch."
+    "There are 8 batches, or 7 in the second process: two full windows, and one batch."
     return found(*training(), stream(rank, 8 - rank), accumulate=3)
 
 
 @scenario
 def uneven_lists(rank):
-    "The second process begins its loader again sooner; they all do then."
+    "The second process begins its loader again sooner, and then they all do."
     return found(*training(), batches(rank)[: 6 - 2 * rank], num_it=20, stop_div=False)
 
 
 class Leftovers:
-    "Can't begin again, and doesn't look like it."
+    "A loader that can't begin again, although it looks as if it could."
 
     def __init__(self, rows):
         self.rows = rows
@@ -103,7 +104,7 @@ def leftovers(rank):
 
 @scenario
 def floats(rank):
-    "An optimizer whose first group is empty, and losses that are Python's numbers."
+    "The first group of the optimizer is empty, and the losses are numbers of Python."
     model, _ = training()
     opt = torch.optim.Adam([dict(params=[]), dict(params=model.parameters())], lr=1e-3)
     with LRSweep(opt, model, num_it=10, stop_div=False) as sweep:
@@ -118,7 +119,7 @@ def floats(rank):
 
 @scenario
 def nan_in_one(rank):
-    "The sixth loss is no number, but in the first process."
+    "The sixth loss is NaN, except in the first process."
     model, opt = training()
     calls = []
 
@@ -132,13 +133,13 @@ def nan_in_one(rank):
 
 @scenario
 def apart(rank):
-    "Each for itself."
+    "Each process sweeps for itself."
     return found(*training(together=False), batches(rank), end_lr=1e5, reduce=False)
 
 
 @scenario
 def one_alone(rank):
-    "Only the first process looks for a rate; the second does so after it."
+    "Only the first process looks for a rate; the second one does so after it."
     if rank:
         return apart(rank)
     model, opt = training(together=False)
@@ -170,7 +171,7 @@ def left(rank):
 
 
 class Overflow(torch.autograd.Function):
-    "Passes the loss on; its gradient is infinite if asked for."
+    "A function that returns the loss. On request its gradient is infinite."
 
     @staticmethod
     def forward(ctx, loss, now):
@@ -184,7 +185,7 @@ class Overflow(torch.autograd.Function):
 
 @scenario
 def skipped_in_one(rank):
-    "Gradients overflow in one process, and nobody averages them."
+    "Gradients overflow in one process, and are not averaged."
     model, opt = training(together=False)
     scaler = torch.amp.GradScaler('cpu', init_scale=2.0)
     calls = []
@@ -209,7 +210,7 @@ def weights(model):
 
 @scenario
 def later_training(rank):
-    "Weights after a training, with and without a range test in the middle."
+    "Return the weights after a training, with and without a range test in the middle."
 
     def train(detour):
         model, opt = training()
@@ -224,7 +225,7 @@ def later_training(rank):
 
 @scenario
 def first_training(rank):
-    """As `later_training`, but the range test comes first.
+    """Do the same as `later_training`, with the range test at the beginning.
 
     DDP arranges the gradients anew after its first step, which changes sums of three."""
 

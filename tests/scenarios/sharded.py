@@ -11,7 +11,7 @@ from scenarios.plain import batches, found, take_steps
 
 
 def whole_net():
-    "17 rows: the shards differ in size."
+    "With 17 rows the shards differ in size."
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(6, 17), nn.LayerNorm(17), nn.ReLU(), nn.Linear(17, 3))
 
@@ -44,7 +44,7 @@ def on_disk(rank):
 
 
 def detours(model, opt, rank, fails):
-    "A range test that ends well, and two that break off: in a forward pass, and after one."
+    "Run a range test that ends well, and two that fail: in a forward pass, and after one."
 
     def breaks_off(out, y):
         raise ZeroDivisionError('after it')
@@ -58,14 +58,15 @@ def detours(model, opt, rank, fails):
 
 @scenario
 def later_training(rank):
-    "Weights and moments, shard by shard, after a training, with and without range tests in its middle."
+    """Return weights and moments, shard by shard, after a training, with and without range tests in its
+    middle."""
 
     def train(detour):
         model, opt = training()
         fails = []
         model[2].register_forward_hook(lambda *args: 1 / 0 if fails else None)
         take_steps(model, opt, batches(rank)[:2])
-        # The root's parameters stay together after a forward pass.
+        # The parameters of the root stay together after a forward pass.
         model(batches(rank)[0][0])
         if detour:
             detours(model, opt, rank, fails)

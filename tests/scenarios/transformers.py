@@ -10,7 +10,9 @@ from small_trainers import language, make, state
 
 
 def trained(trainer, detour, times):
-    "Train so many times, with a range test before each if asked for; what was found, and what was said."
+    """Train this number of times, with a range test before each on request.
+
+    Return what was found, and what was printed."""
     curves, said = [], []
     for _ in range(times):
         if detour:
@@ -22,7 +24,9 @@ def trained(trainer, detour, times):
 
 
 def with_and_without(name, kind, times):
-    "The same training with and without range tests: curves, what was said, and whether it ended alike."
+    """Run the same training with and without range tests.
+
+    Return the curves, what was printed, and whether both ended alike."""
     ends = []
     for detour in (False, True):
         trainer = kind(Path(f'{name}{detour}'))
@@ -33,7 +37,7 @@ def with_and_without(name, kind, times):
 
 @scenario
 def plain(rank):
-    "A range test before the first training, and one before the second."
+    "Run a range test before the first training, and one before the second."
     return with_and_without('plain', partial(make, gradient_accumulation_steps=2), 2)
 
 

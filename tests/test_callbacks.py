@@ -1,0 +1,329 @@
+"Callbacks in fits, in validations and in range tests: what they get, what they change, what they leave."
+
+from functools import partial
+
+import pytest, torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from conftest import make_learner, problem, same, state_of
+from fastlr import (
+    Callback,
+    GradientAccumulation,
+    GradientClipping,
+    Learner,
+    LearnerCallback,
+    MixedPrecision,
+    Scheduler,
+    accuracy,
+    annealing_cos,
+)
+from faults import Interrupts
+
+
+@pytest.mark.parametrize(
+    'fn', [partial(GradientAccumulation, n_step=4), partial(MixedPrecision, precision='fp16')]
+)
+def test_the_loss_that_was_measured_is_recorded(fn):
+    plain = make_learner(opt_func=torch.optim.SGD)
+    plain.fit(1, 1e-6)
+    other = make_learner(opt_func=torch.optim.SGD, callback_fns=fn)
+    other.fit(1, 1e-6)
+    assert other.recorder.losses[-1] == pytest.approx(float(plain.recorder.losses[-1]), rel=0.02)
+
+
+def test_a_loss_that_is_changed_in_place_is_recorded_as_measured():
+    class Adds(Callback):
+        def on_backward_begin(self, last_loss, **kwargs):
+            last_loss += 100
+
+    plain = make_learner()
+    plain.fit(1, 1e-6)
+    other = make_learner(callbacks=Adds())
+    other.fit(1, 1e-6)
+    assert torch.equal(other.recorder.losses, plain.recorder.losses)
+
+
+def test_metrics_and_predictions_get_what_callbacks_make_of_batches_and_outputs():
+    class Tuples(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l = nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.l(x), x
+
+    class First(Callback):
+        def on_loss_begin(self, last_output, **kwargs):
+            return {'last_output': last_output[0]}
+
+    class Casts(Callback):
+        def on_batch_begin(self, last_input, **kwargs):
+            return {'last_input': last_input.float()}
+
+    x, y = problem()[:]
+    dl = DataLoader(torch.utils.data.TensorDataset(x.double(), y), 16)
+    learn = Learner(
+        (dl, dl),
+        Tuples(),
+        loss_func=nn.CrossEntropyLoss(),
+        metrics=accuracy,
+        callbacks=[First(), Casts()],
+        silent=True,
+    )
+    learn.fit(1, 1e-2)
+    for kw in ({}, dict(val_batches=2)):
+        assert len(learn.lr_find(num_it=12, stop_div=False, **kw)) == 12
+    assert 0 <= learn.validate()[1] <= 1 and learn.get_preds()[0].shape == (96, 3)
+
+
+def test_callbacks_with_args_and_decorators_and_metrics_that_ask_for_the_smooth_loss():
+    seen = []
+
+    def decorated(f):
+        return lambda *args, **kwargs: f(*args, **kwargs)
+
+    class Any(Callback):
+        def on_epoch_end(self, *args, **kwargs):
+            seen.append(kwargs['epoch'])
+
+        @decorated
+        def on_batch_end(self, train, **kwargs):
+            seen.append(train)
+
+    class Smooth(Callback):
+        def on_epoch_end(self, smooth_loss, **kwargs):
+            seen.append(float(smooth_loss))
+
+    make_learner(metrics=Smooth()).fit(1, callbacks=Any())
+    assert seen[:6] == [True] * 6 and 0 in seen and any(isinstance(s, float) for s in seen)
+
+
+def test_a_callback_may_not_replace_what_the_learner_needs():
+    class Metrics(LearnerCallback):
+        pass
+
+    with pytest.raises(ValueError, match='learn.metrics'):
+        Metrics(make_learner())
+
+
+def test_scheduler_of_one_value_with_a_curve_anneals_to_zero_as_in_v1():
+    s = Scheduler(1e-2, 4, annealing_cos)
+    assert [round(s.step(), 6) for _ in range(4)] == [0.008536, 0.005, 0.001464, 0.0]
+
+
+# In a range test.
+
+
+def test_v1_callbacks_that_shape_the_step_take_part_in_lr_find():
+    calls = []
+
+    class MixUpLike(Callback):
+        def on_batch_begin(self, last_input, **kwargs):
+            calls.append('mix')
+            return {'last_input': last_input}
+
+    class SaysNo(MixUpLike):
+        shapes_training = False
+
+        def on_batch_begin(self, **kwargs):
+            calls.append('no')
+
+    make_learner(callbacks=[MixUpLike(), SaysNo()]).lr_find(num_it=5, stop_div=False)
+    assert calls == ['mix'] * 5
+
+    def clips(learn, c):
+        return GradientClipping(learn, c)
+
+    norms = []
+
+    class Norms(Callback):
+        _order = 50
+
+        def on_backward_end(self, **kwargs):
+            norms.append(float(nn.utils.get_total_norm([p.grad for p in learn.model.parameters()])))
+
+    learn = make_learner(callback_fns=partial(clips, c=0.01), callbacks=[Norms()])
+    learn.lr_find(num_it=5, stop_div=False)
+    assert max(norms) < 0.0101
+
+
+def test_points_are_updates_also_when_the_very_first_step_is_skipped():
+    steps = []
+
+    class Count(Callback):
+        _order = 100
+
+        def on_step_end(self, **kwargs):
+            steps.append(
+                learn.opt.opt.state[learn.model[0].weight]['step'].item() if learn.opt.opt.state else 0
+            )
+
+    learn = make_learner(callback_fns=partial(MixedPrecision, precision='fp16', init_scale=2.0**40))
+    learn.callbacks = [Count()]
+    Count.shapes_training = True
+    c = learn.lr_find(1e-6, 1e-3, num_it=12, stop_div=False)
+    assert len(c) == 12 == steps[-1] and steps[0] == 0 and c.lrs[0] == 1e-6
+
+
+def test_accumulating_twice_is_refused():
+    learn = make_learner(callback_fns=partial(GradientAccumulation, n_step=4))
+    with pytest.raises(ValueError, match='accumulate=2 and another callback'):
+        learn.lr_find(accumulate=2)
+
+
+def test_a_callback_that_sets_the_rate_in_a_range_test_is_refused():
+    class Warm(LearnerCallback):
+        def on_batch_begin(self, train, **kwargs):
+            if train:
+                self.learn.opt.lr = 1e-3
+
+    learn = make_learner(callback_fns=Warm)
+    before = state_of(learn)
+    with pytest.raises(ValueError, match='shapes_training = False'):
+        learn.lr_find()
+    assert same(before, state_of(learn))
+    Warm.shapes_training = False
+    assert len(learn.lr_find(num_it=5, stop_div=False)) == 5
+
+
+def test_instances_of_a_fit_keep_their_places_and_factories_of_loggers_are_not_called_again(tmp_path):
+    class Hist(LearnerCallback):
+        def __init__(self, learn):
+            super().__init__(learn)
+            self.n = 0
+
+        def on_batch_begin(self, train, **kwargs):
+            self.n += train
+
+    class Log(LearnerCallback):
+        def __init__(self, learn):
+            super().__init__(learn)
+            self.f = open(tmp_path / 'log', 'w')
+
+        def on_epoch_end(self, epoch, **kwargs):
+            self.f.write(f'{epoch}\n')
+            self.f.flush()
+
+    learn = make_learner(metrics=accuracy, callback_fns=[Hist, lambda learn: Log(learn)])
+    learn.fit(2)
+    assert learn.hist.n == 12
+    learn.validate()
+    learn.get_preds()
+    learn.lr_find(num_it=5)
+    assert learn.hist.n == 12 and (tmp_path / 'log').read_text() == '0\n1\n'
+
+
+# In validations and predictions, and inside of a fit.
+
+
+def test_validate_tells_shaping_callbacks_that_it_begins_and_preds_have_a_loss():
+    class Aug(Callback):
+        def on_train_begin(self, **kwargs):
+            self.g = torch.Generator().manual_seed(0)
+
+        def on_batch_begin(self, last_input, **kwargs):
+            torch.rand(1, generator=self.g)
+
+        def on_batch_end(self, last_loss, **kwargs):
+            float(last_loss)
+
+    learn = make_learner(callback_fns=lambda learn: Aug())
+    learn.validate()
+    loss = learn.get_preds(with_loss=True)[2]
+    assert loss == pytest.approx(float(learn.validate()[0]))
+
+
+@pytest.mark.parametrize(
+    'do',
+    [
+        lambda learn: learn.validate(),
+        lambda learn: learn.get_preds(),
+        lambda learn: learn.lr_find(num_it=5, stop_div=False, silent=True),
+    ],
+)
+@pytest.mark.parametrize('fns', [(), (MixedPrecision,), (partial(MixedPrecision, precision='fp16'),)])
+def test_calls_inside_of_a_fit_leave_it_alone(do, fns):
+    class Nested(LearnerCallback):
+        do = None
+
+        def on_batch_end(self, train, iteration, **kwargs):
+            if train and self.do and iteration == 4:
+                assert torch.is_autocast_enabled('cpu') is False
+                rng = torch.get_rng_state()
+                self.do(self.learn)
+                torch.set_rng_state(rng)
+
+    def run(do):
+        learn = make_learner(callback_fns=list(fns))
+        nested = Nested(learn)
+        nested.do = do
+        learn.callbacks = [GradientAccumulation(learn, 4), nested]
+        learn.fit(2, 1e-2)
+        return state_of(learn)
+
+    assert same(run(None), run(do))
+
+
+def test_nested_validation_leaves_no_autocast_behind():
+    class Peek(LearnerCallback):
+        def on_loss_begin(self, train, **kwargs):
+            if train:
+                self.learn.validate()
+
+    learn = make_learner()
+    learn.callbacks = [MixedPrecision(learn), Peek(learn)]
+    learn.fit(1)
+    assert not torch.is_autocast_enabled('cpu')
+
+
+# After an error.
+
+
+def test_autocast_is_left_when_validation_raises():
+    learn = make_learner(callback_fns=MixedPrecision)
+
+    def fails(o, y):
+        raise ZeroDivisionError
+
+    learn.loss_func = fails
+    with pytest.raises(ZeroDivisionError):
+        learn.validate()
+    assert not torch.is_autocast_enabled('cpu')
+
+
+def test_interrupted_fit_leaves_no_gradient_to_the_next():
+    def run(interrupted):
+        learn = make_learner()
+        if interrupted:
+            with pytest.raises(KeyboardInterrupt):
+                learn.fit(1, callbacks=Interrupts())
+            fresh = make_learner()
+            learn.model.load_state_dict(fresh.model.state_dict())
+            learn.opt = None
+            torch.manual_seed(3)
+        else:
+            torch.manual_seed(3)
+        learn.fit(1, 1e-2)
+        return {k: v.clone() for k, v in learn.model.state_dict().items()}
+
+    assert same(run(False), run(True))
+
+
+def test_the_first_error_is_raised_not_the_one_from_cleaning_up():
+    class Full(Callback):
+        _order = -1
+
+        def on_train_begin(self, **kwargs):
+            raise RuntimeError('the real cause')
+
+    class Logger(Callback):
+        def on_train_begin(self, **kwargs):
+            self.file = open('/dev/null')
+
+        def on_train_end(self, **kwargs):
+            self.file.close()
+
+    with pytest.raises(RuntimeError, match='the real cause') as e:
+        make_learner().fit(1, callbacks=[Full(), Logger()])
+    assert "no attribute 'file'" in ' '.join(getattr(e.value, '__notes__', [str(e.value)]))

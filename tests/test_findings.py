@@ -1,0 +1,108 @@
+"What is said about a curve: its findings, and the error where no rate can be suggested."
+
+import json, pickle
+
+import numpy as np
+import pytest
+
+from curves import LRS, ODD, a_curve, flat
+from fastlr import LRCurve, NoSuggestion
+from fastlr.findings import Finding, suggestion_text
+from faults import fails_for
+
+
+KINDS = {
+    'never diverged': (a_curve(edge=100, stop_reason='end'), 'never diverged', 'end_lr'),
+    'still falling': (a_curve(centre=1.0, edge=100, stop_reason='end'), 'still falling', 'extend'),
+    'starts too high': (
+        a_curve(centre=1e-2, lrs=10 ** np.linspace(-2.2, 0.5, 100)),
+        'from the first rates on',
+        'start_lr',
+    ),
+    'trained': (
+        LRCurve(
+            LRS, 0.1 + np.random.default_rng(0).normal(0, 0.02, 100) + 1e3 * np.maximum(LRS - 0.1, 0), shift=0
+        ),
+        'trained already',
+        'num_it',
+    ),
+    'flat': (LRCurve(LRS, 0.1 + np.random.default_rng(0).normal(0, 0.02, 100)), 'does not fall', 'end_lr'),
+    'noisy': (a_curve(noise=0.8, seed=1), 'Noisy', 'runs'),
+    'few points': (a_curve(lrs=10 ** np.linspace(-5, 1, 20)), 'Only 20 points', 'num_it'),
+    'diverged at once': (
+        LRCurve(LRS[:4], [2.0, 3.0, 9.0, 40.0], stop_reason='diverged'),
+        'diverged at once',
+        'start_lr',
+    ),
+    'interrupted': (a_curve(lrs=LRS[:90], stop_reason='interrupted'), 'interrupted', 'not tried'),
+    'data': (a_curve(stop_reason='data'), 'data ran out', 'restarted'),
+}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_odd_curves_have_findings(kind):
+    """pytorch-lr-finder #103, #10 and #44 ask whether a curve is normal: a finding names what is odd and a
+    remedy."""
+    c, words, remedy = KINDS[kind]
+
+    def check(findings):
+        assert findings(a_curve()) == []
+        assert any(words in f and remedy in f for f in findings(c)), findings(c)
+
+    check(lambda c: c.findings)
+    fails_for(check, lambda c: [])
+
+
+@pytest.mark.parametrize(
+    'c',
+    [
+        LRCurve([], []),
+        LRCurve([0.1], [1.0]),
+        LRCurve(LRS[:3], [3.0, 2.0, 1.0]),
+        LRCurve(LRS, np.ones(100)),
+        LRCurve(LRS, np.random.default_rng(0).normal(0, 1, 100)),
+        a_curve(lrs=LRS[:12]),
+    ],
+    ids=['none', 'one', 'three', 'constant', 'noise', 'flat'],
+)
+def test_no_suggestion_is_an_error_with_a_remedy(c):
+    """Lightning #10557 and #4846, fastai #3658: the answer was None, which was then set as the rate, or an
+    IndexError."""
+
+    def check(suggest):
+        with pytest.raises(NoSuggestion) as e:
+            suggest(c)
+        assert any(remedy in str(e.value) for remedy in ('num_it', 'start_lr', 'end_lr')) and any(
+            ch.isdigit() for ch in str(e.value)
+        )
+
+    check(LRCurve.suggest)
+    fails_for(check, lambda c: None if len(c) < 5 else c.lrs[np.gradient(c.losses).argmin()])
+
+
+@pytest.mark.parametrize(
+    'losses, words',
+    [
+        (np.linspace(1, 2, 100), 'only rises'),
+        (np.full(100, 0.7), 'stays at 0.7: check that its gradient'),
+        (flat(), 'by more than its noise'),
+    ],
+)
+def test_the_reason_where_nothing_falls(losses, words):
+    with pytest.raises(NoSuggestion, match=words):
+        LRCurve(LRS, losses).suggest()
+
+
+def test_findings_are_texts_with_a_code():
+    f = ODD['noise'].findings[0]
+    assert isinstance(f, str) and isinstance(f, Finding) and f.code == 'no-suggestion' and f == str(f)
+    again = pickle.loads(pickle.dumps(f))
+    assert again == f and again.code == f.code and json.loads(json.dumps([f])) == [f]
+
+
+def test_what_is_printed_has_the_findings_with_or_without_a_suggestion():
+    for c in ODD.values():
+        text = suggestion_text(c)
+        others = [f for f in c.findings if f.code != 'no-suggestion']
+        assert [line[6:] for line in text.splitlines() if line.startswith('Note: ')] == others
+        assert text.startswith('No suggestion: ') == ('no-suggestion' in [f.code for f in c.findings])
