@@ -203,7 +203,9 @@ def check_parts(
     "Raise `TypeError`, or `ValueError` for an optimizer that is listed twice, unless these can be saved."
     names = {} if entry is None else entry.options
     def check(x, ok, option, what):
-        if not ok: raise TypeError(f"{names.get(option, option)} must be {what}, got {describe(x)}")
+        if ok: return
+        got = describe(x) if isinstance(x, type) else type(x).__name__
+        raise TypeError(f"{names.get(option, option)} must be {what}, got {got}")
     opts = list(opts)
     if len({id(o) for o in opts}) < len(opts):
         raise ValueError(f"{names.get('opt', 'opt')} lists the same optimizer twice: pass each of them once")
