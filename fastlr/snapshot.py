@@ -232,7 +232,7 @@ class _Copies:
             raise ValueError(f"{name} must be 'device', 'cpu', or a directory that exists, got {where!r}")
         try: return tempfile.TemporaryFile(dir=Path(where).expanduser())
         except OSError as e:
-            text = f"the state can't be saved in a file in {str(where)!r} ({e.strerror})"
+            text = f"no file can be written in {str(where)!r} ({e.strerror})"
             raise OSError(e.errno, self._advise_against_disk(text)) from None
 
     def _advise_against_disk(self, what):

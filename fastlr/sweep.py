@@ -99,7 +99,6 @@ def start(self:LRSweep):
     with fail_together(self.reduce):
         if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
         self._rates = Rates(self.opts, self.settings)
-        self.groups = self._rates.groups
         if self.verify: self.fingerprint = self._fingerprint()
         snapshot = self._lent
         if snapshot is None:
@@ -153,6 +152,7 @@ def _begin(self:LRSweep):
     "Begin with no points, and with the first rate."
     self.done, self.stop_reason = False, None
     self.iterations = 0
+    self.groups = self._rates.groups
     self.processes = current_processes(self.reduce)
     self.processes.before_forward(as_list(self.model), self.synchronize)
     rule = self.settings.stop_div
@@ -249,7 +249,7 @@ def curve(self:LRSweep) -> LRCurve:
     "The curve so far. Raises `RuntimeError` before the start, and for `mode='hold'`."
     if self.mode == 'hold':
         raise RuntimeError("LRSweep.curve: a sweep that holds one rate has no curve; read .losses")
-    if self._rates is None:
+    if not self.groups:
         raise RuntimeError("LRSweep.curve: the sweep has not begun; "
                            "run it with `with LRSweep(...) as sweep:`")
     losses, rates = self.losses, self._points.rates

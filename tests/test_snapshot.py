@@ -668,7 +668,7 @@ def test_read_only_directory(tmp_path):
     t = Training().train(3)
     first = t.state()
     trip.arm('model', 0, RuntimeError('a step was taken'))
-    with pytest.raises(OSError, match='no file can be written there'):
+    with pytest.raises(OSError, match='no file can be written in'):
         t.find(where=where)
     with pytest.raises(ValueError, match='where must be'):
         t.find(where=str(tmp_path / 'missing'))

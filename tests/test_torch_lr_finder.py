@@ -261,10 +261,15 @@ def test_range_test_keeps_what_it_measured_when_it_is_cut_short(place, error):
 
 def test_where_the_copy_of_the_state_is(monkeypatch, tmp_path):
     import tempfile
-    import fastlr.snapshot as module
+    import fastlr.sweep as module
 
-    seen, opened = [], module._open_file
-    monkeypatch.setattr(module, '_open_file', lambda where: (seen.append(str(where)), opened(where))[1])
+    seen, make = [], module.Snapshot
+
+    def snapshot(*args, where, **kwargs):
+        seen.append(str(where))
+        return make(*args, where=where, **kwargs)
+
+    monkeypatch.setattr(module, 'Snapshot', snapshot)
     for kw in (
         {},
         dict(memory_cache=False),
