@@ -1,11 +1,12 @@
-"""What a range test changes: fastlr and, where they are installed, pytorch-lr-finder, ignite, fastai and Lightning.
+"""What a range test changes: that of fastlr, and those of other packages that are installed.
 
-    python benchmarks/side_effects.py            # --write: keep it in side_effects.json, beside this file
+    python benchmarks/side_effects.py            # --write: store it in side_effects.json
 
-Each tool trains the same small net (dropout, batch norm, AdamW, a shuffled loader) for an epoch, runs its range test as its
-documentation says, and trains for another epoch. Printed is what differs between just before and just after the range test,
-bit for bit; whether the second epoch ends with the weights that it gives without the range test; whether the state comes back
-when the model raises in the middle; and which files are left. To install the others:
+Each tool trains the same small net (dropout, batch norm, AdamW, a shuffled loader) for an epoch, runs its
+range test as its documentation says, and trains for another epoch. The output lists what differs between
+just before and just after the range test, bit for bit; whether the second epoch ends with the same weights
+as it does without the range test; whether everything is restored if the model raises an error halfway; and
+which files are left. To install the other tools:
 
     pip install torch-lr-finder pytorch-ignite fastai lightning
 """
@@ -24,7 +25,7 @@ STEPS = 40
 
 
 class Net(nn.Sequential):
-    "Raises at forward pass number `fails_at`."
+    "A net that raises an error after `fails_at` forward passes."
 
     fails_at = None
 
@@ -43,13 +44,12 @@ class Net(nn.Sequential):
 def data():
     x = torch.randn(256, 8, generator=torch.Generator().manual_seed(1))
     dataset = TensorDataset(x, (x @ torch.randn(8, 3, generator=torch.Generator().manual_seed(2))).argmax(1))
-    return DataLoader(dataset, 16, shuffle=True, generator=torch.Generator().manual_seed(3)), DataLoader(
-        dataset, 64
-    )
+    train = DataLoader(dataset, 16, shuffle=True, generator=torch.Generator().manual_seed(3))
+    return train, DataLoader(dataset, 64)
 
 
 class Tool:
-    "A training with the tool's own trainer, where it has one; else with a loop written by hand."
+    "A training with the trainer of the tool, or with a loop written by hand if it has none."
 
     package = None
 
@@ -57,7 +57,8 @@ class Tool:
         torch.manual_seed(0)
         np.random.seed(0)
         random.seed(0)
-        self.model, self.loss, (self.loader, self.valid) = Net(), nn.CrossEntropyLoss(), data()
+        self.model, self.loss = Net(), nn.CrossEntropyLoss()
+        self.loader, self.valid = data()
         self.opt = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
 
     def step(self, xb, yb):
@@ -151,7 +152,9 @@ class Fastai(Tool):
         from functools import partial
         from fastai.learner import DataLoaders, Learner
         from fastai.optimizer import OptimWrapper
-        import fastai.callback.schedule  # noqa: F401  brings `lr_find`
+
+        # This adds `lr_find` to the learner.
+        import fastai.callback.schedule  # noqa: F401
 
         self.learn = Learner(
             DataLoaders(self.loader, self.valid),
@@ -208,7 +211,8 @@ class Lightning(Tool):
     def find(self):
         from lightning.pytorch.tuner import Tuner
 
-        self.trainer.fit_loop.max_epochs += 10  # room for the steps of the range test
+        # Room for the steps of the range test.
+        self.trainer.fit_loop.max_epochs += 10
         try:
             Tuner(self.trainer).lr_find(
                 self.module,
@@ -217,8 +221,9 @@ class Lightning(Tool):
                 max_lr=10,
                 num_training=STEPS,
                 update_attr=False,
+                # Its rule counts the steps of the trainer, and would stop after one step here.
                 early_stop_threshold=None,
-            )  # its stop rule counts the trainer's steps, and ends after one here
+            )
         finally:
             self.trainer.fit_loop.max_epochs -= 10
 
@@ -227,23 +232,22 @@ class Lightning(Tool):
 
 
 def state(tool):
-    "{what: a copy of it}"
-    m, opt, copied = tool.model, tool.optimizer(), lambda t: t.detach().clone() if torch.is_tensor(t) else t
-    groups = (
-        []
-        if opt is None
-        else [{k: copied(v) for k, v in g.items() if k != 'params'} for g in opt.param_groups]
-    )
+    "Return copies of everything that a training step may change, by name."
+
+    def copied(x):
+        return x.detach().clone() if torch.is_tensor(x) else x
+
+    m, opt = tool.model, tool.optimizer()
+    groups = [] if opt is None else opt.param_groups
+    parameters = [p for g in groups for p in g['params']]
     return {
         'weights': [copied(p) for p in m.parameters()],
         'buffers': [copied(b) for b in m.buffers()],
         'gradients': [None if p.grad is None else copied(p.grad) for p in m.parameters()],
         'train/eval and requires_grad': [x.training for x in m.modules()]
         + [p.requires_grad for p in m.parameters()],
-        'optimizer state': []
-        if opt is None
-        else [{k: copied(v) for k, v in opt.state[p].items()} for g in opt.param_groups for p in g['params']],
-        'hyperparameters': groups,
+        'optimizer state': [{k: copied(v) for k, v in opt.state[p].items()} for p in parameters],
+        'hyperparameters': [{k: copied(v) for k, v in g.items() if k != 'params'} for g in groups],
         'Python random': random.getstate(),
         'NumPy random': [np.asarray(x).tolist() for x in np.random.get_state()],
         'torch random': torch.get_rng_state(),
@@ -273,51 +277,61 @@ def quiet():
 
 
 def examine(make):
-    "What the range test of a tool has changed."
+    "Return what the range test of a tool changes."
     tool = make()
     tool.train()
     before = state(tool)
     tool.find()
-    after = state(tool)
-    changed = [k for k in before if not same(before[k], after[k])]
+    changed = differences(before, state(tool))
     tool.train()
-    with_it = state(tool)['weights']
+    weights = state(tool)['weights']
+    goes_on = same(weights, weights_without(make))
+    failed = changed_by_error(make)
+    left = sorted(str(p) for p in Path('.').rglob('*') if p.is_file())
+    return dict(changed=changed, failed=failed, goes_on=goes_on, left=left)
+
+
+def differences(before, after):
+    return [k for k in before if not same(before[k], after[k])]
+
+
+def weights_without(make):
+    "Return the weights after two epochs without a range test."
     tool = make()
     tool.train()
     tool.train()
-    without = state(tool)['weights']
+    return state(tool)['weights']
+
+
+def changed_by_error(make):
+    "Return what a range test changes that ends with an error in the model."
     tool = make()
     tool.train()
-    before, Net.fails_at = state(tool), STEPS // 2
+    before = state(tool)
+    Net.fails_at = STEPS // 2
     try:
         tool.find()
-        raised = False
     except ArithmeticError:
-        raised = True
-    Net.fails_at, after = None, state(tool)
-    left = sorted(str(p) for p in Path('.').rglob('*') if p.is_file())
-    return (
-        changed,
-        same(with_it, without),
-        [k for k in before if not same(before[k], after[k])] if raised else ['(the error was not raised)'],
-        left,
-    )
+        return differences(before, state(tool))
+    finally:
+        Net.fails_at = None
+    return ['(the error was not raised)']
 
 
 def measure(make):
-    "The same in an empty directory, and quietly, by name; with the version of the package. Raises `PackageNotFoundError` if it isn't installed."
+    """Return the version of a tool, and what its range test changes; it runs in an empty directory.
+
+    Raises `PackageNotFoundError` if it isn't installed."""
     version = importlib.metadata.version(make.package)
     with tempfile.TemporaryDirectory() as folder:
         here = os.getcwd()
         os.chdir(folder)
         try:
             with quiet():
-                changed, goes_on, failed, left = examine(make)
+                found = examine(make)
         finally:
             os.chdir(here)
-    return dict(
-        package=make.package, version=version, changed=changed, failed=failed, goes_on=goes_on, left=left
-    )
+    return dict(package=make.package, version=version, **found)
 
 
 TOOLS = Fastlr, FastlrLoop, PytorchLRFinder, Ignite, Fastai, Lightning
@@ -339,13 +353,13 @@ def main(write=False):
         print(f'  files left:                       {", ".join(r["left"]) or "none"}\n')
     if write:
         if len(found) < len(TOOLS):
-            sys.exit('not written, because not all of them are installed')
-        kept = dict(
+            sys.exit('not written, because not all of the tools are installed')
+        result = dict(
             versions=dict(python=platform.python_version(), torch=torch.__version__),
             compared=list(state(Tool())),
             tools=found,
         )
-        Path(__file__).with_suffix('.json').write_text(json.dumps(kept, indent=1) + '\n')
+        Path(__file__).with_suffix('.json').write_text(json.dumps(result, indent=1) + '\n')
 
 
 if __name__ == '__main__':

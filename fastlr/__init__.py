@@ -30,6 +30,8 @@ _modules = {
     'watch': [],
     'processes': [],
     'detour': [],
+    'lockstep': [],
+    'points': [],
     'sweep': ['LRSweep'],
     'batch': [],
     'range_test': ['find_lr'],

@@ -22,40 +22,40 @@ from .kinds import (GENERATORS, HOOKS, PLAIN, generator_state, inner_tensors, is
 
 # %% ../nbs/16_fingerprint.ipynb #53485d32
 class NotRestored(RuntimeError):
-    "A range test changed something that could not be restored. `names` lists what: `model.vocab.words`."
+    "A range test changed something that could not be restored; `names` lists it, as `model.vocab.words`."
 
 class Fingerprint:
     "Checksums of all that can be reached from some objects, and of the random states."
     def __init__(self, *,
         leave_out=(), # list of objects that may change
-        **objects # those that must stay as they are, by the name to call them
+        **objects # those that must not change, by the name to be used in messages
     ):
         self.leave_out = leave_out
         self.objects = {}
-        # What has been looked at, by id: (checksum, object). Objects are held, so that their ids stay theirs.
+        # What was looked at, by id: (checksum, object). While the objects are held, no id is used again.
         self.seen = {id(x): ('left out', x) for x in leave_out}
-        # Path -> (checksum, whether the object was met 'here' first or 'again').
+        # Path -> (checksum, 'here' where the object was found first, or 'again').
         self.sums = {}
         for name, (get_state, _) in random_states().items():
             self.sums[f'random state of {name}'] = _comparable(get_state()), 'here'
         self.add(**objects)
 
     def add(self,
-        **objects # by the name to call them
+        **objects # by the name to be used in messages
     ):
-        "Take in more objects, as they are now. A name that is there already stays as it was."
+        "Add more objects, as they are now. If a name is there already, its object stays."
         new = {k: v for k, v in objects.items() if k not in self.objects}
         self.objects.update(new)
         self.sums.update(_sums(new, self.seen))
 
 # %% ../nbs/16_fingerprint.ipynb #27e1491c
 @patch
-def changed(self:Fingerprint) -> list: # names
-    """Return what differs from before. Of a thing and its parts, the parts are named; of an object that is
-    found in two places, the first."""
+def changed(self:Fingerprint) -> list[str]:
+    """Return the paths of what differs from before. If an object and its parts differ, the parts are named;
+    if an object is found in two places, the first one is."""
     old = self.sums
     new = Fingerprint(leave_out=self.leave_out, **self.objects).sums
-    # In place of a path that isn't there.
+    # Used for a path that isn't there.
     missing = '?', ''
     names = []
     for path in {**old, **new}:
@@ -73,13 +73,13 @@ def check(self:Fingerprint):
     listed = ', '.join(names[:8]) + (', and more' if len(names) > 8 else '')
     error = NotRestored(f"not as before: {listed}. If it is the state of a class of your own, give it "
                         "`state_dict` and `load_state_dict`; if it is an iterator, pass what it iterates "
-                        "over. All else that was looked at is as before")
+                        "over. Everything else that was looked at is as before")
     error.names = names
     raise error
 
 # %% ../nbs/16_fingerprint.ipynb #60d43f1f
 def _sums(objects, seen):
-    "Path -> (checksum, 'here' or 'again'), of all that can be reached from `objects`, a dict by name."
+    "Return path -> (checksum, 'here' or 'again') of all that can be reached from `objects`, a dict by name."
     out = {}
     todo = list(objects.items())[::-1]
     while todo:
@@ -94,9 +94,9 @@ def _sums(objects, seen):
     return out
 
 def _look_at(x):
-    "What `x` is apart from its contents, and its contents, a list of (name, object)."
+    "Return a checksum of `x` without its contents, and its contents, a list of (name, object)."
     if isinstance(x, PLAIN): return repr(x), []
-    # A proxy pretends to be another object, which is met elsewhere.
+    # A proxy pretends to be another object, which is found elsewhere.
     if type(x) in weakref.ProxyTypes: return type(x).__name__, []
     if isinstance(x, torch.Tensor): return _tensor_sum(x), _tensor_parts(x)
     if isinstance(x, GENERATORS): return _comparable(generator_state(x)), []
@@ -111,7 +111,7 @@ def _look_at(x):
 def _digest(data): return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 def _comparable(state):
-    "The state of a generator as something that can be compared."
+    "Return the state of a generator as something that can be compared."
     if isinstance(state, (tuple, list)): return tuple(map(_comparable, state))
     if isinstance(state, dict): return tuple((k, _comparable(v)) for k, v in state.items())
     if isinstance(state, np.ndarray): return state.tobytes()
@@ -149,7 +149,7 @@ def _address(t):
 
 # %% ../nbs/16_fingerprint.ipynb #ed10b38c
 def _look_at_module(m):
-    "Parameters, buffers, children and all other attributes, called as in the code of the module."
+    "Look at parameters, buffers, children and all other attributes, under their names in the module."
     if hasattr(type(m), 'reshard'): m.reshard()
     members = _members(m)
     extra = slots_of(m)
@@ -162,8 +162,8 @@ def _look_at_module(m):
     return (type(m).__name__, m.training, [list(named) for named in members]), inside
 
 def _members(m):
-    "Parameters, buffers, children and other attributes, dicts by name."
-    # Scripted modules have theirs elsewhere than in their attributes.
+    "Return parameters, buffers, children and other attributes, four dicts by name."
+    # Scripted modules don't have them in their attributes.
     if isinstance(m, torch.jit.ScriptModule):
         tensors = [dict(m.named_parameters(recurse=False)), dict(m.named_buffers(recurse=False))]
         return [*tensors, dict(m.named_children())]
@@ -187,7 +187,7 @@ def _look_at_object(x):
     except Exception: return checksum, inside
 
 def _function_parts(f):
-    "What a function encloses, its defaults, and its attributes."
+    "Return the closure of a function, its defaults, and its attributes."
     enclosed = [(f'.{k}', cell) for k, cell in zip(f.__code__.co_freevars, f.__closure__ or ())]
     return enclosed + [(f'.{k}', getattr(f, k)) for k in ('__defaults__', '__kwdefaults__', '__dict__')]
 
@@ -196,6 +196,6 @@ def _look_at_cell(cell):
     except ValueError: return 'empty', []
 
 def _look_at_generator(g):
-    "Where a running generator is, and its variables."
+    "Look at the position of a running generator, and its variables."
     frame = g.gi_frame
     return (type(g).__qualname__, frame and frame.f_lasti), [('(inside)', frame and frame.f_locals)]

@@ -18,25 +18,25 @@ from torch.utils.data import DataLoader
 # %% ../nbs/12_kinds.ipynb #137f17f2
 # Values that cannot change.
 PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.Size)
-# Random generators that an object may have for itself.
+# Random generators that an object may own.
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 # The attributes that hold the hooks of a leaf tensor.
 HOOKS = ('_backward_hooks', '_post_accumulate_grad_hooks')
-# Code, not state.
+# Code rather than state.
 CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
-# Where the classes come from whose objects are machinery: packages, and beginnings of names of modules.
+# Objects of classes from here are machinery: names of packages, and beginnings of the names of modules.
 _PACKAGES = ('multiprocessing', 'threading', 'queue', 'concurrent', 'asyncio', 'logging', 'socket',
              'subprocess', 'weakref', 'ctypes', 'unittest')
 _MODULES = ('torch._dynamo', 'torch._inductor', 'torch._C', 'torch.distributed.fsdp',
             'torch.distributed.tensor', 'torch.distributed.device_mesh', 'torch.distributed.distributed_c10d',
             'fastlr.signals', 'fastlr.snapshot', 'fastlr.fingerprint', 'fastlr.detour', 'fastlr.stop',
-            'fastlr.watch', 'fastlr.processes', 'fastlr.sweep')
+            'fastlr.watch', 'fastlr.points', 'fastlr.processes', 'fastlr.lockstep', 'fastlr.sweep')
 
 # %% ../nbs/12_kinds.ipynb #a687f164
 def is_closed(
     x # any object
 ) -> bool:
-    "Return whether `x` is code or machinery, which a snapshot never goes into."
+    "Return whether `x` is code or machinery, inside of which a snapshot never looks."
     if isinstance(x, CODE): return True
     module = type(x).__module__
     return module.startswith(_MODULES) or module.split('.')[0] in _PACKAGES
@@ -44,15 +44,15 @@ def is_closed(
 def has_state_dict(
     x # any object
 ) -> bool:
-    "Return whether the class of `x` can say what its state is and take it back, as is usual in PyTorch."
+    "Return whether the class of `x` has `state_dict` and `load_state_dict`, as is usual in PyTorch."
     return hasattr(type(x), 'state_dict') and hasattr(type(x), 'load_state_dict')
 
 # %% ../nbs/12_kinds.ipynb #d3f2dee6
 def parts_of_function(
     f # a loss function: a function, `partial`, method, module or another object that is called, or None
 ): # (modules, other objects), two lists
-    """Return what a loss function may change: itself if it is an object, what it encloses, and the modules
-    among the globals that it, or a function that it calls, names."""
+    """Return what a loss function may change: itself if it is an object, the contents of its closure, and
+    the global modules that it uses, or that functions use which it calls."""
     found = {}
     todo = [f]
     while todo:
@@ -64,7 +64,7 @@ def parts_of_function(
     return modules, [x for x in found.values() if _is_part(x)]
 
 def _held_by(f):
-    "What a function encloses and names, what a method belongs to, what a `partial` passes."
+    "The closure and globals of a function, the object of a method, function and arguments of a `partial`."
     if isinstance(f, types.FunctionType):
         return [c.cell_contents for c in f.__closure__ or () if c != types.CellType()] + _named_globals(f)
     if isinstance(f, types.MethodType): return [f.__self__]
@@ -72,13 +72,13 @@ def _held_by(f):
     return []
 
 def _is_part(x):
-    "Whether `x` is an object with a state, other than those that a snapshot is given anyway."
+    "Whether `x` is an object with state, other than those that a snapshot is given anyway."
     others = (nn.Module, DataLoader, torch.optim.Optimizer, torch.Tensor, partial)
     return hasattr(x, '__dict__') and not is_closed(x) and not isinstance(x, others)
 
 # %% ../nbs/12_kinds.ipynb #ed283791
 def _named_globals(f):
-    "Modules, and functions of the same file, that `f` or a function defined inside it names."
+    "Global modules, and functions of the same file, that `f` or a function inside it uses."
     names = {}
     todo = [f.__code__]
     while todo:
@@ -137,7 +137,7 @@ def slots_of(
 def inner_tensors(
     t # tensor of a class that wraps others
 ) -> list: # of (name, tensor)
-    "Return the tensors that a tensor of a subclass is made of: of a `DTensor`, the shard of this process."
+    "Return the tensors that a tensor of a subclass is made of; for a `DTensor`, the shard of this process."
     return [(name, getattr(t, name)) for name in t.__tensor_flatten__()[0]]
 
 def tensor_bytes(

@@ -23,12 +23,12 @@ LEFT = 'a process has left the loop'
 # Seconds to wait for another process.
 PATIENCE = 30*60
 
-# How many times the processes have synchronized. Each of them counts, and all come to the same number.
+# How many times the processes have synchronized. Each process counts, and all counts are the same.
 rounds = 0
 
 # %% ../nbs/18_processes.ipynb #14000009
 def _exchange(message=''):
-    "Wait until all processes are here, or one has left a message; or leave one. Return the first message."
+    "Leave a message, or wait until all processes are here or one has left a message. Return the first one."
     global rounds
     from torch.distributed.distributed_c10d import _get_default_store
     store = _get_default_store()
@@ -36,9 +36,9 @@ def _exchange(message=''):
     first = b''
     if message: first = store.compare_set(place, '', message)
     elif store.add(f'{place}/here', 1) == torch.distributed.get_world_size():
-        # The last one to come says so, unless there is a message already.
+        # The last process to come says so, unless there is a message already.
         first = store.compare_set(place, '', ALL_HERE)
-        # All have read the round before by now.
+        # By now all processes have read the message of the round before.
         for key in (before, f'{before}/here'): store.delete_key(key)
     if not first: _wait_for(store, place)
     rounds += 1
@@ -51,16 +51,16 @@ def _wait_for(store, place):
     while not store.check([place]):
         waited = time.monotonic() - begin
         if waited > PATIENCE:
-            raise RuntimeError(f"LRSweep: another process has not come for {PATIENCE/60:g} minutes. "
+            raise RuntimeError(f"LRSweep: waited {PATIENCE/60:g} minutes for another process. "
                 "Has it ended, or is it busy elsewhere? "
-                "LRSweep and find_lr take reduce=False where a process sweeps alone")
-        # Late by 2 % of a longer wait; and where many processes ask the same store, they do so less often.
+                "If this process sweeps alone, pass reduce=False to LRSweep or find_lr")
+        # Ask less often after a long wait (2 % of it may be lost), and if many processes ask the same store.
         time.sleep(min(max(5e-5*count, waited/50), 0.02))
 
 # %% ../nbs/18_processes.ipynb #1400000b
 class SingleProcess:
     "A process that sweeps by itself."
-    # Whether there are others.
+    # Whether there are other processes.
     several = False
 
     def __init__(self):
@@ -69,9 +69,9 @@ class SingleProcess:
         self.left = False
 
     def synchronize(self,
-        message:str='' # what there is to tell: `END_OF_PASS` or `OUT_OF_DATA`
+        message:str='' # `END_OF_PASS` or `OUT_OF_DATA`
     ) -> str: # the same, or `ALL_HERE`
-        "Return the message, as others would hear it."
+        "Return the message, as other processes would receive it."
         return message or ALL_HERE
 
     def mean(self,
@@ -95,12 +95,12 @@ class SingleProcess:
         "Do nothing: no forward pass waits for another process."
 
     def notify(self,
-        error:BaseException # it is on its way out of the sweep
+        error:BaseException # it ends the sweep
     ):
         "Do nothing: there is no other process."
 
     def leave(self,
-        failed:bool=False # an exception is on its way
+        failed:bool=False # an exception is being raised
     ):
         "Note that the sweep is over."
         self.left = True
@@ -115,7 +115,7 @@ class Processes(SingleProcess):
         self.count = torch.distributed.get_world_size()
 
     def synchronize(self,
-        message:str='' # what to tell the others instead of waiting for them: `END_OF_PASS` or `OUT_OF_DATA`
+        message:str='' # to leave for the others instead of waiting for them: `END_OF_PASS` or `OUT_OF_DATA`
     ) -> str: # the first message of all, `ALL_HERE` if there is none
         "Wait for the others. Raise `RuntimeError` if one of them has failed."
         message = _exchange(message)
@@ -124,13 +124,13 @@ class Processes(SingleProcess):
         return message
 
     def abort(self,
-        message:str # what the others have been told
+        message:str # the one that has ended the sweep in another process
     ):
-        "End the sweep in this process, after a message that has ended it in another: raise `RuntimeError`."
+        "End the sweep in this process too, by raising a `RuntimeError`."
         self.left = True
         error = RuntimeError(f"LRSweep: {message}, so the range test has ended in all processes. "
-            "Here everything is as it was before")
-        error.told = True
+            "In this process everything has been restored")
+        error.notified = True
         raise error
 
 # %% ../nbs/18_processes.ipynb #1400000d
@@ -170,20 +170,20 @@ def before_forward(self:Processes,
 
     for m in models:
         has_buffers = next(m.buffers(), None) is not None
-        # The hook goes when the model is restored.
+        # The hook is removed when the model is restored.
         if isinstance(m, DistributedDataParallel) and has_buffers: m.register_forward_pre_hook(hook)
 
 # %% ../nbs/18_processes.ipynb #1400000f
 @patch
 def notify(self:Processes,
-    error:BaseException # it is on its way out of the sweep
+    error:BaseException # it ends the sweep
 ):
-    "Leave a message with the error in the next round; once, for further up the others know it already."
-    if getattr(error, 'told', False): return
-    error.told = True
+    "Leave a message with the error for the other processes, unless they have been notified of it before."
+    if getattr(error, 'notified', False): return
+    error.notified = True
     message = f'process {torch.distributed.get_rank()} has failed ({type(error).__name__}: {error})'[:500]
     try:
-        # Where another process has said one of these first, the others go on to the next round.
+        # If another process has left one of these messages first, all go on to the next round.
         while _exchange(message) in (END_OF_PASS, OUT_OF_DATA): pass
     except RuntimeError:
         # There is no other process left.
@@ -191,9 +191,9 @@ def notify(self:Processes,
 
 @patch
 def leave(self:Processes,
-    failed:bool=False # an exception is on its way
+    failed:bool=False # an exception is being raised
 ):
-    "See that all processes come to the end, or leave a message for those that may wait for this one."
+    "Wait until all processes have come to the end, or leave a message for those that may wait for this one."
     if self.left: return
     self.left = True
     error = sys.exc_info()[1]
@@ -205,17 +205,17 @@ def leave(self:Processes,
 def current_processes(
     reduce:bool=True # False: this process sweeps by itself
 ) -> SingleProcess: # or `Processes`
-    "The processes that sweep together: all of `torch.distributed` where that is initialized."
+    "Return the processes that sweep together: all of `torch.distributed`, if it is initialized."
     d = torch.distributed
     together = reduce and d.is_available() and d.is_initialized() and d.get_world_size() > 1
     return Processes() if together else SingleProcess()
 
-# It goes around all that leads to a sweep, checks included.
+# Use it around everything that belongs to a sweep, including the checks before it.
 @contextmanager
 def fail_together(
-    reduce:bool=True # as of the `LRSweep`: False if this process sweeps by itself
+    reduce:bool=True # False: this process sweeps by itself
 ):
-    "Notify the other processes, which would wait for this one, of an error in this block."
+    "Notify the other processes, which would wait for this one, of an error in the `with` block."
     try: yield
     except BaseException as e:
         current_processes(reduce).notify(e)

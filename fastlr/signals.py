@@ -9,7 +9,7 @@ __all__ = ['in_main_thread', 'SignalGuard']
 import signal, threading
 
 # %% ../nbs/11_signals.ipynb #cfccb35d
-# Finding out which signals there are takes a while, so it is done once.
+# Listing the signals of this system takes a while, so it is done once.
 _SIGNALS = tuple(signal.valid_signals())
 
 def in_main_thread() -> bool:
@@ -22,13 +22,13 @@ class SignalGuard:
         *functions # functions that have to run to their end
     ):
         self.codes = {f.__code__ for f in functions}
-        # The signals that wait: (number, frame).
+        # The signals that wait, pairs of number and frame.
         self.arrived = []
-        # Number of a signal -> the handler that it had.
+        # Number of a signal -> the handler that it had before.
         self.old = {}
 
     def install(self):
-        "Take over the signals; call it in one of the functions. Outside of the main thread it does nothing."
+        "Take over the signals. Call it in one of the functions; outside of the main thread it does nothing."
         if not in_main_thread(): return
         for s in _SIGNALS:
             handler = signal.getsignal(s)
@@ -43,7 +43,7 @@ class SignalGuard:
         else: self.old[signum](signum, frame)
 
     def deliver(self):
-        "Deliver the signals that wait, in their order: each does here what it always did."
+        "Deliver the signals that wait, in the order in which they arrived: call their handlers now."
         while self.arrived:
             signum, frame = self.arrived.pop(0)
             self.old[signum](signum, frame)
@@ -51,7 +51,7 @@ class SignalGuard:
     def remove(self):
         "Give the signals back to their handlers, and deliver those that wait."
         for s, handler in self.old.items():
-            # A handler that was set since then stays.
+            # A handler that was set in the meantime stays.
             if in_main_thread() and signal.getsignal(s) is self: signal.signal(s, handler)
         self.deliver()
 

@@ -20,10 +20,10 @@ from .keepers import keep_inside, keep_parts
 from .kinds import CODE, PLAIN, random_states, tensor_bytes
 from .loaders import is_data
 from .signals import SignalGuard
-from .utils import as_list
+from .utils import as_list, describe
 
 # %% ../nbs/15_snapshot.ipynb #49abbb54
-_SNAPSHOT = EntryPoint('Snapshot', dict(opt='optimizers'))
+_SNAPSHOT = EntryPoint('Snapshot', dict(opt='optimizers', where='where'))
 
 class Snapshot:
     """The state of a training at the moment of creation, and that of the global random generators.
@@ -37,19 +37,20 @@ class Snapshot:
         loaders=None, # data loader, or a list of several; another iterable too
         others=None, # another object that the training changes, or several: averaged weights, a metric
         where='device', # where copies are: beside the originals, in main memory ('cpu'), or in a directory
-        entry:EntryPoint=_SNAPSHOT # what messages call the options
+        entry:EntryPoint=_SNAPSHOT # the function that was called, which messages name options after
     ):
-        models, opts, schedulers, others = map(as_list, (model, optimizers, schedulers, others))
+        models, opts = as_list(model), as_list(optimizers)
+        schedulers, others = as_list(schedulers), as_list(others)
         check_parts(models, opts, schedulers, scaler, others, entry)
-        # Functions without arguments that restore one thing each, in this order,
+        # Functions without arguments that restore one object each, in this order,
         self.restorers = []
         # and those that are called after all others.
         self.last = []
-        # Everything that is kept, by id: it isn't kept twice, and its id can't be given to another object.
+        # Everything that was saved, by id: it isn't saved twice, and its id can't be given to another object.
         self.held = {}
-        self.copies = _Copies(where, entry.options.get('where', 'where'))
+        self.copies = _Copies(where, entry)
         try:
-            # These come first, because they are gone into deeper.
+            # These come first, because more is saved of them.
             for x in (*opts, *schedulers, *as_list(scaler), *others): self.keep_object(x)
             for m in models: self.keep(m)
             self.keep_random()
@@ -79,7 +80,7 @@ def _call_all(functions):
 
 @patch
 def close(self:Snapshot):
-    "Give up the copies."
+    "Delete the copies."
     self.restorers = self.last = self.held = None
     self.copies.close()
 
@@ -94,17 +95,17 @@ def __exit__(self:Snapshot, *exc):
 # %% ../nbs/15_snapshot.ipynb #7add7b96
 @patch
 def keep(self:Snapshot,
-    x # a tensor, array, generator, module, optimizer; a container of such; an object with a state dict
+    x # tensor, array, generator, module or optimizer, a container of these, or an object with a state dict
 ):
-    """Remember `x` as it is now, and all that is in it. What is none of the above is left alone.
+    """Save `x` as it is now, and everything inside of it. Objects of other kinds are left alone.
     Raises `ValueError` for a parameter that has no shape yet."""
     self._walk([x], 'near')
 
 @patch
 def keep_object(self:Snapshot,
-    x # anything with attributes; what is a tensor, module, container or generator is kept as such
+    x # any object with attributes; a tensor, module, container or generator is saved as `keep` does it
 ):
-    "Remember `x` and, whatever class it is of, what is in its attributes."
+    "Save `x`, whatever class it is of, and what is in its attributes."
     if _is_kind(x): self.keep(x)
     self.held[id(x)] = x
     mode = _mode_inside(x, 'deep')
@@ -112,9 +113,9 @@ def keep_object(self:Snapshot,
 
 @patch
 def add_loader(self:Snapshot,
-    loader # a torch `DataLoader`, or any iterable: what has no generator or sampler has nothing to keep
+    loader # a torch `DataLoader`, or any iterable of batches
 ):
-    "Keep what decides the next draws of `loader`, as it is now. One that was added before stays as it was."
+    "Save what decides the next draws of `loader`, unless it was added before."
     if id(loader) in self.held: return
     self.held[id(loader)] = loader
     # A list of batches has nothing that draws.
@@ -128,13 +129,13 @@ def add_loader(self:Snapshot,
 def leave_out(self:Snapshot,
     *xs # objects
 ):
-    "Never look into `xs`, wherever they are met later."
+    "Leave `xs` alone, wherever they are found later."
     self.held.update({id(x): x for x in xs})
 
 # %% ../nbs/15_snapshot.ipynb #4bd58a5f
 @patch
 def _walk(self:Snapshot, things, mode):
-    "Keep each of `things`, and all that is in it."
+    "Save each of `things`, and everything inside of it."
     stack = [(iter(things), mode)]
     while stack:
         things, mode = stack[-1]
@@ -144,10 +145,10 @@ def _walk(self:Snapshot, things, mode):
             mode_inside = _mode_inside(x, mode)
             inside = keep_parts(x, self, mode_inside)
             if inside is not None:
-                # First what is in `x`; then this loop goes on.
+                # What is in `x` comes first; then this loop goes on.
                 stack.append((iter(inside), mode_inside))
                 break
-            # What is left alone isn't held either.
+            # An object that is left alone isn't held either.
             del self.held[id(x)]
         else: stack.pop()
 
@@ -155,7 +156,7 @@ def _walk(self:Snapshot, things, mode):
 _STATEFUL = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.amp.GradScaler)
 
 def _mode_inside(x, mode):
-    "How far to go into what is in `x`, which was met in `mode`."
+    "The mode for what is in `x`, which was found in `mode`."
     # Most objects are of these kinds.
     if isinstance(x, (dict, torch.Tensor)): return mode
     if isinstance(x, nn.Module): return 'near'
@@ -169,12 +170,12 @@ def _is_kind(x):
 # %% ../nbs/15_snapshot.ipynb #ef0a9a22
 @patch
 def keep_random(self:Snapshot):
-    "Keep the global random generators: Python's, NumPy's, and torch's on the CPU and on every device in use."
+    "Save the states of the random generators of Python, NumPy, and torch on the CPU and every device in use."
     self.last += [partial(set_state, get_state()) for get_state, set_state in random_states().values()]
 
 @patch
 def _keep_switches(self:Snapshot):
-    "Keep whether gradients are computed, and for which devices autocast is on."
+    "Save whether gradients are computed, and for which devices autocast is on."
     grad = torch.is_grad_enabled()
     depth = _autocast_depth()
     casts = {d: torch.is_autocast_enabled(d) for d in ('cpu', 'cuda')}
@@ -182,7 +183,7 @@ def _keep_switches(self:Snapshot):
         torch.set_grad_enabled(grad)
         for d, on in casts.items(): torch.set_autocast_enabled(d, on)
         while _autocast_depth() > depth: torch.autocast_decrement_nesting()
-        # What was cast belongs to the weights of then.
+        # The weights that were cast have been replaced since.
         if depth == 0: torch.clear_autocast_cache()
     self.last.append(restore)
 
@@ -197,17 +198,17 @@ def check_parts(
     schedulers=(), # list of objects with a `step`
     scaler=None, # `torch.amp.GradScaler`
     others=(), # list of objects that can change: no numbers, texts, classes, functions
-    entry:EntryPoint=None # what messages call `model`, `opt`, `schedulers`, `scaler` and `others`
+    entry:EntryPoint=None # the function that was called, which messages name options after; default: ours
 ):
-    "Raise `TypeError`, naming the parameter, for a part that can't be what it was passed as."
+    "Raise `TypeError`, or `ValueError` for an optimizer that is listed twice, unless these can be saved."
     names = {} if entry is None else entry.options
     def check(x, ok, option, what):
         if ok: return
-        kind = f"the class {x.__name__}" if isinstance(x, type) else type(x).__name__
-        raise TypeError(f"{names.get(option, option)} must be {what}, got {kind}")
+        got = describe(x) if isinstance(x, type) else type(x).__name__
+        raise TypeError(f"{names.get(option, option)} must be {what}, got {got}")
     opts = list(opts)
     if len({id(o) for o in opts}) < len(opts):
-        raise ValueError("the same optimizer is listed twice: give each once")
+        raise ValueError(f"{names.get('opt', 'opt')} lists the same optimizer twice: pass each of them once")
     for o in opts: check(o, hasattr(o, 'param_groups'), 'opt', "a torch optimizer, or a list of them")
     for m in models: check(m, isinstance(m, nn.Module), 'model', "an nn.Module, or a list of them")
     for s in schedulers:
@@ -219,36 +220,42 @@ def check_parts(
 # %% ../nbs/15_snapshot.ipynb #c2b63c3e
 class _Copies:
     "Copies of tensors: beside the originals, in main memory, or in a file without a name."
-    def __init__(self, where, name='where'):
+    def __init__(self, where, entry):
         self.where = where
-        # What the caller's parameter is called.
-        self.name = name
+        self.entry = entry
         self.file = None if where in ('device', 'cpu') else self._open()
 
     def _open(self):
-        where, name = self.where, self.name
+        where = self.where
         if not isinstance(where, (str, Path)) or where == '' or not Path(where).expanduser().is_dir():
+            name = self.entry.options.get('where', 'where')
             raise ValueError(f"{name} must be 'device', 'cpu', or a directory that exists, got {where!r}")
         try: return tempfile.TemporaryFile(dir=Path(where).expanduser())
         except OSError as e:
-            raise OSError(e.errno, f"{name}={str(where)!r}: no file can be written there ({e.strerror}). "
-                                   f"Name another directory, or pass {name}='cpu'") from None
+            text = f"no file can be written in {str(where)!r} ({e.strerror})"
+            raise OSError(e.errno, self._advise_against_disk(text)) from None
+
+    def _advise_against_disk(self, what):
+        return self.entry.advise(what, "pass another directory as {where}", "pass {where}='cpu'",
+                                 "pass another directory as {cache_dir}", "pass {memory_cache}=True")
 
     def close(self):
         if self.file is None: return
         try: self.file.close()
-        # What didn't fit on the disk before doesn't now.
+        # If the disk was full before, it still is.
         except OSError: pass
 
     def save(self, t):
         "Copy the dense tensor `t`; return a function that copies the values back into a tensor like it."
         if self.file is not None: return self._save_in_file(t)
         try: saved = t.clone() if self.where == 'device' else t.to('cpu', copy=True)
-        # On every device torch raises a RuntimeError of some kind.
+        # torch raises a RuntimeError of some kind on every device.
         except (MemoryError, RuntimeError) as e:
             if 'memory' not in str(e): raise
-            raise type(e)("There is no memory for a copy of the training's state: "
-                          f"pass {self.name}='cpu', or {self.name}=<a directory>. ({e})") from None
+            text = self.entry.advise(f"there is no memory for a copy of the training's state ({e})",
+                                     "pass {where}='cpu'", "pass a directory as {where}",
+                                     "pass {memory_cache}=False")
+            raise type(e)(text) from None
         return lambda to: to.copy_(saved)
 
 # %% ../nbs/15_snapshot.ipynb #f86ce878
@@ -259,9 +266,8 @@ def _save_in_file(self:_Copies, t):
         self.file.write(tensor_bytes(t.contiguous().cpu()))
         self.file.flush()
     except OSError as e:
-        what = f"{self.name}={str(self.where)!r}: the snapshot doesn't fit there ({e.strerror})"
-        raise OSError(e.errno, f"{what}. Nothing has been changed; name another directory, "
-                               f"or pass {self.name}='cpu'") from None
+        text = f"the state doesn't fit there: {str(self.where)!r} ({e.strerror}). Nothing has been changed"
+        raise OSError(e.errno, self._advise_against_disk(text)) from None
     return partial(self._load_from_file, begin)
 
 @patch
@@ -270,7 +276,7 @@ def _load_from_file(self:_Copies, begin, to):
     plain = to if direct else torch.empty(to.shape, dtype=to.dtype)
     self.file.seek(begin)
     if self.file.readinto(tensor_bytes(plain)) != plain.nbytes:
-        raise OSError(f"{self.name}={str(self.where)!r}: the snapshot there is shorter than it was written")
+        raise OSError(f"the file with the state in {str(self.where)!r} is shorter than it was written")
     if plain is not to: to.copy_(plain)
 
 # %% ../nbs/15_snapshot.ipynb #0ld736e6

@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from children import Child, run_python
 from conftest import deep, examples, make_learner, net, same, state_of
-from fastlr import Callback, LRSweep, NotRestored, Snapshot, keepers, kinds, loaders
+from fastlr import Callback, LRSweep, NotRestored, Snapshot, find_lr, keepers, kinds, loaders
+from fastlr.compat.torch_lr_finder import RangeTest
 from fastlr.curve import EntryPoint
 from fastlr.fingerprint import Fingerprint
 from fastlr.keepers import keep_attributes, keep_parts
@@ -686,7 +687,7 @@ def test_read_only_directory(tmp_path):
     t = Training().train(3)
     first = t.state()
     trip.arm('model', 0, RuntimeError('a step was taken'))
-    with pytest.raises(OSError, match='no file can be written there'):
+    with pytest.raises(OSError, match='no file can be written in'):
         t.find(where=where)
     with pytest.raises(ValueError, match='where must be'):
         t.find(where=str(tmp_path / 'missing'))
@@ -1718,6 +1719,35 @@ def test_messages_use_the_names_of_the_entry_point(tmp_path):
         Snapshot(optimizers=3, entry=words)
     with pytest.raises(ValueError, match="cache_dir must be 'device'"):
         Snapshot(where=str(tmp_path / 'missing'), entry=words)
+
+
+@pytest.mark.parametrize(
+    'kw, words',
+    [
+        (dict(where='/proc'), "pass another directory as where, or pass where='cpu'"),
+        (dict(memory_cache=False, cache_dir='/proc'), 'as cache_dir, or pass memory_cache=True'),
+    ],
+    ids=['find_lr', 'RangeTest'],
+)
+def test_a_disk_without_room_is_reported_in_the_words_of_the_caller(kw, words):
+    t = Training()
+    with pytest.raises(OSError, match=words):
+        if 'where' in kw:
+            find_lr(t.model, t.opt, nn.functional.cross_entropy, t.loader, **kw)
+        else:
+            RangeTest(t.model, t.opt, nn.functional.cross_entropy, **kw).range_test(t.loader)
+
+
+def test_other_finders_name_their_own_parameters():
+    t = Training()
+    with pytest.raises(
+        TypeError, match='^optimizer must be a torch optimizer, or a list of them, got the class'
+    ):
+        find_lr(t.model, torch.optim.SGD, nn.functional.cross_entropy, t.loader)
+    with pytest.raises(TypeError, match='^grad_scaler must be a torch.amp.GradScaler, got bool'):
+        RangeTest(t.model, t.opt, nn.functional.cross_entropy, amp_backend='torch', grad_scaler=True)
+    with pytest.raises(ValueError, match='^optimizer lists the same optimizer twice'):
+        find_lr(t.model, [t.opt, t.opt], nn.functional.cross_entropy, t.loader)
 
 
 def test_long_chains_and_a_loop_that_holds_its_sweep():

@@ -35,7 +35,8 @@ _all_ = ['DataLoaderIter', 'TrainDataLoaderIter', 'ValDataLoaderIter']
 
 RANGE_TEST = EntryPoint('RangeTest.range_test', dict(
     start_lr='start_lr', end_lr='end_lr', num_it='num_iter', mode='step_mode', stop_div='diverge_th',
-    accumulate='accumulation_steps', loader='train_loader', val_loader='val_loader', scaler='grad_scaler'),
+    accumulate='accumulation_steps', loader='train_loader', val_loader='val_loader', scaler='grad_scaler',
+    model='model', opt='optimizer', cache_dir='cache_dir', memory_cache='memory_cache'),
     never="float('inf')")
 
 class RangeTest:
@@ -159,6 +160,7 @@ def range_test(self:RangeTest,
 
     Raises `ValueError` or `TypeError` for what can't work, before anything has changed."""
     self._check_scheduler()
+    self._check_options()
     settings = _settings(self.optimizer, start_lr, end_lr, num_iter, step_mode, smooth_f, diverge_th,
                          accumulation_steps)
     training = self._training()
