@@ -24,7 +24,9 @@ def describe(
     x # anything
 ) -> str:
     "Return what `x` is, for an error message."
-    return f"the class {x.__name__}; call it to make one" if isinstance(x, type) else f"a {type(x).__name__}"
+    if isinstance(x, type): return f"the class {x.__name__}; call it to make one"
+    name = type(x).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 def known_len(
     dl # any iterable of batches
