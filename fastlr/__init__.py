@@ -1,10 +1,10 @@
-"""A learning-rate finder done right: `learn.lr_find()`, `learn.recorder.plot(suggestion=True)`, and a training left untouched.
+"""A learning-rate finder done right: `learn.lr_find()`, a picture, a rate, and a training left untouched.
 
-Nothing is imported until a name is used: `import fastlr` costs nothing beside `import torch`, and a command line can answer
-`--help` without torch. The first name loads the whole core, so that the methods which later modules add to `Learner`
-(`lr_find`, `fit_one_cycle`) are always there.
+Nothing is imported until a name is used, so that `import fastlr` is free and the command line can answer
+`--help` without torch. The first name loads the whole core, so that the methods which later modules add to
+`Learner`, such as `lr_find`, are always there.
 """
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 import importlib, warnings
 
@@ -66,14 +66,17 @@ __all__ = [name for names in _modules.values() for name in names]
 
 # Callbacks written for fastai v1 import these from the top of the package.
 _for_v1 = {
-    'anneal': ['annealing_no', 'annealing_linear', 'annealing_exp', 'annealing_cos', 'annealing_poly', 'Scheduler'],
+    'anneal': [
+        'annealing_no', 'annealing_linear', 'annealing_exp', 'annealing_cos', 'annealing_poly', 'Scheduler'
+    ],
     'handler': ['CallbackHandler', 'SmoothenValue', 'add_metrics'],
 }
 
 # Where the names of 0.1.0 are now. They can be imported from their old places until 0.3, with a warning.
 _new_place = {
     'suggestion': 'MIN_POINTS RULES Suggestion NoSuggestion',
-    'rules': 'CONSTANT ONE_CYCLE MARGIN BLIND_MARGIN fall_centre steep minimum valley slide Bounds cyclical_bounds',
+    'rules': 'CONSTANT ONE_CYCLE MARGIN BLIND_MARGIN fall_centre steep minimum valley slide '
+             'Bounds cyclical_bounds',
     'smooth': 'whittaker noise_level start_level ceiling smoothed',
     'findings': 'suggestion_text',
     'live': 'LivePlot',
@@ -86,7 +89,8 @@ _new_place = {
     'loaders': 'seed_loader',
     'fingerprint': 'Fingerprint NotRestored',
     'processes': 'ALL_HERE END_OF_PASS OUT_OF_DATA LEFT PATIENCE fail_together',
-    'batch': 'TARGETS split_batch to_device call_model get_loss check_loss eval_mode first_tensor find_bs',
+    'batch': 'TARGETS split_batch to_device call_model get_loss check_loss eval_mode '
+             'first_tensor find_bs',
     'callback': 'EVENTS STATE shapes_training',
     'handler': 'SmoothenValue add_metrics AverageMetric CallbackHandler',
     'optim': 'OptimWrapper group_params',
@@ -113,13 +117,13 @@ def _moved(old_place, name):
     if module is None: raise AttributeError(f"module {old_place!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(f'.{module}', __name__), new_name)
     new_place = f'fastlr.{module}'
-    text = f"{old_place}.{name} has moved: `from {new_place} import {new_name}`. The old name goes in fastlr 0.3"
-    warnings.warn(text, DeprecationWarning, stacklevel=3)
+    text = f"{old_place}.{name} has moved: `from {new_place} import {new_name}`."
+    warnings.warn(f"{text} The old name will be removed in fastlr 0.3", DeprecationWarning, stacklevel=3)
     return found
 
 
 def old_names(module):
-    "Return a `__getattr__` for `module`, which lost names to other modules: these can still be imported from it."
+    "Return a `__getattr__` for `module` that finds the names which have moved to other modules."
     def get(name):
         if name.startswith('__'): raise AttributeError(name)
         return _moved(module, name)
