@@ -58,12 +58,12 @@ prepare: $(VENV)/.dev
 	$(BIN)/python tools/readme.py
 
 outputs: $(VENV)/.dev
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/run_notebooks.py --write
-	@$(MAKE) prepare
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/run_notebooks.py --write; status=$$?; \
+		$(MAKE) --no-print-directory prepare && exit $$status
 
-benchmark: $(VENV)/.dev
+benchmark: $(VENV)/.tasks
 	$(BIN)/python benchmarks/suggestions.py --quick --probe --leave-one-out
-	@$(MAKE) outputs
+	@$(MAKE) --no-print-directory outputs
 
 readme: $(VENV)/.dev
 	$(BIN)/python tools/readme.py
@@ -78,6 +78,10 @@ $(VENV)/.dev: $(NEEDS) | $(VENV)/bin/python
 	@echo "Installing into $(VENV) (once; PyTorch is large) ..."
 	$(PIP_INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/.core
+
+$(VENV)/.tasks: $(VENV)/.dev
+	$(PIP_INSTALL) -e '.[tasks]'
+	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "fastlr needs Python 3.10 or newer: pass PYTHON=/path/to/python3")'

@@ -11,8 +11,8 @@ of the loss that it leaves behind: 0 for the best of the 26, and 1 for a rate th
 training at all, or for a finder that gives no answer. Sweeps use other seeds than the trainings.
 
 The other libraries' answers are read from `peers.json`, which `peers.py` writes. Ours are stored in
-`suggestions.json` when all tasks are run with probes. This needs scikit-learn and mnist1d; from a checkout,
-`pip install -e .[bench]` installs them, and the other libraries too.
+`suggestions.json` when all tasks are run with probes. `make benchmark` does that, and installs what the tasks
+need, scikit-learn and mnist1d; the extra `bench` has the other libraries too.
 """
 
 import argparse, json, math, time

@@ -69,13 +69,13 @@ def no_fall(
         return NoSuggestion(view.entry.advise(what, late, "check the sign of the gradient"))
     if view.noise == 0:
         what = f"The loss does not fall, it stays at {level:.3g}"
-        lost = "check that gradients reach the weights"
+        lost = "check that its gradient reaches the weights"
         return NoSuggestion(view.entry.advise(what, lost, "raise {end_lr}"))
     noise = f"(it is about {level:.3g}, and jumps by {view.noise:.2g} from batch to batch)"
     remedies = ("raise {end_lr} if the sweep ended too early", "lower {start_lr} if it began too late",
                 view.entry.several_runs, "use larger batches")
     text = view.entry.advise(f"The loss does not fall by more than its noise {noise}", *remedies)
-    also = "Or the model is trained already, or gradients don't reach its weights: look at the plot."
+    also = "Or the model is trained already, or the gradient doesn't reach its weights: look at the plot."
     return NoSuggestion(f"{text} {also}")
 
 # %% ../nbs/02_suggestion.ipynb #02a10005

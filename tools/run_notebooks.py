@@ -266,7 +266,9 @@ def main(args=None):
         jobs = min(args.jobs, len(paths))
         print(f'{len(paths)} notebook{"s" * (len(paths) > 1)}, {jobs} at a time, {how}', flush=True)
         failed = run_all(paths, kernels, jobs, args.write)
-    if failed:
+    if failed and args.write:
+        print(f'{failed} of {len(paths)} notebooks failed, and are as they were')
+    elif failed:
         python = Path(sys.executable).name
         print(
             f'{failed} of {len(paths)} notebooks differ from their stored outputs (- is stored, + is new). '
