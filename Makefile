@@ -19,7 +19,7 @@ help:
 	@echo "make docs     build the site from the executed notebooks, in _docs/html"
 	@echo "make prepare  after editing notebooks: clean, export, write the README"
 	@echo "make outputs  run all notebooks, and store the outputs that have changed"
-	@echo "make benchmark   after changing a rule: judge the suggestions, and store what has changed (ten minutes)"
+	@echo "make benchmark   after changing a rule: judge the suggestions, and store what has changed (minutes)"
 	@echo "make budget   after adding tests: record in tests/seconds.txt how long each file takes"
 	@echo "make clean    remove the environment and what builds left behind"
 
