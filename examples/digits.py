@@ -1,4 +1,4 @@
-"Find a learning rate for a small network on handwritten digits, draw the curve, and train with the answer."
+"Find a learning rate for a small network on handwritten digits, draw the curve, and train at that rate."
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ out = Path('runs/example')
 out.mkdir(parents=True, exist_ok=True)
 fig.savefig(out / 'lr-loss.png', dpi=120, bbox_inches='tight')
 curve.save(out / 'curve.json')
-print(f"The curve is drawn in {(out / 'lr-loss.png').resolve()}")
+print(f"The picture of the curve is in {(out / 'lr-loss.png').resolve()}")
 
 suggestion = curve.suggest()
-print(f"\nA constant rate: {suggestion.lr:.2E}, {suggestion.reason}.")
-print(f"Five epochs of one-cycle training, up to {suggestion.one_cycle:.2E}:")
+print(f"\nSuggested constant rate: {suggestion.lr:.2E} ({suggestion.reason})")
+print(f"Five epochs of one-cycle training, up to a rate of {suggestion.one_cycle:.2E}:")
 learn.fit_one_cycle(5, suggestion)

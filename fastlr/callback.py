@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 
 from fastcore.basics import camel2snake
 
+from . import old_names
+
 # %% ../nbs/24_callback.ipynb #7518495a
 EVENTS = ('on_train_begin', 'on_epoch_begin',
           'on_batch_begin', 'on_loss_begin', 'on_backward_begin',
@@ -42,7 +44,7 @@ class Callback:
     "Base class. Override `on_<event>(self, <state by name>, **kwargs)`; return a dict to change the state."
     # Lower runs first; ties keep the order in which the callbacks were given.
     _order = 0
-    # Whether it changes how a step is computed, so that `lr_find` runs it too; None: decided by its events.
+    # Whether it changes how a step is computed, so that `lr_find` runs it too; None: its events decide.
     shapes_training = None
 
     def on_train_begin(self, **kwargs): "Before the first epoch."
@@ -57,7 +59,7 @@ class Callback:
     def on_train_end(self, **kwargs): "At the very end, whatever happened: `exception` says what."
 
     def batch_failed(self):
-        "Release what `on_batch_begin` has acquired: validation has failed in the middle of a batch."
+        "Release what `on_batch_begin` has acquired; called if validation fails in the middle of a batch."
 
     def jump_to_epoch(self,
         epoch:int # counted from 0
@@ -84,7 +86,7 @@ def shapes_training(
 
 # %% ../nbs/24_callback.ipynb #8f2fe5f0
 class LearnerCallback(Callback):
-    "A callback at `learn.<its name in snake case>`, which looks up in `learn` what it lacks."
+    "A callback at `learn.<its name in snake case>`, which looks up in `learn` the attributes that it lacks."
     def __init__(self,
         learn # the `Learner`
     ):
@@ -104,20 +106,20 @@ class LearnerCallback(Callback):
 class _Signature(NamedTuple):
     names: tuple[str, ...] # parameters, without `self`, `*args` and `**kwargs`
     required: tuple[str, ...] # those of them that have no default
-    takes_rest: bool # whether there is `**kwargs`
+    takes_all: bool # whether there is `**kwargs`, and it isn't called `**_`
 
 def _inspect(function, skip):
-    "The signature of `function`, without its first `skip` parameters."
+    "Return the signature of `function`, without its first `skip` parameters."
     params = list(inspect.signature(function).parameters.values())[skip:]
     named = [p for p in params if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     return _Signature(tuple(p.name for p in named), tuple(p.name for p in named if p.default is p.empty),
-                      any(p.kind is p.VAR_KEYWORD for p in params))
+                      any(p.kind is p.VAR_KEYWORD and p.name != '_' for p in params))
 
 # function -> (its code, its signature)
 _SIGNATURES = WeakKeyDictionary()
 
 def _signature(method):
-    "The signature of `method`, from the cache unless its code was replaced, as autoreload does."
+    "Return the signature of `method`, from the cache unless its code was replaced, as autoreload does."
     function = getattr(method, '__func__', None)
     # Other callables, such as a lambda that an instance was given, are inspected each time.
     if not isinstance(function, types.FunctionType): return _inspect(method, 0)
@@ -172,13 +174,10 @@ def new_state() -> dict: # entry -> value
 
 def entries_for(
     method # bound method of a callback, or a function that an instance was given in its place
-) -> tuple: # names of entries; None for the whole state
-    "Return what `method` is called with: the whole state if it has `**kwargs`, else what it names."
+) -> tuple: # names of entries; None for all of them
+    "Return the entries that `method` is called with: those that it names, or all if it has `**kwargs`."
     signature = _signature(method)
-    return None if signature.takes_rest else tuple(n for n in signature.names if n in STATE)
+    return None if signature.takes_all else tuple(n for n in signature.names if n in STATE)
 
 # %% ../nbs/24_callback.ipynb #0ld63616
-from . import old_names
-
-# What this module held in version 0.1.0, and others hold now.
 __getattr__ = old_names(__name__)

@@ -25,7 +25,7 @@ def save(self:Learner,
     return_path:bool=False, # return where it was written
     with_opt:bool=True # the optimizer's state too, if there is one
 ):
-    "Write the model (and the optimizer) to `path/model_dir/file.pth`. Of several processes all call it."
+    "Write model and optimizer to `path/model_dir/file.pth`. Every process that trains must call it."
     path = _model_path(self, file)
     state = dict(model=_unwrapped(self.model).state_dict())
     if with_opt and self.opt is not None: state['opt'] = self.opt.state_dict()
@@ -56,7 +56,7 @@ def _gathered(state):
 def load(self:Learner,
     file, # name or path, as for `save`
     device=None, # where the file's tensors go first; default: where batches go
-    strict:bool=True, # the file must hold all of the model, and nothing else
+    strict:bool=True, # the file must hold exactly the parameters and buffers of the model
     with_opt:bool=True, # the optimizer's state too, if the file holds one
     purge=None # accepted as in fastai v1, and ignored: there is nothing to purge
 ) -> Learner: # itself
@@ -92,6 +92,6 @@ def _load_opt(learn, state):
     learn.opt.load_state_dict(state)
 
 def _layout(state):
-    "Return size and hyperparameters' names of each parameter group in the `state` of an optimizer."
+    "Return for each parameter group in the `state` of an optimizer: its size, and its hyperparameters."
     # Schedulers add `initial_lr`, which an optimizer doesn't need.
     return [(len(g['params']), sorted(set(g) - {'initial_lr'})) for g in state['param_groups']]

@@ -10,6 +10,7 @@ import torch
 from fastcore.basics import patch
 from torch.utils.data import DataLoader
 
+from . import old_names
 from .batch import check_loader
 from .utils import known_len
 
@@ -62,7 +63,7 @@ def create(cls:DataBunch,
     bs:int=64, # batch size, at least 1
     num_workers:int=0, # processes that load data; 0: this one does
     device=None, # `torch.device` or its name; default: the accelerator if there is one, else the CPU
-    loss_func=None, # (output, target) -> scalar tensor; default: what the dataset has as `loss_func`
+    loss_func=None, # (output, target) -> scalar tensor; default: the attribute `loss_func` of `train_ds`
     path='.' # folder for what a `Learner` writes
 ) -> DataBunch:
     "Make loaders over two datasets. Raise `ValueError` for an empty one, or a batch size below 1."
@@ -91,7 +92,4 @@ def as_databunch(
                     "For a training loader alone, pass (loader, None)")
 
 # %% ../nbs/26_data.ipynb #0ld64617
-from . import old_names
-
-# What this module held in version 0.1.0, and others hold now.
 __getattr__ = old_names(__name__)

@@ -16,12 +16,12 @@ from .data import DataBunch
 def digits_data(
     bs:int=64, # batch size, at least 1
     valid_pct:float=0.2, # share that is held out for validation, in (0, 1)
-    seed:int=42, # of the split into training and validation
+    seed:int=42, # for the split into training and validation
     classes=None, # digits to keep, relabelled from 0 in this order; default: all ten
     num_workers:int=0, # processes that load data; 0: this one does
     device=None # `torch.device` or its name; default: the accelerator if there is one, else the CPU
 ) -> DataBunch: # images (bs, 1, 8, 8) from 0 to 1, targets (bs,) of classes, loss: cross-entropy
-    "Return scikit-learn's handwritten digits. Needs scikit-learn."
+    "Return scikit-learn's handwritten digits. Raise `ImportError` if it isn't installed."
     ds = _digits(classes)
     n_valid = int(len(ds)*valid_pct)
     rows = torch.randperm(len(ds), generator=torch.Generator().manual_seed(seed)).tolist()
@@ -59,8 +59,8 @@ def simple_cnn(
     "Return convolutions with ReLU between them, and an average over the image at the end."
     n = len(actns) - 1
     if n < 1: raise ValueError(f"simple_cnn: actns needs at least two numbers of channels, got {actns!r}")
-    layers, kernel_szs, strides = [], kernel_szs or [3]*n, strides or [2]*n
-    for i, (k, s) in enumerate(zip(kernel_szs, strides, strict=True)):
+    layers = []
+    for i, (k, s) in enumerate(zip(kernel_szs or [3]*n, strides or [2]*n, strict=True)):
         layers.append(nn.Conv2d(actns[i], actns[i+1], k, s, padding=k//2))
         last = i == n-1
         if bn and not last: layers.append(nn.BatchNorm2d(actns[i+1]))
@@ -72,7 +72,7 @@ def accuracy(
     preds, # (n, classes) scores of any scale
     targets # (n,) indices of classes
 ) -> torch.Tensor: # shape (), from 0 to 1
-    "Return the share of rows whose largest entry is that of the target."
+    "Return the share of rows in which the target has the highest score."
     return (preds.argmax(-1) == targets).float().mean()
 
 def error_rate(

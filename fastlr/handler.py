@@ -39,12 +39,12 @@ def add_metrics(
     last_metrics, # the state's list so far: validation loss, then metrics
     mets # the value, or a list of several
 ) -> dict: # for the state
-    "Return what a metric returns from `on_epoch_end`: `last_metrics` with its value(s) appended."
+    "Return what `on_epoch_end` of a metric should return: `last_metrics` with its value(s) appended."
     return {'last_metrics': listify(last_metrics) + listify(mets)}
 
 # %% ../nbs/25_handler.ipynb #2b7eb379
 class AverageMetric(Callback):
-    "The mean of `func(predictions, targets)` over the validation set, each batch in proportion to its size."
+    "The mean of `func(predictions, targets)` over the validation set, each batch weighted by its size."
     def __init__(self,
         func # (predictions, targets) -> mean over the rows, a number or a tensor with one
     ):
@@ -57,24 +57,24 @@ class AverageMetric(Callback):
         while isinstance(inner, partial): inner = inner.func
         self.name = getattr(inner, '__name__', camel2snake(type(inner).__name__))
 
-    def on_epoch_begin(self, **kwargs):
+    def on_epoch_begin(self, **_):
         self.val = 0.
         self.count = 0
 
-    def on_batch_end(self, last_output, last_target, **kwargs):
+    def on_batch_end(self, last_output, last_target, **_):
         bs = find_bs(last_output if last_target is None else last_target)
         self.count += bs
         self.val = self.val + bs * self.call(last_output, last_target)
 
-    def on_epoch_end(self, last_metrics, **kwargs): return add_metrics(last_metrics, self.val/self.count)
+    def on_epoch_end(self, last_metrics, **_): return add_metrics(last_metrics, self.val/self.count)
 
 # %% ../nbs/25_handler.ipynb #192a5d12
 @patch
 def call(self:AverageMetric,
     output, # predictions for a batch
-    target # its target; a tuple is passed on in parts
+    target # its target; the parts of a tuple are passed as arguments of their own
 ) -> torch.Tensor: # shape (), detached
-    "Return the value for one batch. Raises `ValueError`, with name and shapes, if the metric raises."
+    "Return the value for one batch. Raise `ValueError`, with name and shapes, if the metric raises."
     targets = target if isinstance(target, (tuple, list)) else (target,)
     try:
         value = torch.as_tensor(self.func(output, *targets)).detach()
@@ -90,7 +90,7 @@ def _shape(x): return tuple(x.shape) if torch.is_tensor(x) else type(x).__name__
 
 # %% ../nbs/25_handler.ipynb #77920bc6
 class CallbackHandler:
-    "Call the callbacks that listen to an event, in order, and keep the state that they share."
+    "Call the callbacks that listen to an event, in order, and hold the state that they share."
     def __init__(self,
         callbacks=None, # list of `Callback`s; sorted by `_order`
         metrics=None, # list of functions `(predictions, targets)`, or callbacks, for the validation batches
@@ -104,6 +104,8 @@ class CallbackHandler:
         # For each event the calls to be made: (callback, method, entries of the state that it takes).
         self._callback_calls = {event: _calls(self.callbacks, event) for event in EVENTS}
         self._metric_calls = {event: _calls(self.metrics, event) for event in EVENTS}
+        all_calls = [*self._callback_calls.values(), *self._metric_calls.values()]
+        self._smooths = any(_read(calls, 'smooth_loss') for calls in all_calls)
 
     def __call__(self, event:str, metrics:bool=False):
         "Notify the callbacks that listen to `event`; with `metrics`, those first."
@@ -113,6 +115,8 @@ class CallbackHandler:
 def _calls(cbs, event):
     methods = [(cb, getattr(cb, event)) for cb in cbs if listens_to(cb, event)]
     return [(cb, method, entries_for(method)) for cb, method in methods]
+
+def _read(calls, entry): return any(entries is None or entry in entries for _, _, entries in calls)
 
 # %% ../nbs/25_handler.ipynb #47c55643
 @patch
@@ -133,7 +137,7 @@ def _notify(self:CallbackHandler, event, cb, method, entries):
 
 @patch
 def _update(self:CallbackHandler, event, cb, new):
-    "Take what `cb` has returned into the state."
+    "Write what `cb` has returned to the state."
     if not isinstance(new, dict):
         raise TypeError(f"{cb!r}.{event} must return a dict of state entries, or None; got {new!r}")
     for k in new:
@@ -144,7 +148,11 @@ def _update(self:CallbackHandler, event, cb, new):
 
 # %% ../nbs/25_handler.ipynb #7662b5c8
 @patch
-def on_train_begin(self:CallbackHandler, epochs, pbar, metrics):
+def on_train_begin(self:CallbackHandler,
+    epochs:int, # number of epochs
+    pbar, # progress bar over the epochs
+    metrics # what the caller gave as metrics
+):
     "Begin with a fresh state; if a callback sets a later `epoch`, all of them jump there."
     self.state = new_state()
     self.state.update(n_epochs=epochs, pbar=pbar, metrics=metrics,
@@ -156,43 +164,62 @@ def on_train_begin(self:CallbackHandler, epochs, pbar, metrics):
 
 @patch
 def on_epoch_begin(self:CallbackHandler):
+    "Begin to count the batches of an epoch."
     self.state['num_batch'] = 0
     self('on_epoch_begin', metrics=True)
 
+# %% ../nbs/25_handler.ipynb #b1c99cd9
 @patch
-def on_batch_begin(self:CallbackHandler, xb, yb, train=True): # (input, target)
+def on_batch_begin(self:CallbackHandler,
+    xb, # input
+    yb, # target
+    train:bool=True # whether it is a training batch
+) -> tuple: # input and target to go on with
+    "Begin a batch with no flag set."
     self.state.update(last_input=xb, last_target=yb, train=train,
                       stop_epoch=False, skip_step=False, skip_zero=False, skip_bwd=False)
     self('on_batch_begin', metrics=not train)
     return self.state['last_input'], self.state['last_target']
 
-# %% ../nbs/25_handler.ipynb #919e3f35
 @patch
-def on_loss_begin(self:CallbackHandler, out): # output
+def on_loss_begin(self:CallbackHandler,
+    out # output of the model
+): # output to go on with
+    "Let the callbacks change the output."
     self.state['last_output'] = out
     self('on_loss_begin')
     return self.state['last_output']
 
+# %% ../nbs/25_handler.ipynb #919e3f35
 @patch
-def on_backward_begin(self:CallbackHandler, loss): # (loss for `backward`, whether to skip it)
-    self.smoothener.add_value(loss.detach().float())
-    self.state.update(last_loss=loss, smooth_loss=self.smoothener.smooth)
+def on_backward_begin(self:CallbackHandler,
+    loss # scalar tensor, with its graph
+) -> tuple: # loss for `backward`, and whether to skip `backward`
+    "Smooth the loss if a callback reads that, and let the callbacks scale it."
+    if self._smooths: self.smoothener.add_value(loss.detach().float())
+    self.state['last_loss'] = loss
+    self.state['smooth_loss'] = self.smoothener.smooth
     self('on_backward_begin')
     return self.state['last_loss'], self.state['skip_bwd']
 
 @patch
-def on_backward_end(self:CallbackHandler): # whether to skip the step
+def on_backward_end(self:CallbackHandler) -> bool: # whether to skip the step
+    "Let the callbacks change the gradients."
     self('on_backward_end')
     return self.state['skip_step']
 
 @patch
-def on_step_end(self:CallbackHandler): # whether to keep the gradients
+def on_step_end(self:CallbackHandler) -> bool: # whether to leave the gradients as they are
+    "Notify the callbacks that the step was taken, or skipped."
     self('on_step_end')
     return self.state['skip_zero']
 
 # %% ../nbs/25_handler.ipynb #564ac2f1
 @patch
-def on_batch_end(self:CallbackHandler, loss): # whether to end the epoch
+def on_batch_end(self:CallbackHandler,
+    loss # as measured, detached
+) -> bool: # whether to end the epoch
+    "Notify the callbacks, and count the batch if it was one of training."
     self.state['last_loss'] = loss
     self('on_batch_end', metrics=not self.state['train'])
     if self.state['train']:
@@ -201,7 +228,10 @@ def on_batch_end(self:CallbackHandler, loss): # whether to end the epoch
     return self.state['stop_epoch']
 
 @patch
-def on_epoch_end(self:CallbackHandler, val_loss): # whether to end the training
+def on_epoch_end(self:CallbackHandler,
+    val_loss # validation loss; None if there was no validation
+) -> bool: # whether to end the training
+    "Notify the metrics if there was validation, then the callbacks, and count the epoch."
     self.state['last_metrics'] = [val_loss]
     self('on_epoch_end', metrics=val_loss is not None)
     self.state['epoch'] += 1
@@ -209,7 +239,9 @@ def on_epoch_end(self:CallbackHandler, val_loss): # whether to end the training
 
 # %% ../nbs/25_handler.ipynb #46b57a75
 @patch
-def on_train_end(self:CallbackHandler, exception=None):
+def on_train_end(self:CallbackHandler,
+    exception=None # what ended the training, if anything went wrong
+):
     "Notify all callbacks, even if one raises: that is noted on `exception`, or raised if there is none."
     self.state['exception'] = exception
     errors = []

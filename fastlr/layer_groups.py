@@ -30,7 +30,7 @@ def split(self:Learner,
     return self
 
 def _first_param(model, m):
-    "Return the first parameter of `m`. Raise unless it is a module of `model` that has one."
+    "Return the first parameter of `m`. Raise unless `m` is a module of `model` that has one."
     if not isinstance(m, nn.Module):
         raise TypeError("split: split_on must be modules of the model, or a function model -> modules; "
                         f"got {m!r}")

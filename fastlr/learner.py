@@ -16,10 +16,11 @@ from fastcore.basics import listify, patch
 from torch import nn
 from torch.optim import AdamW
 
+from . import old_names
 from .batch import call_model, find_bs, get_loss, split_batch, to_device
 from .callback import Callback, check_callback, shapes_training
-from .handler import AverageMetric, CallbackHandler
 from .data import as_databunch
+from .handler import AverageMetric, CallbackHandler
 from .loop import PlainBar, check_loss_func, evaluating, fit, validate
 from .optim import OptimWrapper, check_groups, group_rates
 from .utils import as_list, is_main_process
@@ -27,14 +28,14 @@ from .utils import as_list, is_main_process
 # %% ../nbs/29_learner.ipynb #28d28e10
 class Learner:
     "A model, data, a loss and an optimizer, ready to train."
-    default_callback_fns = [] # callbacks that every learner has; the recorder adds itself here
+    default_callback_fns = [] # functions learner -> callback that every learner has; the recorder is one
     def __init__(self,
         data, # `DataBunch`, pair of loaders (train, valid), or object with train_dl/valid_dl or train/valid
-        model:nn.Module, # goes to the device of `data` if that has one; else the batches come to the model
+        model:nn.Module, # moved to the device of `data` if that has one; else the batches go to the model
         opt_func=AdamW, # (parameter groups, lr=...) -> torch optimizer
         loss_func=None, # (output, target) -> scalar tensor; default: the one of `data`
         metrics=None, # functions (output, target) -> number, averaged over the validation set; or callbacks
-        wd:float=1e-2, # weight decay from 0; None, or one bound in `opt_func`: leave it to `opt_func`
+        wd:float=1e-2, # weight decay, from 0; None, or one that `opt_func` has bound: left to `opt_func`
         path=None, # folder for what is saved; default: the one of `data`
         model_dir='models', # folder for models, below `path`
         callback_fns=None, # functions learner -> callback, called for each fit: classes, or partials
@@ -59,7 +60,7 @@ class Learner:
         self.layer_groups = [model] if layer_groups is None else check_groups(as_list(layer_groups), model)
         self.silent = silent
         self.auto_lr_find = _check_auto_lr_find(auto_lr_find)
-        # The optimizer, made by the first fit; the handler of the fit under way; what `tune` has found.
+        # The optimizer, made by the first fit; the handler of the running fit; the suggestion set by `tune`.
         self.opt = None
         self.handler = None
         self.tuned = None
@@ -133,10 +134,10 @@ def quiet(self:Learner) -> bool:
 
 @patch
 def to_batch(self:Learner,
-    batch, # what a loader gave
-    device=None # where it goes; default: `device`, which takes longer to find than a batch to split
+    batch, # from a loader
+    device=None # where it goes; default: `device`, which a loop should look up once, not for each batch
 ): # (input, target), on the device; the target is None if the model computes the loss
-    "Split a batch into input and target, where the model is."
+    "Move a batch to the model, and split it into input and target."
     return split_batch(to_device(batch, device or self.device), self.loss_func is not None)
 
 # %% ../nbs/29_learner.ipynb #d77ac211
@@ -166,7 +167,7 @@ def rate_or_tuned(self:Learner,
 @patch
 def create_opt(self:Learner,
     lr, # rate, or a list with one per layer group
-    wd:float=None # weight decay from 0; default: the learner's
+    wd:float=None # weight decay, from 0; default: the learner's
 ):
     "Make the optimizer, with a parameter group for each layer group."
     self.opt = OptimWrapper.create(self.opt_func, lr, self.layer_groups, self.wd if wd is None else wd)
@@ -185,8 +186,8 @@ def callbacks_for(self:Learner,
 
 @patch
 def _may_shape(self:Learner, fn):
-    "Return whether the callback that `fn` makes may shape the training."
-    # A class can be asked, and so can what an earlier fit has made; any other function has to be called.
+    "Return whether the callback that `fn` makes may change how a step is computed."
+    # The class decides. It is unknown where `fn` is another function that no fit has called yet.
     cls = self._classes.get(id(fn))
     while isinstance(fn, partial): fn = fn.func
     if isinstance(fn, type): cls = fn
@@ -224,7 +225,8 @@ def validate(self:Learner,
     metrics=None # functions (output, target), or callbacks; default: the learner's
 ) -> list: # mean loss, then the metrics
     "Return mean loss and metrics, in evaluation mode. Raise `ValueError` if there is no validation data."
-    dl, metrics = self._valid(dl), self.metrics if metrics is None else listify(metrics)
+    dl = self._valid(dl)
+    metrics = self.metrics if metrics is None else listify(metrics)
     with self.evaluation_handler(callbacks, metrics) as handler:
         handler.state['last_metrics'] = [validate(self, dl, handler)]
         # In the middle of an epoch, only the metrics are notified that it ends.
@@ -246,7 +248,8 @@ def get_preds(self:Learner,
     with_loss:bool=False # return the mean loss, too
 ): # (outputs, targets), each of all rows together, and the mean loss on request
     "Return the model's outputs and the targets, on the CPU, in the loader's order."
-    dl, outputs, targets = self._valid(dl), [], []
+    dl = self._valid(dl)
+    outputs, targets = [], []
     total, n = 0., 0
     with self.evaluation_handler() as handler:
         for batch in dl:
@@ -257,7 +260,8 @@ def get_preds(self:Learner,
             loss = get_loss(out, yb, self.loss_func) if with_loss else torch.tensor(float('nan'))
             outputs.append(to_device(out, 'cpu'))
             targets.append(to_device(yb, 'cpu'))
-            total, n = total + loss*bs, n + bs
+            total = total + loss*bs
+            n += bs
             handler.on_batch_end(loss)
     if not outputs:
         raise ValueError("get_preds: the loader gave no batch; check its dataset, or pass another as dl")
@@ -283,8 +287,8 @@ def evaluation_handler(self:Learner,
     callbacks=None, # `Callback`s for this pass alone
     metrics=None # functions (output, target), or callbacks
 ):
-    "Give a `CallbackHandler` for a pass in evaluation mode, with the callbacks that shape a step."
-    # Those that are made for this pass mustn't take the places that those of a fit have at the learner.
+    "Provide a handler for a pass in evaluation mode, with the callbacks that change how a step is computed."
+    # Callbacks that are made for this pass mustn't replace those of a fit as attributes of the learner.
     attributes = dict(vars(self))
     handler = CallbackHandler(self.callbacks_for(shaping=True) + listify(callbacks), metrics)
     vars(self).update(attributes)
@@ -304,10 +308,5 @@ def evaluation_handler(self:Learner,
     finally:
         if outside: handler.on_train_end(exception)
 
-# The names that other modules know these by.
-
 # %% ../nbs/29_learner.ipynb #0ld6c656
-from . import old_names
-
-# What this module held in version 0.1.0, and others hold now.
 __getattr__ = old_names(__name__)

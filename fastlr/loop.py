@@ -23,10 +23,9 @@ def fit(
     silent:bool=False # show nothing
 ):
     "Train. Raise `ValueError` if the training loader gives no batch."
-    handler, pbar = CallbackHandler(callbacks, metrics), epoch_bar(epochs, silent)
-    exception = None
-    outer, learn.handler = learn.handler, handler
-    try:
+    handler = CallbackHandler(callbacks, metrics)
+    pbar = epoch_bar(epochs, silent)
+    with _running(learn, handler, pbar):
         handler.on_train_begin(epochs, pbar, metrics)
         # An interrupted fit may have left gradients.
         learn.opt.zero_grad()
@@ -47,6 +46,16 @@ def fit(
             if empty:
                 raise ValueError(f"train_dl gave no batch in epoch {epoch}: a generator can be used only "
                                  "once, pass a loader or a list")
+
+# %% ../nbs/28_loop.ipynb #6a242286
+@contextmanager
+def _running(learn, handler, pbar):
+    "Make `handler` the one of `learn`, and notify its callbacks of the end, and of what has gone wrong."
+    outer = learn.handler
+    exception = None
+    try:
+        learn.handler = handler
+        yield
     except BaseException as e:
         exception = e
         raise
@@ -81,7 +90,7 @@ def check_loss_func(
     loss_func, # (output, target) -> scalar tensor, or None
     yb # target of a batch, None if the model computes its loss itself
 ):
-    "Raise `ValueError` if a loss is needed, and there is no function that computes it."
+    "Raise `ValueError` if there is a target, but no function that compares the output with it."
     if loss_func is None and yb is not None:
         raise ValueError("loss_func is None, and the data has none: pass Learner(..., "
                          "loss_func=nn.CrossEntropyLoss()) or the like; only for batches that are mappings "
@@ -94,13 +103,15 @@ def validate(
     handler # `CallbackHandler`, which notifies callbacks and metrics of the batches
 ) -> torch.Tensor: # shape (), the mean loss over the rows, on the CPU
     "Return the mean loss of `learn.model` over `dl`. Raise `ValueError` if `dl` gives no batch."
-    total, n, device = 0., 0, learn.device
+    total, n = 0., 0
+    device = learn.device
     with evaluating(learn, handler):
         for batch in dl:
             xb, yb = handler.on_batch_begin(*learn.to_batch(batch, device), train=False)
             loss = loss_batch(learn.model, xb, yb, learn.loss_func, handler=handler)
             bs = find_bs(xb if yb is None else yb)
-            total, n = total + loss*bs, n + bs
+            total = total + loss*bs
+            n += bs
             if handler.on_batch_end(loss): break
     if not n:
         raise ValueError("The validation loader gave no batch: check its dataset, or pass None "
@@ -113,7 +124,7 @@ def evaluating(
     learn, # the `Learner`
     handler # `CallbackHandler` of the pass
 ):
-    "Switch to evaluation mode without gradients; callbacks let go of the batch if something raises."
+    "Switch to evaluation mode without gradients; if something raises, callbacks release the batch."
     with eval_mode(learn.model), torch.no_grad():
         try: yield
         except BaseException as e:
@@ -127,14 +138,14 @@ def _batch_failed(cb, e):
 
 # %% ../nbs/28_loop.ipynb #b0ca80fa
 class PlainBar:
-    "Stands in for a progress bar: iterates, and prints what is written to it unless it is `silent`."
+    "A stand-in for a progress bar: it iterates, and prints what is written to it unless it is `silent`."
     def __init__(self,
         gen, # iterable that it goes through
         silent=False # print nothing either
     ):
         self.gen = gen
         self.silent = silent
-        # The first line of a table, which says how wide its columns are.
+        # The first line of a table: its entries set the widths of the columns.
         self.names = None
 
     def __iter__(self): return iter(self.gen)
@@ -142,9 +153,9 @@ class PlainBar:
 
     def write(self,
         line, # text; with `table`, a list of texts
-        table=False # whether it is a line of a table: the first one says how wide the columns are
+        table=False # whether it is a line of a table, whose first line sets the widths of the columns
     ):
-        "Print `line`; one of a table, a list of strings, in columns as wide as those of the first."
+        "Print a line of text, or a line of a table in columns."
         if self.silent: return
         if not table:
             print(line)
@@ -157,7 +168,7 @@ def epoch_bar(
     epochs:int, # number of epochs
     silent=False # show and print nothing
 ): # fastprogress's `master_bar`, or a `PlainBar`
-    "Return the bar over the epochs: `write(text)` prints beside it."
+    "Return the bar over the epochs; its `write(text)` prints without disturbing it."
     if silent or not is_watched(): return PlainBar(range(epochs), silent)
     from fastprogress.fastprogress import master_bar
     return master_bar(range(epochs))

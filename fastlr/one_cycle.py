@@ -21,29 +21,28 @@ def one_cycle_at(
     i:int, # step, from 0 to n-1
     n:int, # steps of the whole cycle, at least 1
     start, # value at step 0, a float or an array with one per group
-    peak, # value at the end of the first phase
-    end, # value at step n-1
+    peak, # value at the end of the first phase, likewise
+    end, # value at step n-1, likewise
     pct_start:float=0.3 # share of the steps in the first phase, in (0, 1)
 ): # the value for step `i`
     "Return the value at step `i`: half a cosine from `start` to `peak`, then half a cosine to `end`."
-    peak_step = pct_start*n - 1
-    if i <= peak_step: return annealing_cos(start, peak, i/peak_step if peak_step > 0 else 1)
-    # A first phase shorter than a step begins at the peak; a last phase without a step is at its end at once.
-    peak_step = max(peak_step, 0)
-    return annealing_cos(peak, end, (i-peak_step) / ((n-1-peak_step) or 1))
+    # A first phase shorter than one step begins at the peak.
+    peak_step = max(pct_start*n - 1, 0)
+    if i > peak_step: return annealing_cos(peak, end, (i-peak_step) / (n-1-peak_step))
+    return annealing_cos(start, peak, i/peak_step if peak_step > 0 else 1)
 
 # %% ../nbs/35_one_cycle.ipynb #f2e07426
 class OneCycleScheduler(LearnerCallback):
-    "One cycle of rate and momentum over a fit. Raises `ValueError` for shapes that aren't a cycle."
+    "One cycle of rate and momentum over a fit. Raise `ValueError` for a shape that isn't a cycle."
     def __init__(self,
         learn, # the `Learner`
         lr_max, # peak rate, above zero: a number, or a list with one per layer group
-        moms=(0.95, 0.85), # momentum at both ends, and at the peak of the rate, in [0, 1); or one for all
+        moms=(0.95, 0.85), # momentum at both ends, and at the peak of the rate, in [0, 1); or one number
         div_factor:float=25., # the rate starts at lr_max/div_factor, above zero
         pct_start:float=0.3, # share of the steps in which the rate rises, in (0, 1)
         final_div:float=None, # the rate ends at lr_max/final_div, above zero; default: div_factor*1e4
         tot_epochs:int=None, # epochs of the whole cycle; default: those of the fit
-        start_epoch:int=None # epoch at which to go on with a cycle, counted from 0
+        start_epoch:int=None # epoch at which to resume a cycle, counted from 0
     ):
         super().__init__(learn)
         moms = tuple(moms) if isinstance(moms, (tuple, list)) else (moms, moms)
@@ -75,7 +74,7 @@ def _check_cycle(lr_max, moms, div_factor, pct_start, final_div):
 
 # %% ../nbs/35_one_cycle.ipynb #409a4af7
 @patch
-def on_train_begin(self:OneCycleScheduler, n_epochs, **kwargs):
+def on_train_begin(self:OneCycleScheduler, n_epochs, **_):
     "Count the steps of the cycle, and set the first values."
     self.old_moms = None
     self.per_epoch = known_len(self.learn.data.train_dl)
@@ -100,7 +99,7 @@ def _check_epochs(self:OneCycleScheduler, n_epochs):
                          f"got {self.start_epoch}")
 
 def _add_momentum_buffers(opt):
-    "Give RMSprop the buffers that it makes with its first step, if it has momentum by then."
+    "Give RMSprop the buffers that it makes at its first step, and only if it has momentum then."
     for p, state in opt.state.items():
         if 'square_avg' in state: state.setdefault('momentum_buffer', torch.zeros_like(p))
 
@@ -113,20 +112,23 @@ def jump_to_epoch(self:OneCycleScheduler,
     self._set(epoch * self.per_epoch)
 
 @patch
-def on_batch_end(self:OneCycleScheduler, train, **kwargs):
+def on_batch_end(self:OneCycleScheduler, train, **_):
+    "Set rate and momentum for the next step."
     if train: self._set(self.i+1)
 
 @patch
-def on_train_end(self:OneCycleScheduler, **kwargs):
+def on_train_end(self:OneCycleScheduler, **_):
+    "Restore the momentum."
     if self.old_moms is not None and self.old_moms[0] is not None: self.learn.opt.mom = self.old_moms
 
 @patch
 def _set(self:OneCycleScheduler, i):
     "Set rate and momentum for step `i`; beyond the cycle they stay at its end."
     self.i = i
-    at, opt = min(i, self.n-1), self.learn.opt
-    low, high, end = self.lr_max/self.div_factor, self.lr_max, self.lr_max/self.final_div
-    opt.lr = one_cycle_at(at, self.n, low, high, end, self.pct_start)
+    at = min(i, self.n-1)
+    opt = self.learn.opt
+    start, end = self.lr_max/self.div_factor, self.lr_max/self.final_div
+    opt.lr = one_cycle_at(at, self.n, start, self.lr_max, end, self.pct_start)
     if self.old_moms[0] is None: return
     ends, middle = self.moms
     opt.mom = one_cycle_at(at, self.n, ends, middle, ends, self.pct_start)
@@ -143,7 +145,7 @@ def fit_one_cycle(self:Learner,
     wd:float=None, # weight decay, from 0; default: the learner's
     callbacks=None, # `Callback`s for this fit alone
     tot_epochs:int=None, # epochs of the whole cycle; default: `cyc_len`
-    start_epoch:int=None # epoch at which to go on with a cycle, counted from 0
+    start_epoch:int=None # epoch at which to resume a cycle, counted from 0
 ):
     "Train with the one-cycle schedule: see `OneCycleScheduler`."
     max_lr = self.rate_or_tuned(max_lr, 'max_lr', one_cycle=True)

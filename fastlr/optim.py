@@ -49,7 +49,7 @@ def group_rates(
     return [stop] if n == 1 else [start * (stop/start)**(i/(n-1)) for i in range(n)]
 
 def _rates(lr, name):
-    "Return `lr`, a number of any kind or a sequence of them, as float or list of floats."
+    "Return `lr`, a number of any type or a sequence of them, as a float or a list of floats."
     several = isinstance(lr, (list, tuple)) or getattr(lr, 'ndim', 0)
     if several and len(lr): return [_rates(v, name) for v in lr]
     try: rate = None if isinstance(lr, (bool, str, list, tuple)) else float(lr)
@@ -78,12 +78,13 @@ def create(cls:OptimWrapper,
     groups, # list of layer groups: modules, or lists of parameters
     wd # weight decay of all groups, from 0; None leaves it to `opt_func`
 ) -> OptimWrapper:
-    "Make an optimizer over `groups`. Raise `ValueError` if none of the parameters requires a gradient."
+    "Make an optimizer over `groups`. Raise if no parameter requires a gradient, or it needs a closure."
     params = [dict(params=[p for p in group_params(g) if p.requires_grad]) for g in groups]
     if not any(g['params'] for g in params):
         raise ValueError("The model has no trainable parameter: none requires a gradient. "
                          "Unfreeze some, or check the model")
-    opt = cls(opt_func(params, lr=lr[-1] if isinstance(lr, (list, tuple)) else lr))
+    last_lr = lr[-1] if isinstance(lr, (list, tuple)) else lr
+    opt = cls(opt_func(params, lr=last_lr))
     if needs_closure(opt.opt):
         raise TypeError(f"{type(opt.opt).__name__} needs a closure that evaluates the loss several times per "
                         "step, which this loop doesn't offer; use LRSweep with a loop of your own, "
@@ -93,7 +94,7 @@ def create(cls:OptimWrapper,
     return opt
 
 # %% ../nbs/27_optim.ipynb #5a54f86b
-# What torch's optimizers call them. Adam has neither `momentum` nor `alpha`, but keeps both in `betas`.
+# What torch's optimizers call them. Adam has neither `momentum` nor `alpha`, but both values in `betas`.
 _TORCH_NAMES = dict(mom='momentum', beta='alpha', wd='weight_decay')
 
 def _read(group, name):
@@ -139,10 +140,10 @@ def set_stat(self:OptimWrapper,
 # %% ../nbs/27_optim.ipynb #ca386a2d
 def _stat(name, doc):
     "Return a property that reads and sets hyperparameter `name`."
-    def get(self): return _read(self.opt.param_groups[-1], name)
-    def set(self, value): self.set_stat(name, value)
-    get.__doc__ = doc
-    return property(get, set)
+    def read(self): return _read(self.opt.param_groups[-1], name)
+    def write(self, value): self.set_stat(name, value)
+    read.__doc__ = doc
+    return property(read, write)
 
 OptimWrapper.lr = _stat('lr', "Learning rate of the last layer group; set it for all groups, or from a list.")
 OptimWrapper.mom = _stat('mom', "Momentum, or Adam's first beta; None if the optimizer has none.")
@@ -152,7 +153,7 @@ OptimWrapper.wd = _stat('wd', "Weight decay; None if the optimizer has none.")
 # %% ../nbs/27_optim.ipynb #e893e89e
 @patch
 def step(self:OptimWrapper):
-    "Update the parameters; a gradient scaler, if there is one, skips this when gradients overflow."
+    "Update the parameters; a gradient scaler, if there is one, skips the update when gradients overflow."
     if self.scaler is None:
         self.opt.step()
         return
@@ -161,20 +162,20 @@ def step(self:OptimWrapper):
 
 @patch
 def zero_grad(self:OptimWrapper):
-    "Forget the gradients of all parameters."
+    "Clear the gradients of all parameters."
     self.opt.zero_grad()
 
 # %% ../nbs/27_optim.ipynb #94c2b18d
 @patch
 def state_dict(self:OptimWrapper) -> dict: # that of the optimizer
-    "Return moments, counters and hyperparameters, as torch keeps them."
+    "Return moments, counters and hyperparameters, in the format of torch."
     return self.opt.state_dict()
 
 @patch
 def load_state_dict(self:OptimWrapper,
-    sd:dict # what `state_dict` gave, of an optimizer over the same groups
+    sd:dict # what `state_dict` returned, of an optimizer over the same groups
 ):
-    "Take the state from `sd`."
+    "Load the state `sd`."
     self.opt.load_state_dict(sd)
 
 @patch(as_prop=True)

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from fastcore.basics import listify, patch
 
-from . import utils
+from . import old_names, utils
 from .callback import LearnerCallback
+from .findings import suggestion_text
 from .handler import SmoothenValue
 from .learner import Learner
-from .findings import suggestion_text
 from .utils import is_main_process
 
 # %% ../nbs/32_recorder.ipynb #2726127d
@@ -34,7 +34,7 @@ class Recorder(LearnerCallback):
         self.add_time = add_time
         # The curve of the last `lr_find`.
         self.curve = None
-        # The names of the columns of the table, and when the epoch began.
+        # The names of the columns of the table, and when the epoch began, in seconds.
         self.names = self._columns([])
         self.start = None
         # One value per batch.
@@ -50,12 +50,13 @@ class Recorder(LearnerCallback):
         self._smoothener = SmoothenValue(0.98)
 
     def _columns(self, metrics_names):
+        "Return the names of the columns of the table."
         time_column = ['time'] if self.add_time else []
         return ['epoch', 'train_loss', 'valid_loss', *listify(metrics_names), *time_column]
 
 # %% ../nbs/32_recorder.ipynb #3f84f7d4
 @patch
-def on_train_begin(self:Recorder, pbar, metrics_names, **kwargs):
+def on_train_begin(self:Recorder, pbar, metrics_names, **_):
     "Begin new lists, and print the head of the table."
     self.names = self._columns(metrics_names)
     self.lrs, self.moms = [], []
@@ -64,28 +65,28 @@ def on_train_begin(self:Recorder, pbar, metrics_names, **kwargs):
     pbar.write(self.names, table=True)
 
 @patch
-def on_epoch_begin(self:Recorder, **kwargs):
+def on_epoch_begin(self:Recorder, **_):
     "Note the time."
     self.start = time.time()
 
 @patch
-def on_batch_begin(self:Recorder, train, **kwargs):
+def on_batch_begin(self:Recorder, train, **_):
     "Record rate and momentum of a training batch."
     if not train: return
     self.lrs.append(_value(self.learn.opt.lr))
     self.moms.append(_value(self.learn.opt.mom))
 
 def _value(v):
-    "Return `v` as it is now: a rate that is a tensor is changed in place."
+    "Return the value of `v` now: a rate that is a tensor is changed in place later."
     return v.detach().clone() if torch.is_tensor(v) else v
 
 @patch
-def on_backward_begin(self:Recorder, last_loss, **kwargs):
-    "Record the loss: as a number where that is cheap, else as a tensor."
+def on_backward_begin(self:Recorder, last_loss, **_):
+    "Record the loss: as a number if reading it is cheap, else as a tensor."
     self._raw.append(last_loss.item() if utils.read_every(last_loss) == 1 else last_loss.detach().clone())
 
 @patch
-def on_epoch_end(self:Recorder, epoch, num_batch, last_metrics, pbar, **kwargs):
+def on_epoch_end(self:Recorder, epoch, num_batch, last_metrics, pbar, **_):
     "Record validation loss and metrics, and print a line of the table."
     self.nb_batches.append(num_batch)
     self.val_losses.append(last_metrics[0])
@@ -96,7 +97,7 @@ def on_epoch_end(self:Recorder, epoch, num_batch, last_metrics, pbar, **kwargs):
 # %% ../nbs/32_recorder.ipynb #4f90e3f9
 @patch
 def format_stats(self:Recorder,
-    stats # numbers or None, in the order of `names`; what is missing at the end counts as None
+    stats # numbers or None, in the order of `names`; missing ones at the end count as None
 ) -> list[str]: # one per column
     "Format a line of the table: the numbers of `stats`, and the time that the epoch took."
     out = ['#na#' if v is None else str(v) if isinstance(v, int) else f'{float(v):.6f}' for v in stats]
@@ -107,10 +108,10 @@ def format_stats(self:Recorder,
 
 @patch(as_prop=True)
 def losses(self:Recorder) -> torch.Tensor: # (n,) on the CPU
-    "Training loss after each batch, smoothed: a moving average with momentum 0.98, corrected for its start."
+    "Training loss of each batch, smoothed: a moving average with momentum 0.98, corrected for its start."
     new = self._raw[len(self._smooth):]
     if new and all(map(torch.is_tensor, new)):
-        # All that wait on an accelerator are fetched with one copy.
+        # All losses that are still on an accelerator are fetched with one copy.
         new = torch.stack([loss.float().reshape(()) for loss in new]).tolist()
     for loss in map(float, new):
         self._smoothener.add_value(loss)
@@ -128,7 +129,7 @@ def plot(self:Recorder,
     suggestion:bool=False, # mark and print the suggested rates
     return_fig:bool=None, # return the figure, not the axes
     show_grid:bool=False, # draw a grid
-    k:float=None, # smooth `k` times as far as usual, above zero
+    k:float=None, # smooth over `k` times the usual distance, above zero
     ax=None # matplotlib axes to draw on; default: a new figure
 ): # the axes, or the figure
     "Draw the loss of the last `lr_find` against the rate. Raise `RuntimeError` if there was none."
@@ -155,9 +156,9 @@ def min_grad_lr(self:Recorder) -> float: # of the fastest layer group
 @patch
 def plot_lr(self:Recorder,
     show_moms:bool=False, # draw the momentum beside it
-    axs=None # matplotlib axes, as many as there are pictures; default: a new figure
+    axs=None # matplotlib axes: one, or two with `show_moms`; default: a new figure
 ): # the axes
-    "Draw the learning rate of each batch of the last fit."
+    "Draw the learning rate of each batch of the last fit, and the momentum on request."
     axs = _axes(2 if show_moms else 1, axs)
     for ax, values, name in zip(axs, (self.lrs, self.moms), ('Learning rate', 'Momentum')):
         ax.plot(values)
@@ -217,7 +218,4 @@ def plot_metrics(self:Recorder,
     return axs
 
 # %% ../nbs/32_recorder.ipynb #0ld72656
-from . import old_names
-
-# What this module held in version 0.1.0, and others hold now.
 __getattr__ = old_names(__name__)

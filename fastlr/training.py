@@ -26,13 +26,17 @@ class GradientClipping(LearnerCallback):
         super().__init__(learn)
         self.clip = clip
 
-    def on_backward_end(self, skip_step, **kwargs):
-        if skip_step: return
-        nn.utils.clip_grad_norm_([p for g in self.learn.opt.param_groups for p in g['params']], self.clip)
+    def on_backward_end(self, skip_step, **_):
+        "Clip the gradient before the step."
+        if not skip_step: nn.utils.clip_grad_norm_(_trained_params(self.learn), self.clip)
+
+def _trained_params(learn):
+    "Return the parameters that the optimizer of `learn` trains."
+    return [p for group in learn.opt.param_groups for p in group['params']]
 
 # %% ../nbs/36_training.ipynb #36d53492
 class GradientAccumulation(LearnerCallback):
-    "Step the optimizer once in `n_step` batches, with the mean gradient; at an epoch's end with the rest."
+    "Step the optimizer every `n_step` batches, with their mean gradient, and at the end of an epoch."
     _order = -30
     def __init__(self,
         learn, # the `Learner`
@@ -45,30 +49,30 @@ class GradientAccumulation(LearnerCallback):
         # Batches in the window.
         self.count = 0
 
-    def on_train_begin(self, **kwargs): self.count = 0
-    def on_backward_begin(self, last_loss, **kwargs): return {'last_loss': last_loss / self.n_step}
+    def on_train_begin(self, **_): self.count = 0
+    def on_backward_begin(self, last_loss, **_): return {'last_loss': last_loss / self.n_step}
 
-    def on_backward_end(self, **kwargs):
+    def on_backward_end(self, **_):
         self.count += 1
         if self.count < self.n_step: return {'skip_step': True, 'skip_zero': True}
         self.count = 0
 
-    def on_batch_begin(self, train, **kwargs):
-        # Before the first validation batch of a fit; `learn.validate` in mid-epoch leaves the window open.
+    def on_batch_begin(self, train, **_):
+        # Before the first validation batch of a fit; `learn.validate` during an epoch leaves the window open.
         handler = self.learn.handler
         if not train and handler is not None and not handler.state['train']: self._flush()
 
-    def on_epoch_end(self, **kwargs): self._flush()
+    def on_epoch_end(self, **_): self._flush()
 
 # %% ../nbs/36_training.ipynb #e0e1c0f5
 @patch
 def _flush(self:GradientAccumulation):
-    "Step with the batches of a window that isn't full, weighted as if it were. Other callbacks are notified."
+    "Step with the batches of a window that isn't full, weighted as if it were; notify the other callbacks."
     if not self.count: return
     opt, handler = self.learn.opt, self.learn.handler
-    for p in (p for g in opt.param_groups for p in g['params'] if p.grad is not None):
-        p.grad.mul_(self.n_step/self.count)
-    # One more fills the window.
+    for p in _trained_params(self.learn):
+        if p.grad is not None: p.grad.mul_(self.n_step/self.count)
+    # `on_backward_end` counts one more, and then the window is full.
     self.count = self.n_step - 1
     handler.state.update(skip_step=False, skip_zero=False)
     if not handler.on_backward_end(): opt.step()
@@ -89,33 +93,35 @@ class MixedPrecision(LearnerCallback):
         self.precision = precision
         self.dtype = torch.bfloat16 if precision == 'bf16' else torch.float16
         self.init_scale = init_scale
-        # The contexts that have been entered and not left.
+        # The contexts that have been entered but not left.
         self._autocasts = []
 
-    def on_train_begin(self, **kwargs):
+    def on_train_begin(self, **_):
         opt = self.learn.opt
         if opt is None: return
         opt.scaler = None
         if self.precision == 'fp16':
             opt.scaler = torch.amp.GradScaler(self.learn.device.type, init_scale=self.init_scale)
 
-    def on_train_end(self, **kwargs):
+    def on_train_end(self, **_):
         while self._autocasts: self._leave()
         if self.learn.opt is not None: self.learn.opt.scaler = None
 
 # %% ../nbs/36_training.ipynb #9609a36b
 @patch
 def _leave(self:MixedPrecision):
+    "Leave the 16 bits of this batch, if they haven't been left already."
     if self._autocasts: self._autocasts.pop().__exit__(None, None, None)
 
 @patch
-def on_batch_begin(self:MixedPrecision, **kwargs):
+def on_batch_begin(self:MixedPrecision, **_):
+    "Enter 16 bits for the forward pass and the loss."
     autocast = torch.autocast(self.learn.device.type, self.dtype)
     self._autocasts.append(autocast)
     autocast.__enter__()
 
 @patch
-def on_backward_begin(self:MixedPrecision, last_loss, **kwargs):
+def on_backward_begin(self:MixedPrecision, last_loss, **_):
     "Leave 16 bits before `backward`, as torch advises, and scale the loss."
     self._leave()
     scaler = self.learn.opt.scaler
@@ -123,16 +129,17 @@ def on_backward_begin(self:MixedPrecision, last_loss, **kwargs):
 
 # %% ../nbs/36_training.ipynb #52d06584
 @patch
-def on_backward_end(self:MixedPrecision, skip_step, **kwargs):
-    "Give the gradients their true size, for callbacks that clip them."
+def on_backward_end(self:MixedPrecision, skip_step, **_):
+    "Divide the gradients by the scale, before other callbacks clip them."
     opt = self.learn.opt
     if opt.scaler is not None and not skip_step: opt.scaler.unscale_(opt.opt)
 
 @patch
-def on_batch_end(self:MixedPrecision, train, **kwargs):
+def on_batch_end(self:MixedPrecision, train, **_):
+    "Leave 16 bits after a validation batch, which has no `backward`."
     if not train: self._leave()
 
 @patch
 def batch_failed(self:MixedPrecision):
-    "Leave 16 bits, for the batch will not end."
+    "Leave 16 bits, since `on_batch_end` will not come."
     self._leave()

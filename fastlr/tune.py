@@ -13,13 +13,13 @@ from typing import NamedTuple
 from fastcore.basics import patch
 
 from .learner import Learner
-# Importing it gives learners `lr_find`.
+# Importing it gives every learner `lr_find`.
 from .lr_finder import lr_find # noqa: F401
 from .rules import NoSuggestion
 
 # %% ../nbs/34_tune.ipynb #e96b5f9d
 class LRFound:
-    "What `tune` has found: the `curve`, with Lightning's ways to look at it."
+    "What `tune` has found: the `curve`, with the methods of Lightning's finder."
     def __init__(self,
         curve # `LRCurve`
     ):
@@ -38,12 +38,12 @@ class LRFound:
 @patch
 def suggestion(self:LRFound,
     skip_begin:int=None, # points at the low end that can't be the answer, from 0; default: see below
-    skip_end:int=None # points at the high end, likewise
+    skip_end:int=None # points at the high end that can't be the answer, from 0
 ) -> float: # the constant rate of the fastest group
-    """Return the curve's suggestion; if that is among the points to skip, the one of the curve without them.
+    """Return the curve's suggestion; if it lies among the points to skip, the suggestion without these.
 
-    Without an argument nothing is skipped. If one of the two is given, the other is Lightning's default:
-    10 at the low end, 1 at the high end. Raises `NoSuggestion`."""
+    Without an argument nothing is skipped. If only one is given, the other has Lightning's default:
+    10 at the low end, 1 at the high end. Raise `NoSuggestion` if there is none."""
     lr = self.curve.suggest().lr
     if skip_begin is None and skip_end is None: return lr
     rest = self.curve.trim(10 if skip_begin is None else skip_begin, 1 if skip_end is None else skip_end)
@@ -52,7 +52,7 @@ def suggestion(self:LRFound,
 @patch
 def plot(self:LRFound,
     suggest:bool=True, # mark the suggested rate
-    show:bool=False, # show it now: a script waits until the window is closed
+    show:bool=False, # show it now; a script waits until the window is closed
     ax=None # matplotlib axes to draw on; default: a new figure
 ): # the figure
     "Draw the curve, with the suggestion."
@@ -69,7 +69,7 @@ class RatePlace(NamedTuple):
     "An attribute of a model, or an entry of its `hparams`, that holds a rate."
     holder: object # the model, or its hparams
     name: str # of the attribute or entry
-    label: str # what a message calls it: 'model.hparams.lr'
+    label: str # its name in messages, such as 'model.hparams.lr'
 
     def read(self):
         "Return what is there."
@@ -85,7 +85,7 @@ class RatePlace(NamedTuple):
 def _has(holder, name): return name in holder if isinstance(holder, Mapping) else hasattr(holder, name)
 
 def _check_place(place, option):
-    "Raise unless a rate can be written there."
+    "Raise `ValueError` or `TypeError` unless a rate can be written to `place`."
     attribute, value = getattr(type(place.holder), place.name, None), place.read()
     if isinstance(attribute, property) and attribute.fset is None:
         raise ValueError(f"{option}: {place.label} is a property without a setter, and can't be set")
@@ -98,9 +98,9 @@ def rate_places(
     model, # the module, with or without `hparams`
     auto, # True: `lr` or `learning_rate`; or the name of another attribute; False: none
     option:str='auto_lr_find', # the caller's option that asks for it, for messages
-    named:str='auto_lr_find' # the caller's option that names the attribute, likewise
-) -> list: # of `RatePlace`s; empty if the model keeps no rate
-    "Return where `model` keeps its rate. Raises `ValueError` or `TypeError` if that isn't clear or possible."
+    named:str='auto_lr_find' # the caller's option that names the attribute, for messages
+) -> list: # of `RatePlace`s; empty if the model has no attribute for a rate
+    "Return where `model` has its rate. Raise if that is ambiguous, or can't be set."
     holders = dict(model=model)
     if hasattr(model, 'hparams'): holders['model.hparams'] = model.hparams
     names = RATE_NAMES if auto is True else [auto] if auto else []
@@ -118,7 +118,7 @@ def set_rate(
     places:list, # `RatePlace`s, from `rate_places`
     lr:float # rate, above zero
 ):
-    "Write `lr` to all `places`. Raises `ValueError` if one of them doesn't take it; then all are as before."
+    "Write `lr` to all `places`. If one doesn't accept it, restore them all and raise `ValueError`."
     before = [(place, place.read()) for place in places]
     try:
         for place in places:
@@ -135,7 +135,7 @@ def set_rate(
 def tune(self:Learner,
     **kwargs # for `lr_find`
 ) -> LRFound: # with `suggestion()`, `results`, `plot()` and `curve`
-    "Find a rate with `lr_find`, and set it. Raises `NoSuggestion` if there is none; then nothing is set."
+    "Find a rate with `lr_find`, and set it. If there is no suggestion, set nothing and raise `NoSuggestion`."
     places = rate_places(self.model, self.auto_lr_find)
     found = LRFound(self.lr_find(**kwargs))
     s = found.curve.suggest()
@@ -146,7 +146,7 @@ def tune(self:Learner,
     return found
 
 def _what_was_set(s, places, findings):
-    "The rates that were set, or one with the reason why there is no other; and what is odd about the curve."
+    "Return the message: the rates that were set, why they are equal if they are, and the findings."
     lr, one_cycle = f"{s.lr:.2E}", f"{s.one_cycle:.2E}"
     also = ''.join(f', also as {place.label}' for place in places)
     if one_cycle == lr: one_cycle = f"the same, which is {s.reason}"

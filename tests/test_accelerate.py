@@ -175,7 +175,7 @@ def with_callback(make):
     'call, words',
     [
         (lambda: learner().to_accelerate(3), 'must be an accelerate.Accelerator'),
-        (lambda: learner().to_accelerate(fresh(), cpu=True), 'cpu would be for a new'),
+        (lambda: learner().to_accelerate(fresh(), cpu=True), "cpu can't be passed together"),
         (lambda: learner().to_accelerate(fresh()).to_accelerate(fresh()), 'has an accelerator already'),
         (
             lambda: with_callback(lambda l: GradientAccumulation(l, 2)).to_accelerate(fresh()),

@@ -24,14 +24,10 @@ import numpy as np
 import pytest
 import torch
 
-from fastlr import (
-    Learner,
-    LRCurve,
-    cli,
-    config,
+from fastlr import LRCurve, cli, config, lr_finder, results
+from fastlr.compat.allennlp import (
     find_learning_rate_from_args,
     find_learning_rate_model,
-    results,
     search_learning_rate,
 )
 from fastlr.rules import RULES
@@ -467,7 +463,7 @@ BAD = {
     'link': (['small.json', '-s', 'dangling'], 'link to nowhere'),
     'a file': (['small.json', '-s', 'mine.py'], 'is a file'),
     'below a file': (['small.json', '-s', 'mine.py/d'], "can't be written"),
-    'sources': (['small.json', '-s', '.', '-f'], 'not a result of ours'),
+    'sources': (['small.json', '-s', '.', '-f'], 'fastlr has not written'),
     **{name: (['small.json', '-s', 'd', '-o', text], words) for name, (text, words) in BAD_OVERRIDES.items()},
 }
 
@@ -708,14 +704,14 @@ def test_rules_of_the_command_are_those_of_the_library():
 
 
 def test_what_appears_meanwhile_is_not_overwritten(monkeypatch):
-    sweep = cli.sweep
+    run_range_test = lr_finder.run_range_test
 
-    def sweep_and_write(*args, **kwargs):
-        sweep(*args, **kwargs)
+    def run_and_write(*args, **kwargs):
+        run_range_test(*args, **kwargs)
         Path('d').mkdir()
         Path('d/report.md').write_text('mine')
 
-    monkeypatch.setattr(cli, 'sweep', sweep_and_write)
+    monkeypatch.setattr(lr_finder, 'run_range_test', run_and_write)
     assert code('find-lr', 'small.json', '-s', 'd', *SHORT) == 2
     assert Path('d/report.md').read_text() == 'mine'
     assert files('d') == ['report.md']
@@ -783,6 +779,16 @@ def test_the_curve_of_the_command_speaks_its_words():
     assert LRCurve.load('d/curve.json').settings['names'] == cli.CLI.options
 
 
+def test_errors_of_the_sweep_speak_the_words_of_the_command(capfd):
+    Path('once.py').write_text('import mine\ndef batches(): return iter(mine.loader())\n')
+    args = 'find-lr', 'small.json', '-s', 'd', '-o', '{"data": {"class_path": "once.batches"}}'
+    assert code(*args, '--runs', '2') == 2
+    err = capfd.readouterr().err
+    assert '--runs' in err
+    assert ' the data must be one that can be restarted' in err
+    assert files('.') == ['mine.py', 'once.py', 'small.json']
+
+
 def test_the_table_of_the_notebook_has_the_fields_of_json():
     notebook = Path(__file__).parent.parent / 'nbs' / '41_results.ipynb'
     table = re.findall(r'^    "\| `(\w+)` \|', notebook.read_text(), re.M)
@@ -793,13 +799,13 @@ def test_the_table_of_the_notebook_has_the_fields_of_json():
 def test_a_curve_of_two_points_is_written_without_a_picture(monkeypatch, capfd):
     "With momentum the loss belongs to the rate before, so that there is one point to draw, and no line."
     losses_of('d')
-    lr_find = Learner.lr_find
+    run_range_test = lr_finder.run_range_test
 
     def cut(learn, *args, **kwargs):
-        curve = lr_find(learn, *args, **kwargs)
+        curve = run_range_test(learn, *args, **kwargs)
         learn.recorder.curve = LRCurve(curve.lrs[:2], curve.losses[:2], settings=curve.settings)
 
-    monkeypatch.setattr(Learner, 'lr_find', cut)
+    monkeypatch.setattr(lr_finder, 'run_range_test', cut)
     assert code('find-lr', 'small.json', '-s', 'd', '-f') == 1
     assert "\nCurve and report are in 'd'" in '\n' + capfd.readouterr().out
     assert len(LRCurve.load('d/curve.json')) == 2

@@ -8,9 +8,9 @@ import pytest, torch
 from torch import nn
 
 from conftest import loaders, make_learner, same
-from fastlr import EVENTS, STATE, Callback, CallbackHandler, Learner, LearnerCallback, accuracy, add_metrics
-from fastlr import Scheduler, annealing_cos
-from fastlr.callback import entries_for
+from fastlr import Callback, CallbackHandler, Learner, LearnerCallback, accuracy, add_metrics
+from fastlr import GradientClipping, OneCycleScheduler, Scheduler, annealing_cos
+from fastlr.callback import EVENTS, STATE, entries_for
 
 
 def tracer(log, order=0, name=''):
@@ -130,6 +130,47 @@ def test_a_method_without_kwargs_gets_what_it_names():
     handler.on_batch_begin(1, 2)
     handler.on_batch_end(0.5)
     assert calls == ['begin', (0, 0.5, True, 7)]
+
+
+def test_losses_are_smoothed_only_for_methods_that_read_them():
+    def smooth_loss(*callbacks):
+        learn = make_learner()
+        found = []
+        original = learn.to_batch
+
+        def watch(*args):
+            found.append(learn.handler.state['smooth_loss'])
+            return original(*args)
+
+        learn.to_batch = watch
+        learn.fit(1, callbacks=[*callbacks, GradientClipping(learn, 1.0), OneCycleScheduler(learn, 1e-2)])
+        return found[-1]
+
+    class Ignores(Callback):
+        def on_batch_end(self, iteration, **_):
+            assert not _
+
+    class Names(Callback):
+        def on_epoch_end(self, smooth_loss, **_):
+            pass
+
+    assert smooth_loss() is None and smooth_loss(Ignores()) is None
+    assert smooth_loss(Names()) > 0 and smooth_loss(tracer([])) > 0
+
+
+def test_the_whole_state_can_be_passed_on_to_callbacks_of_the_library():
+    "A subclass written for fastai v1 calls the method that it overrides with everything that it got."
+
+    class Passes(GradientClipping):
+        seen = 0
+
+        def on_backward_end(self, **kwargs):
+            self.seen = len(kwargs)
+            super().on_backward_end(**kwargs)
+
+    learn = make_learner(callback_fns=[partial(Passes, clip=0.05)])
+    learn.fit(1)
+    assert learn.passes.seen == len(STATE)
 
 
 @pytest.mark.parametrize('event', EVENTS)

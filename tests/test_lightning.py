@@ -1161,7 +1161,7 @@ def with_strategy(s):
         (lambda: find(trainer(), make(Digits, lr='auto'), DATA, update_attr=True), "'auto'"),
         (
             lambda: find(with_strategy(L.strategies.FSDPStrategy()), make(), loader()),
-            'FSDPStrategy takes the module apart',
+            'FSDPStrategy shards the module',
         ),
         (
             lambda: find(
@@ -1169,11 +1169,11 @@ def with_strategy(s):
                 make(),
                 loader(),
             ),
-            'DeepSpeedStrategy takes the module apart',
+            'DeepSpeedStrategy shards the module',
         ),
         (
             lambda: find(with_strategy(Strange.__new__(Strange)), make(), loader()),
-            'Strange takes the module apart, or may',
+            'Strange shards the module, or may',
         ),
         (
             lambda: find(trainer(strategy='ddp_spawn', devices=2), make(), loader()),

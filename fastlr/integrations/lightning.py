@@ -14,9 +14,9 @@ from torch.utils.data import Dataset
 from ..batch import check_loader
 from ..curve import EntryPoint
 from .lightning_sweep import leaf_loaders, sweep_once
-from ..tune import LRFound, rate_places, set_rate
 from ..settings import SweepSettings
-from ..rules import NoSuggestion
+from ..suggestion import NoSuggestion
+from ..tune import LRFound, rate_places, set_rate
 from ..utils import describe
 
 # %% ../../nbs/62_lightning.ipynb #60b20002
@@ -69,8 +69,8 @@ def _check_trainer(pl, trainer):
     apart = tuple(getattr(kinds, k) for k in apart if hasattr(kinds, k))
     known = isinstance(strategy, (kinds.SingleDeviceStrategy, kinds.DDPStrategy))
     if isinstance(strategy, apart) or not known:
-        raise ValueError(f"strategy: {name} takes the module apart, or may do so, and lr_find couldn't put "
-                         "it together again. Look for the rate with strategy='ddp', or on one device")
+        raise ValueError(f"strategy: {name} shards the module, or may do so, and lr_find could not restore "
+                         "it. Look for the rate with strategy='ddp', or on one device")
     if isinstance(strategy.launcher, kinds.launchers._MultiProcessingLauncher):
         raise ValueError(f"strategy: this {name} trains in processes that are made for each call, and what "
                          "they find is lost with them. Look for the rate with strategy='ddp' in a script, or "
@@ -78,24 +78,25 @@ def _check_trainer(pl, trainer):
 
 # %% ../../nbs/62_lightning.ipynb #60b20005
 def _stop_div(early_stop_threshold):
-    "Return what `early_stop_threshold` is as `SweepSettings.stop_div`, which checks it."
+    "Return `early_stop_threshold` as a value for `SweepSettings.stop_div`."
     if early_stop_threshold is None: return False
     if early_stop_threshold is not False: return early_stop_threshold
     raise ValueError("early_stop_threshold must be a factor above 1, True or None, got False: pass None to "
                      "go on to the end")
 
 def _places(module, update_attr, attr_name):
-    "Return where the rate is to be set. Raises `ValueError` or `TypeError` if that is nowhere."
+    "Return the places where the rate is set. Raises `ValueError` or `TypeError` if there are none."
     if not isinstance(update_attr, bool):
         raise TypeError(f"update_attr must be True or False, got {update_attr!r}; the name of an attribute "
                         "is passed as attr_name")
     if attr_name and not update_attr:
-        raise ValueError(f"attr_name={attr_name!r} names what update_attr=True sets: pass both, or neither")
+        raise ValueError(f"attr_name={attr_name!r} has no effect without update_attr=True: pass both, or "
+                         "neither")
     if not update_attr: return []
     places = rate_places(module, attr_name or True, 'update_attr', 'attr_name')
     if places: return places
-    raise ValueError("update_attr=True: neither the module nor its hparams has an lr or a learning_rate to "
-                     "be set; name the attribute, as in attr_name='rate'")
+    raise ValueError("update_attr=True: neither the module nor its hparams has an lr or a learning_rate; "
+                     "name the attribute, as in attr_name='rate'")
 
 # %% ../../nbs/62_lightning.ipynb #aee4c9da
 def lr_find(
@@ -140,7 +141,7 @@ def lr_find(
 
 # %% ../../nbs/62_lightning.ipynb #60b20006
 def _report(found, places):
-    "Return what is printed: the rate, where it was set, and the findings of the curve."
+    "Return the text to print: the rate, where it was set, and the findings of the curve."
     try: lr = found.suggestion()
     except NoSuggestion as e: return f"No learning rate is suggested: {e}"
     labels = ' and '.join(label for _, _, label in places)

@@ -17,12 +17,12 @@ import torch
 from fastcore.basics import patch
 
 from ..detour import Detour
-from .lightning_trainer import private_trainer
-from ..settings import SweepSettings
 from ..fingerprint import Fingerprint
+from .lightning_trainer import private_trainer
+from ..processes import fail_together
+from ..settings import SweepSettings
 from ..signals import in_main_thread
 from ..snapshot import Snapshot
-from ..processes import fail_together
 from ..sweep import LRSweep
 from ..utils import as_list, progress_bar
 
@@ -34,21 +34,22 @@ class _SweepCallback:
         self.settings = settings
         self.monitor = monitor
         self.silent = silent
-        # The exception with which tuners leave Lightning's loop.
+        # The exception that lets tuners leave Lightning's loop.
         self.leave = leave
-        # From the start of the training on: the sweep, and its progress bar.
+        # These exist from the start of the training on.
         self.sweep = None
         self.bar = None
-        # A Ctrl-C, which Lightning turns into the end of the program.
+        # The exception of a Ctrl-C, for which Lightning would end the program.
         self.interrupt = None
-        # Of this epoch: batches, and those in which an optimizer has stepped.
+        # The batches of this epoch, and those of them in which an optimizer stepped.
         self.batches = 0
         self.steps = 0
-        # Whether an optimizer has stepped in this batch, and whether any batch had a loss.
+        # Whether an optimizer stepped in this batch, and whether any batch so far had a loss.
         self.stepped = False
         self.measured = False
 
     def finish(self, detour):
+        "Finish the sweep when `detour` is left."
         if self.sweep is not None: self.sweep.finish(failed=detour.failed)
 
 # %% ../../nbs/61_lightning_sweep.ipynb #59b20009
@@ -56,7 +57,7 @@ class _SweepCallback:
 def on_fit_start(self:_SweepCallback, trainer, module): _raise_limits(trainer)
 
 def _raise_limits(trainer, epochs=1):
-    "Allow one step and `epochs` more than have been completed. Limits that have not been reached stay."
+    "Raise the limits of `trainer` so far that it can take one more step and `epochs` more epochs."
     loop = trainer.fit_loop
     if loop.max_epochs >= 0: loop.max_epochs = max(loop.max_epochs, trainer.current_epoch + epochs)
     if loop.max_steps >= 0: loop.epoch_loop.max_steps = max(loop.max_steps, trainer.global_step + 1)
@@ -66,9 +67,9 @@ def on_train_start(self:_SweepCallback, trainer, module):
     "Begin the sweep."
     optimizers = trainer.optimizers
     schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-    # They may be older than this training.
+    # A module may return the same objects in each training.
     for x in (*optimizers, *schedulers): self.snapshot.keep_object(x)
-    # Otherwise Lightning would look for the metric that a scheduler waits for.
+    # Otherwise Lightning would look for the metric that `ReduceLROnPlateau` needs.
     for config in trainer.lr_scheduler_configs: config.interval = 'never'
     settings = replace(self.settings, accumulate=trainer.accumulate_grad_batches)
     scaler = getattr(trainer.precision_plugin, 'scaler', None)
@@ -114,7 +115,7 @@ def on_train_batch_end(self:_SweepCallback, trainer, module, outputs, batch, bat
     sweep = self.sweep
     loss = self._loss(trainer, module, outputs)
     sweep.check_rate(_REMEDY)
-    # A step that the scaler has skipped ends the window, too; `flush` finds out that it is no point.
+    # A step that the scaler skipped ends the window too; `flush` makes no point of it.
     stepped = self.stepped or sweep.step_skipped
     self.steps += stepped
     sweep.record(loss, update=False)
@@ -177,7 +178,7 @@ def leaf_loaders(
     return [leaf for part in parts for leaf in leaf_loaders(part)]
 
 def _keep_loaders(own, snapshot):
-    "Save the state of the loaders that trainer `own` gets, before anything is drawn from them."
+    "Add the loaders that trainer `own` gets to the snapshot, before anything is drawn from them."
     source = own.fit_loop._data_source
     get = source.dataloader
 
@@ -190,9 +191,9 @@ def _keep_loaders(own, snapshot):
 
 # %% ../../nbs/61_lightning_sweep.ipynb #708884c0
 def _detour(pl, trainer, module, loaders, datamodule):
-    "Return a `Detour` that restores module and data, and what Lightning remembers of its warnings."
+    "Return a `Detour` that restores module and data, and Lightning's lists of warnings that were shown."
     snapshot = Snapshot(module)
-    # Trainers can be reached from module and datamodule; they are not run.
+    # Module and datamodule refer to trainers, which are not run.
     trainers = trainer, getattr(module, '_trainer', None), getattr(datamodule, 'trainer', None)
     for t in trainers:
         if t is not None: snapshot.leave_out(t)
@@ -201,19 +202,19 @@ def _detour(pl, trainer, module, loaders, datamodule):
     return Detour(snapshot)
 
 def _warning_caches(pl):
-    "Return the sets in which the modules of `pl` remember the warnings that they have shown."
+    "Return the sets of warnings that the modules of `pl` have already shown."
     modules = [m for name, m in list(sys.modules.items()) if name.startswith(f'{pl.__name__}.')]
     caches = [vars(m).get('warning_cache') for m in modules]
     return [c for c in caches if isinstance(c, set)]
 
 # %% ../../nbs/61_lightning_sweep.ipynb #4f95fe66
 def _keep_surroundings(detour):
-    "Restore environment variables and signal handlers after everything else in `detour`, which has begun."
+    "Restore environment variables and signal handlers, after everything else in `detour`."
     env = dict(os.environ)
     handlers = {s: signal.getsignal(s) for s in signal.valid_signals()} if in_main_thread() else {}
 
     def restore_surroundings():
-        # Processes that train together find each other by these variables, and will train on.
+        # Processes that train together need these variables, and stay connected after the sweep.
         if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
             for name in set(os.environ) - set(env): del os.environ[name]
             os.environ.update(env)
@@ -227,7 +228,7 @@ _LOGGERS = 'lightning', 'lightning.pytorch', 'lightning.fabric', 'pytorch_lightn
 
 @contextmanager
 def _quiet():
-    "Silence what Lightning says about the private trainer."
+    "Silence Lightning's log messages and warnings about the private trainer."
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     try:
@@ -271,18 +272,18 @@ def sweep_once(
 
 # %% ../../nbs/61_lightning_sweep.ipynb #59b20016
 def _make_callback(pl, *args):
-    "Return a `_SweepCallback` that `pl` takes for a callback of its own."
+    "Return a `_SweepCallback` that is also a `Callback` of the package `pl`."
     exceptions = import_module(f'{pl.__name__}.utilities.exceptions')
     cls = type('SweepCallback', (_SweepCallback, pl.Callback), {})
     return cls(*args, leave=exceptions._TunerExitException)
 
 def _fit(fit, own, callback):
-    "Call `fit`, which runs the private trainer `own`. Raises a Ctrl-C as `KeyboardInterrupt`."
+    "Call `fit`, which runs the private trainer `own`. Raises `KeyboardInterrupt` after Ctrl-C."
     try: fit()
     except SystemExit:
         if callback.interrupt is None: raise
     finally:
         if callback.bar is not None: callback.bar.on_iter_end()
-        # A wrapper for several processes goes now, before anything is restored.
+        # Release the module, which DDP may have wrapped, before anything is restored.
         vars(own.strategy).update(_lightning_module=None, _model=None)
     if callback.interrupt is not None: raise callback.interrupt

@@ -16,11 +16,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from ..detour import Detour
-from ..settings import SweepSettings
 from ..fingerprint import Fingerprint
 from ..kinds import parts_of_function
-from ..snapshot import Snapshot
 from ..processes import fail_together
+from ..settings import SweepSettings
+from ..snapshot import Snapshot
 from ..sweep import LRSweep
 from ..utils import progress_bar, set_group_value
 
@@ -29,7 +29,7 @@ _ARGS_OF_A_SWEEP = dict(eval_on_start=False, load_best_model_at_end=False, save_
                         push_to_hub=False, auto_find_batch_size=False, logging_nan_inf_filter=False)
 
 def _equip(trainer, callback, updates, seed):
-    "Give `trainer` what it needs for at most `updates` steps that only `callback` hears of."
+    "Prepare `trainer` for at most `updates` steps, of which only `callback` is notified."
     from transformers.trainer_callback import CallbackHandler, TrainerControl
     from transformers.trainer_utils import TrainerMemoryTracker
     trainer.args = copy.copy(trainer.args)
@@ -41,13 +41,13 @@ def _equip(trainer, callback, updates, seed):
     trainer.callback_handler = CallbackHandler([callback], trainer.model, processing, trainer.optimizer,
                                                trainer.lr_scheduler)
     trainer.log = _do_nothing
-    _listen(trainer, callback, seed)
+    _wrap_methods(trainer, callback, seed)
 
 def _do_nothing(*args, **kwargs): pass
 
 # %% ../../nbs/64_transformers_sweep.ipynb #5f9b2005
-def _listen(trainer, callback, seed):
-    "Wrap the methods of `trainer` that `callback` has to know of, and the one that makes the loader."
+def _wrap_methods(trainer, callback, seed):
+    "Wrap the methods of `trainer` that `callback` is notified of, and the one that makes the loader."
     step, compute = trainer.training_step, trainer.compute_loss
     gather, make_loader = trainer.get_batch_samples, trainer.get_train_dataloader
 
@@ -56,10 +56,10 @@ def _listen(trainer, callback, seed):
         callback.shares.append(loss)
         return loss
 
-    # This is before `backward`.
+    # `backward` comes after this.
     def compute_loss(*args, **kwargs): return callback.synchronized(compute(*args, **kwargs))
 
-    # This is before the words of the batches are counted, over all processes.
+    # After this the tokens of the batches are counted, over all processes.
     def get_batch_samples(batches, *args, **kwargs):
         return gather(map(callback.synchronized, batches), *args, **kwargs)
 
@@ -73,7 +73,7 @@ def _listen(trainer, callback, seed):
     trainer.get_train_dataloader = get_train_dataloader
 
 def _reseed(trainer, seed):
-    "Change the order of the data. A `Trainer`'s sampler takes it from a seed that was set at its creation."
+    "Change the order of the data, which the sampler takes from a seed that the trainer got when it was made."
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -101,7 +101,7 @@ def _snapshot(trainer, where):
     return snapshot
 
 def _parts_of_functions(trainer, attributes):
-    "Return the modules and other objects that loss functions, and other functions of the user's, refer to."
+    "Return the modules and other objects that the loss function, and other functions of the user, refer to."
     functions = [trainer.compute_loss_func, trainer.data_collator, type(trainer).compute_loss,
                  type(trainer).training_step, *(x for x in attributes if isinstance(x, types.FunctionType))]
     parts = [parts_of_function(f) for f in functions if f is not None]
@@ -118,7 +118,7 @@ def _configs(model):
 
 # %% ../../nbs/64_transformers_sweep.ipynb #2c03f186
 class _SweepCallback:
-    "Run a sweep in a training."
+    "Run a sweep in a training, until it is over or the data has run out."
     def __init__(self, snapshot, settings, seed, scaler, expected_lr, bar):
         self.snapshot = snapshot
         self.settings = settings
@@ -126,16 +126,16 @@ class _SweepCallback:
         self.scaler = scaler
         self.expected_lr = expected_lr
         self.bar = bar
-        # From the start of the training on.
+        # The `LRSweep`; it exists from the start of the training on.
         self.sweep = None
         # The losses of the micro-batches since the last update.
         self.shares = []
 
     def on_train_begin(self, args, state, control, model, optimizer, lr_scheduler, train_dataloader, **_):
-        # Accelerate has wrapped it.
+        # Accelerate may have wrapped the optimizer.
         opt = getattr(optimizer, 'optimizer', optimizer)
         _check_optimizer(opt, self.expected_lr)
-        # Those of a trainer with `model_init` are new.
+        # With `model_init` both are new.
         for x in (model, opt): self.snapshot.keep(x)
         for g in opt.param_groups: set_group_value(g, 'lr', g.get('initial_lr', g['lr']))
         settings = replace(self.settings, accumulate=args.gradient_accumulation_steps)
@@ -145,12 +145,12 @@ class _SweepCallback:
         self.sweep.use_loader(train_dataloader)
 
     def synchronized(self, x):
-        "Return `x`, a batch or a loss, once it is known that no process has failed."
+        "Return `x`, a batch or a loss, if no process has failed. Raises `TypeError` if there is none."
         if x is None: raise TypeError("compute_loss returned no loss: return it")
         self.sweep.synchronize()
         return x
 
-    # The end of the data may have left an unfinished window.
+    # At the end of the data an update may have remained incomplete.
     def on_step_begin(self, *args, **kwargs): self.shares.clear()
 
     def on_step_end(self, args, state, control, **kwargs):
@@ -161,14 +161,15 @@ class _SweepCallback:
         if not self.sweep.done: self.sweep.out_of_data()
 
     def finish(self, detour):
+        "Finish the sweep when `detour` is left."
         if self.sweep is not None: self.sweep.finish(failed=detour.failed)
 
 # %% ../../nbs/64_transformers_sweep.ipynb #4253d56c
 def _check_optimizer(opt, expected_lr):
-    "Raise `ValueError` if a rate can't be set, or if no group begins at `expected_lr`, where it is given."
+    "Raise `ValueError` if a group has no rate, or if none begins at `expected_lr`, if that is given."
     if any(g.get('lr') is None for g in opt.param_groups):
-        raise ValueError(f"{type(opt).__name__} has groups without a rate to sweep (lr=None): give it one; "
-                         "Adafactor needs relative_step=False")
+        raise ValueError(f"{type(opt).__name__} has groups without a rate to sweep (lr=None): pass it an lr; "
+                         "Adafactor needs relative_step=False, too")
     rates = [g.get('initial_lr', g['lr']) for g in opt.param_groups]
     if expected_lr is None or expected_lr in rates: return
     raise ValueError("update_args=True: the optimizer of this trainer does not begin at args.learning_rate="
@@ -189,7 +190,7 @@ def _keep_attributes(detour, trainer):
 
 @contextmanager
 def _quiet():
-    "Silence what Transformers says."
+    "Silence the log messages and warnings of Transformers."
     from transformers.utils import logging
     verbosity = logging.get_verbosity()
     try:
@@ -205,7 +206,7 @@ def sweep_once(
     settings:SweepSettings, # what to sweep; `accumulate` is taken from the trainer
     *,
     seed:int=None, # for the random generators and the order of the data; default: those of the trainer
-    where='device', # where the copy of the state is kept meanwhile: 'device', 'cpu', or a directory
+    where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     expected_lr:float=None, # raise `ValueError` unless the optimizer begins at this rate
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
     silent:bool=False # no progress bar
@@ -221,7 +222,7 @@ def sweep_once(
         scaler = trainer.accelerator.scaler
         callback = _make_callback(detour.snapshot, settings, seed, scaler, expected_lr, bar)
         detour.before_restore(partial(callback.finish, detour))
-        # Updates that the scaler skips are added to those that were asked for.
+        # The scaler may skip updates, so there may be more of them than points.
         _equip(trainer, callback, 2*settings.num_it + 1000, seed)
         try: _train(trainer, callback)
         finally:
@@ -231,12 +232,12 @@ def sweep_once(
 
 # %% ../../nbs/64_transformers_sweep.ipynb #5f9b2007
 def _make_callback(*args):
-    "Return a `_SweepCallback` that Transformers takes for a callback of its own."
+    "Return a `_SweepCallback` that is also a `TrainerCallback`."
     from transformers import TrainerCallback
     return type('LRFinderCallback', (_SweepCallback, TrainerCallback), {})(*args)
 
 def _train(trainer, callback):
-    "Train. A stream that can't begin again, which is an error in accelerate, is the end of the sweep here."
+    "Train. Data that can't begin again, which is an error in accelerate, ends the sweep instead."
     try: trainer.train()
     except ValueError as e:
         if 'does not contain any data' not in str(e): raise
