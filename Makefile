@@ -7,7 +7,7 @@ NEEDS = setup.cfg constraints.txt pyproject.toml
 # Tests run in one process per core, up to eight.
 PYTEST = $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 10 --durations-min 1
 
-.PHONY: demo test test-thorough budget browser docs prepare readme lint clean
+.PHONY: demo test test-thorough budget browser docs prepare outputs benchmark readme lint clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -18,6 +18,8 @@ help:
 	@echo "make browser  install a browser, where there is none, for the tests of the site"
 	@echo "make docs     build the site from the executed notebooks, in _docs/html"
 	@echo "make prepare  after editing notebooks: clean, export, write the README"
+	@echo "make outputs  run all notebooks, and store the outputs that have changed"
+	@echo "make benchmark   after changing a rule: judge the suggestions, and store what has changed (minutes)"
 	@echo "make budget   after adding tests: record in tests/seconds.txt how long each file takes"
 	@echo "make clean    remove the environment and what builds left behind"
 
@@ -55,6 +57,14 @@ prepare: $(VENV)/.dev
 	$(BIN)/nbdev_export
 	$(BIN)/python tools/readme.py
 
+outputs: $(VENV)/.dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/run_notebooks.py --write; status=$$?; \
+		$(MAKE) --no-print-directory prepare && exit $$status
+
+benchmark: $(VENV)/.tasks
+	$(BIN)/python benchmarks/suggestions.py --quick --probe --leave-one-out
+	@$(MAKE) --no-print-directory outputs
+
 readme: $(VENV)/.dev
 	$(BIN)/python tools/readme.py
 
@@ -68,6 +78,10 @@ $(VENV)/.dev: $(NEEDS) | $(VENV)/bin/python
 	@echo "Installing into $(VENV) (once; PyTorch is large) ..."
 	$(PIP_INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/.core
+
+$(VENV)/.tasks: $(VENV)/.dev
+	$(PIP_INSTALL) -e '.[tasks]'
+	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "fastlr needs Python 3.10 or newer: pass PYTHON=/path/to/python3")'

@@ -43,11 +43,11 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
 
 # %% ../nbs/04_findings.ipynb #d006b40c
 def _about_ending(curve):
-    "What there is to say about how the sweep of `curve` ended."
+    "Findings about how the sweep of `curve` ended."
     found = []
     n, entry = len(curve), curve.entry
     if curve.stop_reason == 'interrupted':
-        text = "The sweep was interrupted, or the loop around it ended first: higher rates were not tried."
+        text = "The sweep was interrupted, or its loop ended too early: higher rates were not tried."
         found.append(Finding(text, 'interrupted'))
     if curve.stop_reason == 'data':
         text = entry.advise("The data ran out before the last rate", "pass a loader that can be restarted")
@@ -57,7 +57,7 @@ def _about_ending(curve):
         found.append(Finding(text, 'non-finite'))
     if curve.stop_reason in ('diverged', 'non-finite') and 0 < n < MIN_POINTS:
         what = f"The loss diverged at once, at {curve.lrs[-1]:.2g}"
-        text = entry.advise(what, "lower {start_lr}", "look at the gradient")
+        text = entry.advise(what, "lower {start_lr}", "look at the gradients")
         found.append(Finding(text, 'diverged-at-once'))
     if curve.settings.get('extended'):
         asked_for = "The loss was still falling at the last rate that was asked for"
@@ -74,7 +74,7 @@ def _no_fall(view):
     return Finding(f"{flat}: {trained}. Otherwise {advice}", 'no-fall')
 
 def _about_last_rates(curve, view):
-    "What there is to say if the loss ended low, and was never high."
+    "The finding about a loss that ended low, and was never high, if this is one."
     if curve.stop_reason == 'interrupted': return []
     ended_low = view.z[-1] < view.z[0] - 0.5*view.fall
     if not ended_low or curve.losses.max() >= ceiling(curve.losses, share=1): return []
@@ -86,14 +86,14 @@ def _about_last_rates(curve, view):
     return [Finding(view.entry.advise(what, "raise {end_lr}"), 'never-diverged')]
 
 def _about_first_rates(view):
-    "What there is to say if the loss falls within the first half of a decade."
+    "The finding about a loss that falls within the first half of a decade, if this is one."
     early = view.z[0] - np.interp(view.x[0]+0.5, view.x, view.z)
     if early <= max(0.1*view.fall, 1.5*view.noise): return []
     text = view.entry.advise("The loss falls from the first rates on", "lower {start_lr}")
     return [Finding(text, 'falls-at-once')]
 
 def _about_noise(view):
-    "What there is to say if the fall is small beside the noise."
+    "The finding about a fall that is small beside the noise, if this is one."
     if view.fall >= 4*view.noise: return []
     what = f"Noisy (the loss falls by {view.fall:.2g}, and jumps by {view.noise:.2g} from batch to batch)"
     return [Finding(view.entry.advise(what, view.entry.several_runs, "use larger batches"), 'noisy')]
@@ -117,7 +117,7 @@ def _row(s):
 def suggestion_text(
     curve:LRCurve # of a range test
 ) -> str: # several lines
-    "Return the suggestions, to be printed, or the reason why there is none; and what is odd about the curve."
+    "Return a text with the suggestions, or the reason why there is none, and the findings."
     notes = [f"Note: {f}" for f in curve.findings if f.code != 'no-suggestion']
     try: auto, found = curve.suggest(), curve.suggestions()
     except NoSuggestion as e: return '\n'.join([f"No suggestion: {e}", *notes])

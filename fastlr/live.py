@@ -17,7 +17,7 @@ from .plot import label_rates
 class LivePlot:
     "The picture of a running sweep, redrawn in place in a notebook. Elsewhere it does nothing."
     def __init__(self,
-        ax=None, # matplotlib axes, cleared before each drawing (pyplot shows them again); default: its own
+        ax=None, # matplotlib axes, cleared before each drawing; default: axes of a figure outside of pyplot
         every:float=0.5, # least time between two drawings, in seconds
         clock=time.monotonic # function () -> time in seconds
     ):
@@ -27,16 +27,17 @@ class LivePlot:
         self.active = _in_notebook()
         self.drawings = 0
         self.error = None
+        # The display that is updated in place, and the time before which nothing is drawn.
         self._handle = None
         self._next = -np.inf
 
     @property
     def due(self) -> bool:
-        "Return whether `update` would draw now: ask first where the curve is costly to make."
+        "Whether `update` would draw now: ask first if the curve is costly to make."
         return self.active and self.clock() >= self._next
 
 def _in_notebook():
-    "Whether this is IPython in the kernel of a notebook. If nothing has imported IPython, it isn't."
+    "Whether this is IPython in the kernel of a notebook. It isn't if IPython hasn't even been imported."
     shell = getattr(sys.modules.get('IPython'), 'get_ipython', lambda: None)()
     return hasattr(shell, 'kernel')
 
@@ -45,33 +46,36 @@ def _in_notebook():
 def update(self:LivePlot,
     curve # `LRCurve` so far
 ):
-    "Redraw, if it is time."
+    "Redraw the picture if a drawing is due."
     if self.due: self._try(self._draw, curve)
 
 @patch
 def close(self:LivePlot,
     curve=None # `LRCurve` for a last picture, with its suggestions; default: remove the picture
 ):
-    "Draw one last picture, or remove the picture. Do nothing the second time."
+    "Draw a last picture, or remove the picture. A second call does nothing."
     if self.active and curve is None: self._try(self._erase)
     elif self.active: self._try(self._draw, curve, last=True)
     self.active = False
 
 @patch
 def _try(self:LivePlot, do, *args, **kwargs):
-    "Call `do`. An error in it is the end of the picture, and of nothing else."
+    "Call `do`. An error in it ends the picture, and nothing else."
     try: return do(*args, **kwargs)
     except Exception as e: self.error = e
     self.active = False
-    try: print(f"LivePlot: no more picture, the sweep goes on. {type(self.error).__name__}: {self.error}")
+    # Printing may be what fails, over a lost connection.
+    try: print(f"LivePlot: no more pictures, the sweep goes on. {type(self.error).__name__}: {self.error}")
     except Exception: pass
 
 # %% ../nbs/06_live.ipynb #e43f97aa
 @patch
 def _draw(self:LivePlot, curve, last=False):
     "Draw the curve so far, or the last picture."
-    # Two points make a line.
-    if len(curve) < curve.shift+2: return self._erase() if last else None
+    # A line needs two points.
+    if len(curve) < curve.shift+2:
+        if last: self._erase()
+        return
     if self.ax is None:
         from matplotlib.figure import Figure
         self.ax = Figure(figsize=(6.4, 4), layout='constrained').subplots()
@@ -89,7 +93,7 @@ def _draw(self:LivePlot, curve, last=False):
 
 @patch
 def _put(self:LivePlot, png):
-    "Show the picture, in the place of the one before."
+    "Show the picture in the place of the last one."
     from IPython.display import Image, display
     if self._handle is None: self._handle = display(Image(png), display_id=True)
     else: self._handle.update(Image(png))

@@ -9,7 +9,7 @@ __all__ = ['label_rates', 'new_axes', 'plot_curves']
 import numpy as np
 from fastcore.basics import patch
 
-# From there, and not from `fastlr.curve`: whoever has a plot also has suggestions and findings.
+# From `findings`, and not from `curve`, so that a curve has its suggestions and findings.
 from .findings import LRCurve
 from .rules import RULES, NoSuggestion
 from .smooth import ceiling, smoothed
@@ -23,7 +23,7 @@ def _loss_limits(losses):
 
 # %% ../nbs/05_plot.ipynb #afa5d957
 def _line(curve, k=None):
-    "Rates and losses (n,), and the smoothed losses (m,), m <= n: up to where all losses are cut off."
+    "Rates and losses (n,), and the smoothed losses (m,), m <= n: up to the last loss below the ceiling."
     if k is not None and not k > 0:
         raise ValueError(f"plot: k must be above zero, got {k!r}; 2 smooths twice as far as usual")
     x, y = curve.aligned()
@@ -36,7 +36,7 @@ def _line(curve, k=None):
 
 def _shown(curve, skip_start, skip_end):
     "The slice of the aligned points that the skips leave. Raise `ValueError` if those are fewer than two."
-    # It checks the skips.
+    # `trim` checks the skips.
     curve.trim(skip_start, skip_end)
     n = len(curve) - curve.shift - skip_start - skip_end
     if n >= 2: return slice(skip_start, skip_start+n)
@@ -50,7 +50,7 @@ _ONE_CYCLE = 'one-cycle', 'chocolate'
 _OTHER = 'olive'
 
 def _name_and_color(rule):
-    "How `rule` is called in the legend, and the colour of its point."
+    "The name of `rule` in the legend, and the colour of its point."
     if rule == 'one_cycle': return _ONE_CYCLE
     entries = [r for r in RULES.values() if rule in (r.name, r.find)]
     if entries: return entries[0].label, entries[0].color
@@ -63,29 +63,30 @@ def _found(curve, rule):
     except NoSuggestion: return None
 
 def _point(ax, x, z, lr, **kwargs):
-    "A point at rate `lr` on the line `z` over the rates `x`, with a rim of the background's colour."
+    "Draw a point at rate `lr` on the line `z` over the rates `x`, with a rim of the background's colour."
     height = np.interp(np.log10(lr), np.log10(x), z)
     ax.plot([lr], [height], 'o', ms=8, mec=ax.get_facecolor(), zorder=5, **kwargs)
 
 def _mark(ax, x, z, rule, lr):
-    "The point of `rule`, in its colour and with its name; nothing if it found no rate."
+    "Draw the point of `rule`, in its colour and with its name; nothing if it found no rate."
+    if lr is None: return
     name, color = _name_and_color(rule)
-    if lr is not None: _point(ax, x, z, lr, color=color, label=f"{name}: {lr:.2e}")
+    _point(ax, x, z, lr, color=color, label=f"{name}: {lr:.2e}")
 
 # %% ../nbs/05_plot.ipynb #89dd5a65
 # Up to this number of runs the band is from the lowest to the highest.
 _FEW = 8
 
 def _spread(curve, k=None):
-    "The lower and the upper edge (n,) of the band over the runs, infinite where a run has left the picture."
+    "The lower and the upper edge (n,) of the band over the runs, infinite where a run has diverged."
     rows = np.full((len(curve.runs), len(curve)-curve.shift), np.inf)
     for row, run in zip(rows, curve.runs):
-        # One that is too short was gone before there was a line.
+        # A run of fewer than two points has no line.
         if len(run) < curve.shift+2: continue
         z = _line(LRCurve(curve.lrs[:len(run)], run, shift=curve.shift), k)[2]
         row[:len(z)] = z
     share = (0, 1) if len(rows) <= _FEW else (0.25, 0.75)
-    # The nearest, since there is no arithmetic with infinity.
+    # The nearest row, because infinite values can't be interpolated.
     return np.quantile(rows, share, axis=0, method='nearest')
 
 # %% ../nbs/05_plot.ipynb #ddc6c8e0
@@ -109,9 +110,9 @@ def _shade_bounds(ax, curve):
 _STOPS = {'diverged': 'diverged', 'non-finite': 'not finite'}
 
 def _mark_stop(ax, curve, last):
-    "A thin line where the sweep was stopped, if that is at most a decade above `last`, the last rate drawn."
+    "Draw a line where the sweep was stopped, if that is at most a decade above `last`, the last rate drawn."
     if curve.stop_reason not in _STOPS or curve.lrs[-1] > 10*last: return
-    # Room for the word, in a small picture too. It is in the margin, where no loss can be.
+    # The text is in the margin, where no loss can be. There must be room for it in a small picture too.
     ax.margins(x=max(ax.margins()[0], 0.15/_inches(ax)))
     ax.axvline(curve.lrs[-1], color=_DOTS, lw=1, ls=':', zorder=1)
     ax.annotate(_STOPS[curve.stop_reason], (curve.lrs[-1], 0.98), (1, 0), xycoords=('data', 'axes fraction'),
@@ -120,7 +121,7 @@ def _mark_stop(ax, curve, last):
 def _inches(ax): return ax.bbox.width / ax.figure.dpi
 
 def _small(ax):
-    "The size of small print, in points: it goes with the width of `ax`."
+    "The size of small print, in points, for the width of `ax`."
     return float(np.clip(3 + _inches(ax), 6, 9))
 
 # %% ../nbs/05_plot.ipynb #863ee744
@@ -159,9 +160,9 @@ def plot(self:LRCurve,
     suggestion=False, # mark suggested rates: True for steepest, default and its one-cycle maximum, or name(s)
     skip_start:int=0, # points to leave out at the low end, from 0
     skip_end:int=0, # points to leave out at the high end, from 0
-    k:float=None, # smooth `k` times as far as the rules do, above zero; default: just as they do
+    k:float=None, # smooth `k` times as far as the rules do, above zero; default: as the rules do
     show_grid:bool=False, # draw a grid
-    ax=None, # matplotlib axes to draw on; default: a new figure
+    ax=None, # matplotlib axes to draw on; default: axes of a new figure
     *,
     bounds:bool=False # shade from the base to the maximum rate for a cyclical schedule
 ): # the axes
@@ -184,7 +185,7 @@ def plot(self:LRCurve,
 
 # %% ../nbs/05_plot.ipynb #cab54161
 def new_axes():
-    "Return the axes of a new figure, of the size of all our pictures."
+    "Return the axes of a new figure, in the size that all our pictures have."
     import matplotlib.pyplot as plt
     return plt.subplots(figsize=(6.4, 4), layout='constrained')[1]
 
@@ -194,9 +195,9 @@ def plot_curves(
     suggestion=False, # mark a rate on each curve: True for the default suggestion, or the name of a rule
     skip_start:int=0, # points to leave out at the low end of each, from 0
     skip_end:int=0, # points to leave out at the high end of each, from 0
-    k:float=None, # smooth `k` times as far as the rules do, above zero; default: just as they do
+    k:float=None, # smooth `k` times as far as the rules do, above zero; default: as the rules do
     show_grid:bool=False, # draw a grid
-    ax=None # matplotlib axes to draw on; default: a new figure
+    ax=None # matplotlib axes to draw on; default: axes of a new figure
 ): # the axes
     """Draw several curves in one picture. Raise `ValueError` or `TypeError` if one of them can't be drawn;
     never call `show`."""
@@ -240,5 +241,5 @@ def _check_curves(curves, suggestion):
 # %% ../nbs/05_plot.ipynb #0ld706c6
 from . import old_names
 
-# What this module held in version 0.1.0, and others hold now.
+# Names that were in this module in version 0.1.0 and have moved.
 __getattr__ = old_names(__name__)

@@ -15,10 +15,11 @@ PROBE_STEPS = 100
 
 def run_probes(
     curve:LRCurve, # without probes
-    sweep_once, # settings -> finished `LRSweep`, from the state that `curve` began with
-    settings:SweepSettings # what the curve was asked for
+    sweep_once, # function `SweepSettings` -> finished `LRSweep`, from the state in which `curve` began
+    settings:SweepSettings # of the sweep that made `curve`
 ) -> LRCurve:
-    "Return the `curve` with probes around its suggestion; as it is, if it supports none."
+    """Return the `curve` with probes around its suggestion; unchanged if it supports none. Raise `ValueError`
+    if the data runs out."""
     try: suggestion = curve.suggest()
     except NoSuggestion: return curve
     probes = {}
@@ -31,5 +32,6 @@ def run_probes(
     return curve.probed(probes)
 
 def _no_data(entry):
-    return entry.advise("the training data ran out in a probe", "leave out {probe}=True",
-        "pass a loader that can be restarted, or a list, not a generator")
+    "The message for data that is used up."
+    restartable = "pass a loader or a list, which can be restarted, and not a generator"
+    return entry.advise("The training data ran out in a probe", "leave out {probe}=True", restartable)

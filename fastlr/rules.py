@@ -22,7 +22,7 @@ from .suggestion import (
 
 # %% ../nbs/03_rules.ipynb #02a1000a
 def _or_arrays(find):
-    "`find`, a function of a view, which may be called with rates and losses instead, and with the momentum."
+    "Let `find`, a function of a view, be called with rates, losses and perhaps the momentum instead."
     @wraps(find)
     def found(*args, **kwargs):
         if args and isinstance(args[0], View): return find(*args, **kwargs)
@@ -31,7 +31,7 @@ def _or_arrays(find):
 
 # %% ../nbs/03_rules.ipynb #4086ecab
 def _counted(lrs):
-    "log10 of the rates, comparable between sweeps of any length: higher where more training came before."
+    "log10 of the rates, comparable between sweeps of any length: higher where more training has come before."
     return np.log10(lrs) + 0.45*np.log10(np.cumsum(lrs)/(6*np.asarray(lrs)))
 
 def centre_of_fall(
@@ -43,7 +43,7 @@ def centre_of_fall(
     return float(np.diff(share) @ _counted(view.lrs)[1:view.low+1]) / 0.5
 
 # %% ../nbs/03_rules.ipynb #34131289
-# Factors on the centre; margin below the edge; and the margin when the edge is all there is.
+# Factors on the centre; the margin below the edge; and the margin when nothing but the edge is known.
 CONSTANT, ONE_CYCLE = 0.9, 1.4
 MARGIN, BLIND_MARGIN = 3, 5
 
@@ -52,7 +52,7 @@ MARGIN, BLIND_MARGIN = 3, 5
 def fall_centre(
     view:View # of the curve; or rates and losses, and perhaps the `momentum`
 ) -> Suggestion:
-    "The default: from the centre of the fall, with a margin below the edge. Raise `NoSuggestion`."
+    "Suggest the centre of the fall, or less to stay below the edge. Raise `NoSuggestion`."
     first = _from_sweep(view)
     return _refined(first, view) if view.probes else first
 
@@ -102,7 +102,7 @@ def _last_flat(view):
 def steep(
     view:View # of the curve; or rates and losses
 ) -> Suggestion:
-    "The rate of the steepest descent against its logarithm (fastai's `min_grad_lr`). Raise `NoSuggestion`."
+    "Suggest the rate of the steepest descent on a log scale (fastai's `min_grad_lr`). Raise `NoSuggestion`."
     check_fall(view)
     slope = np.gradient(view.z, view.x)[:view.low+1]
     i = int(slope.argmin())
@@ -121,19 +121,29 @@ def _as_fastai(find):
         return replace(s, index=i, loss=float(view.z[i]))
     return found
 
-def _averaged(view, beta=0.98):
+def _averaged(view):
     "Rates and losses as fastai hands them to its rules."
     n = len(view.raw_losses)
-    weighted = np.array([loss*(1-beta)*beta**-i for i, loss in enumerate(view.raw_losses)])
-    average = weighted.cumsum() * beta**np.arange(n) / (1 - beta**np.arange(1, n+1))
     shown = slice(view.settings.get('num_it', n)//10, n-5)
-    return view.raw_lrs[shown], average[shown]
+    return view.raw_lrs[shown], _moving_average(view.raw_losses)[shown]
 
 def _arrays(name, lrs, losses, least, entry):
     "Arrays of the rates and losses. Raise `NoSuggestion` if there are fewer than `least`."
     if len(lrs) >= least: return np.asarray(lrs, dtype=float), np.asarray(losses, dtype=float)
     what = f"{name} needs at least {least} points and got {len(lrs)}"
     raise NoSuggestion((entry or EntryPoint()).advise(what, "sweep with a larger {num_it}"))
+
+# %% ../nbs/03_rules.ipynb #02a1000f
+def _moving_average(losses, beta=0.98):
+    "The moving average of `losses` (n,) with momentum `beta`, corrected for its start at zero."
+    n = len(losses)
+    most = 1 + int(np.log(np.finfo(float).max) / -np.log(beta))
+    weights = [beta**-i for i in range(min(n, most))]
+    with np.errstate(over='ignore', invalid='ignore'):
+        sums = (losses[:most]*(1-beta)*weights).cumsum() * beta**np.arange(len(weights))
+    averages = sums[np.isfinite(sums)].tolist()
+    for loss in losses[len(averages):].tolist(): averages.append(beta*averages[-1] + (1-beta)*loss)
+    return np.array(averages) / (1 - beta**np.arange(1, n+1))
 
 # %% ../nbs/03_rules.ipynb #02a1000c
 @rule('minimum', label='minimum/10', color='tab:purple')
@@ -144,7 +154,7 @@ def minimum(
     *,
     entry:EntryPoint=None # whose names of options an error uses; default: ours
 ) -> Suggestion:
-    "A tenth of the rate at which the loss is lowest, as in fastai v2. Raise `NoSuggestion`."
+    "Suggest a tenth of the rate at which the loss is lowest, as in fastai v2. Raise `NoSuggestion`."
     lrs, losses = _arrays('minimum', lrs, losses, 1, entry)
     low = int(losses.argmin())
     lr = lrs[low]/10
@@ -161,7 +171,8 @@ def valley(
     *,
     entry:EntryPoint=None # whose names of options an error uses; default: ours
 ) -> Suggestion:
-    "The middle of the longest falling subsequence, as in fastai v2 (after ESRI). Raise `NoSuggestion`."
+    """Suggest the middle of the longest falling subsequence, as in fastai v2 (after ESRI). Raise
+    `NoSuggestion`."""
     lrs, losses = _arrays('valley', lrs, losses, 1, entry)
     # `length` is that of the longest falling subsequence that ends at each point; `least` holds, for each
     # length, the highest loss so far at which one ends, negated.
@@ -173,7 +184,7 @@ def valley(
     end = int(length.argmax())
     start = end - int(length[end]) if end else 0
     third = (end-start) / 3
-    # The index may be negative, which counts from the right end in fastai's code, too.
+    # The index may be negative, which counts from the right end, as in fastai's code.
     i = range(len(lrs))[start + int(third) + int(third/2)]
     reason = f"the middle of a fall {length[end]} points long that ends at {lrs[end]:.3g}"
     return Suggestion(float(lrs[i]), i, float(losses[i]), 'valley', reason)
@@ -189,8 +200,8 @@ def slide(
     *,
     entry:EntryPoint=None # whose names of options an error uses; default: ours
 ) -> Suggestion:
-    """The left of two points whose slopes are equal, coming from the right, as in fastai v2 (after Petr
-    Havel's interval slide rule). Raise `NoSuggestion`."""
+    """Suggest the left of two points whose slopes are equal, coming from the right, as in fastai v2 (after
+    Petr Havel's interval slide rule). Raise `NoSuggestion`."""
     lrs, losses = _arrays('slide', lrs, losses, lr_diff+1, entry)
     slope = np.gradient(losses)
     equal = np.flatnonzero(np.abs(slope[lr_diff:] - slope[:-lr_diff]) <= thresh)
@@ -217,7 +228,7 @@ def _find(rule):
     raise ValueError(f"suggest: unknown rule {rule!r}; choose from {', '.join(RULES)}, or pass a function")
 
 def _takes_arrays(rule):
-    "Whether `rule` is a function of rates and losses, which rules were in version 0.1.0."
+    "Whether `rule` is a function of rates and losses, as rules were in version 0.1.0."
     if isinstance(rule, Rule) or rule in [r.find for r in RULES.values()]: return False
     try: parameters = inspect.signature(rule).parameters.values()
     except ValueError: return False
@@ -227,13 +238,13 @@ def _takes_arrays(rule):
 def _of_arrays(rule):
     "`rule`, a function of rates and losses, as a function of a view."
     warnings.warn("suggest: a rule takes one argument now, a `View`, which has the rates in .lrs and the "
-                  "losses in .losses; the old form will be dropped", DeprecationWarning, stacklevel=4)
+                  "losses in .losses; fastlr 0.3 drops the old form", DeprecationWarning, stacklevel=4)
     return lambda view: rule(view.lrs, view.losses)
 
 # %% ../nbs/03_rules.ipynb #1869a26a
 @patch
 def suggestions(self:LRCurve) -> dict: # rule name -> `Suggestion`
-    "Return what each rule finds; nothing for those that find no rate."
+    "Return what each rule finds, without the rules that find no rate."
     found = {}
     for name in RULES:
         try: found[name] = self.suggest(name)
@@ -243,7 +254,7 @@ def suggestions(self:LRCurve) -> dict: # rule name -> `Suggestion`
 # %% ../nbs/03_rules.ipynb #e89536e7
 @patch
 def probe_rates(self:LRCurve) -> list[float]: # five of them, increasing
-    "Return rates about the middle of the two suggested, a quarter of a decade apart. Raise `NoSuggestion`."
+    "Return rates around the two suggested ones, a quarter of a decade apart. Raise `NoSuggestion`."
     s = _from_sweep(self.view)
     return [float(np.sqrt(s.lr*s.one_cycle) * 10**(k/4)) for k in range(-2, 3)]
 
@@ -259,16 +270,16 @@ def probed(self:LRCurve,
 
 # %% ../nbs/03_rules.ipynb #49ab7460
 def _refined(first, view):
-    "The suggestion `first`, moved towards where the probes came down farthest."
+    "The suggestion `first`, moved towards the rates at which the probes came down farthest."
     x = np.log10([lr for lr, _ in view.probes])
     start = view.z[0]
     full = max(len(losses) for _, losses in view.probes)
-    # One that was stopped has diverged, however low it was.
+    # A probe that was stopped has diverged, however low its loss was.
     ends = np.array([min(np.mean(l[-20:]), start) if len(l) == full else start for _, l in view.probes])
-    # Measured by the sweep's own fall, noise among the probes counts for little.
+    # Noise between the probes counts for little beside the sweep's own fall.
     share = (ends-ends.min()) / max(start-ends.min(), view.fall)
     def move(lr):
-        # Where it is comes first: it stays if nothing is better.
+        # The rate itself comes first in the grid, so it stays if no other is better.
         grid = np.r_[np.log10(lr), np.linspace(x[0], x[-1], 101)]
         best = (np.interp(grid, x, share) + 0.3*(grid-grid[0])**2).argmin()
         return np.log10(float(10**grid[best]))
@@ -293,7 +304,7 @@ def cyclical_bounds(
     half = int(np.flatnonzero(line >= line[0]-view.fall/2)[-1])
     # The median of the flat part is steadier than the first points.
     way = np.median(view.losses[:half//2+1]) - line
-    # After the last of these points it stays below; before, it may wander.
+    # From the last of these points on, the line stays below; before, it may wander.
     begun = np.flatnonzero(way[:-1] <= max(0.1*way[-1], view.noise/2))
     base = int(begun[-1]) if len(begun) else 0
     full = base+1 + int((way[base+1:] >= 0.95*way[-1]).argmax())
@@ -303,7 +314,7 @@ def cyclical_bounds(
     return Bounds(base_lr, max_lr, f"the loss begins to fall at {base_lr:.2g}, and {ends} at {max_lr:.2g}")
 
 def _first_ragged(view, base, full):
-    "Index of the first point between `base` and `full` around which losses stray from the line; else None."
+    "Index of the first point between `base` and `full` where losses stray from the line, or None."
     limit = max(0.25*view.fall, 3*noise_level(view.losses[:max(base, MIN_POINTS)]))
     stray = np.abs(view.cut - view.z)
     return next((i for i in range(base+1, full) if np.median(stray[max(0, i-3):i+4]) > limit), None)

@@ -22,7 +22,7 @@ class SweepSettings:
     end_lr: object = 10. # last rate, above the first, likewise
     num_it: int = 100 # optimizer updates, at least 2
     mode: str = 'exp' # 'exp', 'linear', or 'hold': `start_lr` throughout
-    stop_div: object = True # True, False, a factor above 1 on the best loss, or a `Divergence`
+    stop_div: object = True # True: the rule; False: never; a factor above 1 on the best loss; a `Divergence`
     accumulate: int = 1 # batches that make one optimizer update, at least 1
     extend: bool = False # go on beyond `end_lr` while the loss still falls there
     runs: int = 1 # sweeps from the same state, at least 1
@@ -83,22 +83,28 @@ def _check_order(settings):
 def _check_stop(settings):
     "Raise unless `stop_div` says when to stop."
     stop = settings.stop_div
-    factor = isinstance(stop, Real) and not isinstance(stop, bool) and stop > 1
     name = _name(settings, 'stop_div')
-    if not (isinstance(stop, bool) or callable(stop) or factor):
-        raise ValueError(f"{name} must be a factor above 1 on the best loss, {settings.entry.never} to go on "
-                         f"to the end, or True for a rule that needs no factor; got {stop!r}")
-    # A sweep that may go on has to know where the smoothed loss was best.
+    is_factor = isinstance(stop, Real) and not isinstance(stop, bool) and stop > 1
+    if not (isinstance(stop, bool) or callable(stop) or is_factor):
+        raise ValueError(f"{name} must be {_ways_to_stop(settings.entry)}; got {stop!r}")
+    # A sweep that may be extended has to know where the smoothed loss was best.
     if settings.extend and callable(stop) and not hasattr(stop, 'at_best'):
         raise TypeError(f"{name} must be a `Divergence` where {_name(settings, 'extend')}=True, "
                         f"not another function; got {stop!r}")
+
+# %% ../nbs/07_settings.ipynb #05000016
+def _ways_to_stop(entry):
+    "The values that `stop_div` can have where `entry` was called, in words."
+    factor, no_stop = "a factor above 1 on the best loss", f"{entry.never} to go on to the end"
+    if entry.without_factor is None: return f"{factor}, or {no_stop}"
+    return f"{factor}, {no_stop}, or {entry.without_factor} for a rule that needs no factor"
 
 # %% ../nbs/07_settings.ipynb #0500000e
 @patch
 def ends(self:SweepSettings,
     groups # parameter groups of one optimizer or several, with an 'lr' each
 ) -> tuple[np.ndarray, np.ndarray]: # first rates (groups,), last rates (groups,)
-    "Return the first and the last rate of each group. Raises `ValueError` if they don't fit, or don't rise."
+    "Return the first and the last rate of each group. Raise `ValueError` if they don't fit, or don't rise."
     first, last = (_per_group(self, option, groups) for option in ('start_lr', 'end_lr'))
     rise = all(a < b or a == b == 0 for a, b in zip(first, last))
     if self.mode == 'hold' or rise: return first, last
@@ -124,7 +130,7 @@ def _per_group(settings, option, groups):
 def trained_groups(
     groups # parameter groups
 ) -> list[int]: # their indices
-    "The groups with a parameter that requires a gradient."
+    "Return the groups that have a parameter with `requires_grad`."
     return [i for i, g in enumerate(groups) if any(p.requires_grad for p in g['params'])]
 
 # %% ../nbs/07_settings.ipynb #0500000f
@@ -132,7 +138,7 @@ def trained_groups(
 def schedule(self:SweepSettings,
     first, # (groups,) rates of the first update
     last # (groups,) rates of update `num_it`
-) -> np.ndarray: # (updates, groups), with `extend` for twice as many updates
+) -> np.ndarray: # (updates, groups); twice `num_it` updates with `extend`
     "Return the rates of each update: in equal factors (exp), in equal steps (linear), or constant (hold)."
     updates = self.num_it * (2 if self.extend else 1)
     share = np.arange(updates)[:, None] / (self.num_it-1)
@@ -160,8 +166,8 @@ def holding(self:SweepSettings,
 def check_restartable(self:SweepSettings,
     loader # training data
 ):
-    "Raise `ValueError` if `loader` is used up by one sweep and the settings ask for more."
+    "Raise `ValueError` if one sweep uses up `loader` and the settings ask for several."
     if not hasattr(loader, '__next__') or self.runs == 1 and not self.probe: return
-    asked = [said for text in ('{runs}', '{probe}=True') if (said := self.entry.say(text)) is not None]
+    asked = [text for text in map(self.entry.say, ('{runs}', '{probe}=True')) if text is not None]
     raise ValueError(f"{' and '.join(asked)}: the {_name(self, 'loader')} must be one that can be restarted; "
                      "pass a loader or a list, not a generator")

@@ -2,7 +2,7 @@
 
 Texts and tables must have the same words, with numbers that agree to 1 in 1000 or to 1 in the last of several
 printed digits; figures must look the same. Every difference is printed, and the exit code is 1. With
-`--write` the new outputs are stored instead, and only errors count. Of a cell that begins with
+`--write` the outputs that differ are stored instead, and only errors count. Of a cell that begins with
 `#| volatile` only the kinds of the outputs are compared; a cell with `#| eval: false` is not run. On Linux
 the kernels are forked from a process that has imported PyTorch: see kernel_server.py. With `--fresh` each
 kernel is a new process, and everything takes longer."""
@@ -195,8 +195,11 @@ async def run(path, kernels, write=False):
             except (CellControlSignal, DeadKernelError) as e:
                 wrong.append((cell, re.sub(r'\x1b\[[\d;]*m', '', str(e)).strip()[-1500:]))
                 break
+            different = differences(stored, cell)
             if not write:
-                wrong += [(cell, d) for d in differences(stored, cell)]
+                wrong += [(cell, d) for d in different]
+            elif not different:
+                cell.outputs = stored.outputs
             cell.outputs = [o for o in cell.outputs if not gone(o)]
     if write and not wrong:
         nbformat.write(notebook, path)
@@ -263,7 +266,9 @@ def main(args=None):
         jobs = min(args.jobs, len(paths))
         print(f'{len(paths)} notebook{"s" * (len(paths) > 1)}, {jobs} at a time, {how}', flush=True)
         failed = run_all(paths, kernels, jobs, args.write)
-    if failed:
+    if failed and args.write:
+        print(f'{failed} of {len(paths)} notebooks failed, and are as they were')
+    elif failed:
         python = Path(sys.executable).name
         print(
             f'{failed} of {len(paths)} notebooks differ from their stored outputs (- is stored, + is new). '
@@ -278,7 +283,7 @@ def parse(args=None):
     parser.add_argument(
         'paths', nargs='*', type=Path, default=[ROOT / 'nbs'], help='notebooks, or folders of them'
     )
-    parser.add_argument('--write', action='store_true', help='store the outputs instead of comparing them')
+    parser.add_argument('--write', action='store_true', help='store the outputs that differ')
     parser.add_argument('--fresh', action='store_true', help='start each kernel as a new process, unforked')
     parser.add_argument(
         '--jobs',
