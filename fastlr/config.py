@@ -97,8 +97,8 @@ def _read(config): # (text, format)
 
 def _parse(config, text, kind):
     try:
-        # Jsonnet is evaluated by its path, so that it finds its imports. (From jsonargparse, an error in it
-        # would be reported as one of YAML.)
+        # Jsonnet is evaluated by its path, so that it finds its imports.
+        # From jsonargparse, an error in it would be reported as one of YAML.
         if kind == 'jsonnet': return json.loads(import_module('_jsonnet').evaluate_file(str(config)))
         return _jsonargparse().get_loader(kind)(text)
     except ConfigError: raise

@@ -28,7 +28,8 @@ from .utils import as_list, is_main_process
 # %% ../nbs/29_learner.ipynb #28d28e10
 class Learner:
     "A model, data, a loss and an optimizer, ready to train."
-    default_callback_fns = [] # functions learner -> callback that every learner has; the recorder is one
+    # Functions from a learner to a callback that every learner has; the recorder is one.
+    default_callback_fns = []
     def __init__(self,
         data, # `DataBunch`, pair of loaders (train, valid), or object with train_dl/valid_dl or train/valid
         model:nn.Module, # moved to the device of `data` if that has one; else the batches go to the model

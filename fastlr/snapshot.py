@@ -42,9 +42,9 @@ class Snapshot:
         models, opts = as_list(model), as_list(optimizers)
         schedulers, others = as_list(schedulers), as_list(others)
         check_parts(models, opts, schedulers, scaler, others, entry)
-        # Functions without arguments that restore one object each, in this order,
+        # Functions without arguments that restore one object each, called in this order.
         self.restorers = []
-        # and those that are called after all others.
+        # Those that are called after all others.
         self.last = []
         # Everything that was saved, by id: it isn't saved twice, and its id can't be given to another object.
         self.held = {}
