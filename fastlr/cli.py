@@ -25,7 +25,7 @@ CLI = EntryPoint('fastlr find-lr', dict(
     start_lr='--start-lr', end_lr='--end-lr', num_it='--num-batches', mode='--linear',
     stop_div='--stopping-factor', runs='--runs', probe='--probe', accumulate='training.accumulate',
     loader='data', device='--device', directory='--serialization-dir', force='--force',
-    overrides='--overrides', include_package='--include-package'), never='left out')
+    overrides='--overrides', include_package='--include-package'), never='left out', without_factor=None)
 
 def sweep_settings(
     entry:EntryPoint, # the function that was called: messages use its option names

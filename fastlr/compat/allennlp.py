@@ -19,7 +19,7 @@ from ..results import check_directory
 ALLENNLP = EntryPoint('find_learning_rate_model', dict(
     start_lr='start_lr', end_lr='end_lr', num_it='num_batches', mode='linear_steps',
     stop_div='stopping_factor', accumulate='training.accumulate', loader='data',
-    directory='serialization_dir', force='force=True'), never='None')
+    directory='serialization_dir', force='force=True'), never='None', without_factor=None)
 
 def search_learning_rate(
     trainer, # `Learner`
