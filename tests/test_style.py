@@ -147,7 +147,7 @@ def fragments(path, text):
     for number, comment in groups:
         content = comment.lstrip('# ').rstrip()
         begins = not content[:1].islower() or re.split(r'\W', content)[0] in NAMES
-        if not CODE.match(content) and not (begins and content[-1:] in '.:?!'):
+        if not CODE.match(content) and not (begins and content.rstrip(')')[-1:] in ('.', ':', '?', '!')):
             yield f'{where(path, number)}: {comment}'
 
 
