@@ -73,7 +73,7 @@ def check(self:Fingerprint):
     listed = ', '.join(names[:8]) + (', and more' if len(names) > 8 else '')
     error = NotRestored(f"not as before: {listed}. If it is the state of a class of your own, give it "
                         "`state_dict` and `load_state_dict`; if it is an iterator, pass what it iterates "
-                        "over. Everything else that was looked at is as before")
+                        "over. All else that was looked at is as before")
     error.names = names
     raise error
 
