@@ -125,7 +125,8 @@ def _moved(old_place, name):
     if module is None: raise AttributeError(f"module {old_place!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(f'.{module}', __name__), new_name)
     new_place = f'fastlr.{module}'
-    text = f"{old_place}.{name} has moved: `from {new_place} import {new_name}`."
+    how = 'has moved' if new_name == name else f'is {new_name} now'
+    text = f"{old_place}.{name} {how}: `from {new_place} import {new_name}`."
     warnings.warn(f"{text} The old name will be removed in fastlr 0.3", DeprecationWarning, stacklevel=3)
     return found
 

@@ -72,8 +72,9 @@ def check(self:Fingerprint):
     if not names: return
     listed = ', '.join(names[:8]) + (', and more' if len(names) > 8 else '')
     error = NotRestored(f"not as before: {listed}. If it is the state of a class of your own, give it "
-                        "`state_dict` and `load_state_dict`; if it is an iterator, pass what it iterates "
-                        "over. All else that was looked at is as before")
+                        "`state_dict` and `load_state_dict`, or register a keeper for the class (see "
+                        "fastlr.keepers); if it is an iterator, pass what it iterates over. Everything else "
+                        "that was looked at is as before")
     error.names = names
     raise error
 

@@ -52,7 +52,7 @@ def parts_of_function(
     f # a loss function: a function, `partial`, method, module or another object that is called, or None
 ): # (modules, other objects), two lists
     """Return what a loss function may change: itself if it is an object, the contents of its closure, and
-    the global modules that it uses, or that functions use which it calls."""
+    the modules among the global names of it and of the functions that it calls."""
     found = {}
     todo = [f]
     while todo:
@@ -130,7 +130,11 @@ def slots_of(
     for kind in type(x).__mro__:
         names = vars(kind).get('__slots__', ())
         for name in [names] if isinstance(names, str) else names:
-            if not name.startswith('__') and hasattr(x, name): found[name] = getattr(x, name)
+            if name in ('__dict__', '__weakref__'): continue
+            # Python stores a private name, `__n`, with that of its class.
+            private = name.startswith('__') and not name.endswith('__')
+            if private: name = f"_{kind.__name__.lstrip('_')}{name}"
+            if hasattr(x, name): found[name] = getattr(x, name)
     return found
 
 # %% ../nbs/12_kinds.ipynb #04405811

@@ -858,6 +858,50 @@ def test_a_fingerprint_changes_nothing_and_bears_odd_things():
     assert len(before.changed()) == 3, before.changed()
 
 
+class Cursor:
+    "Has its position in a slot with a private name, which Python stores as `_Cursor__position`."
+
+    __slots__ = ('__position',)
+
+    def __init__(self):
+        self.__position = 0
+
+    def advance(self):
+        self.__position += 1
+        return self.__position
+
+
+class Bookmark(Cursor):
+    __slots__ = ('__position', 'page')
+
+    def __init__(self):
+        super().__init__()
+        self.__position = self.page = 0
+
+    def turn(self):
+        self.__position += 1
+        self.page += 1
+        return self.__position, self.page, self.advance()
+
+
+@pytest.mark.parametrize(
+    'kind, step, first', [(Cursor, Cursor.advance, 1), (Bookmark, Bookmark.turn, (1, 1, 1))]
+)
+@pytest.mark.parametrize('place', ['in the loader', 'others'])
+def test_slots_with_private_names_are_restored(kind, step, first, place):
+    class Loader:
+        def __init__(self, cursor):
+            self.cursor = cursor
+
+    cursor = kind()
+    thing = Loader(cursor) if place == 'in the loader' else cursor
+    before = Fingerprint(thing=thing)
+    with Snapshot(loaders=thing) if place == 'in the loader' else Snapshot(others=thing):
+        step(cursor)
+        assert before.changed()
+    assert not before.changed() and step(cursor) == first
+
+
 def test_an_iterator_as_loader_is_named():
     t = Training()
     batches = (b for b in list(t.loader))
