@@ -351,11 +351,11 @@ def test_in_step_notices(tmp_path):
     (copy / 'fastlr' / 'anneal.py').open('a').write('# by hand\n')
     (copy / 'fastlr' / 'old.py').write_text('x = 1\n')
     (copy / 'README.md').open('a').write('more\n')
-    path = copy / 'nbs' / '23_anneal.ipynb'
+    path = copy / 'nbs' / '25_anneal.ipynb'
     nb = json.loads(path.read_text())
     nb['cells'][1]['execution_count'] = 3
     path.write_text(json.dumps(nb, indent=1) + '\n')
     p = subprocess.run([sys.executable, 'tools/in_step.py'], cwd=copy, capture_output=True, text=True)
     assert p.returncode == 1
     named = set(re.findall(r'(?:out of step|not made by any notebook): (\S+)', p.stderr))
-    assert named == {'fastlr/anneal.py', 'fastlr/old.py', 'README.md', 'nbs/23_anneal.ipynb'}, p.stderr
+    assert named == {'fastlr/anneal.py', 'fastlr/old.py', 'README.md', 'nbs/25_anneal.ipynb'}, p.stderr

@@ -110,7 +110,7 @@ OVERFLOW = '''() => {
 
 
 # These two pages are also loaded on a phone, with their scripts, instead of only being made narrow.
-LOADED_NARROW = 'index.html', '20_sweep.html'
+LOADED_NARROW = 'index.html', '22_sweep.html'
 
 
 def look(browser, base, names, on_a_phone=()):
@@ -276,10 +276,10 @@ def in_view(locator, page):
 @pytest.mark.parametrize(
     'words, page_name',
     [
-        ('divergence', '20_sweep.html'),
+        ('divergence', '22_sweep.html'),
         ('LRSweep', 'reference/sweep.html'),
         ('NoSuggestion', 'reference/suggestion.html'),
-        ('GradScaler', '20_sweep.html'),
+        ('GradScaler', '22_sweep.html'),
     ],
 )
 def test_search_finds(page, base, words, page_name):
@@ -336,7 +336,7 @@ BRIGHT = """() => {
 
 def test_light_and_dark_are_switched_by_hand_and_remembered(page, base):
     page.emulate_media(color_scheme='light')
-    page.goto(base + '20_sweep.html')
+    page.goto(base + '22_sweep.html')
     assert page.evaluate(BRIGHT) > 0.9
     for _ in range(3):
         page.click('.content-icon-container .theme-toggle')
@@ -352,7 +352,7 @@ def test_light_and_dark_are_switched_by_hand_and_remembered(page, base):
     'name',
     [
         'index.html',
-        '20_sweep.html',
+        '22_sweep.html',
         'tutorials/coming_from.html',
         'reference/lr_finder.html',
         'reference/index.html',
@@ -368,7 +368,7 @@ def test_all_text_can_be_read(page, base, scheme, name):
 
 
 def test_a_name_in_backticks_leads_to_the_reference(page, base):
-    page.goto(base + '22_range_test.html')
+    page.goto(base + '24_range_test.html')
     page.locator('article a.doclink', has_text='LRSweep').first.click()
     page.wait_for_url('**/reference/sweep.html#fastlr.sweep.LRSweep')
     table = page.locator('dl:has(> dt[id="fastlr.sweep.LRSweep"]) table.docments').first.inner_text()

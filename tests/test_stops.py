@@ -1,5 +1,6 @@
 "When a sweep ends: at divergence, NaN, an interrupt, or at its last rate."
 
+import pickle
 from functools import partial
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest, torch
 from torch import nn
 
 from conftest import make_learner, net
-from fastlr import Callback, LRFinder, LRSweep
+from fastlr import Callback, LRCurve, LRFinder, LRSweep
 from fastlr.stop import Divergence
 from faults import Interrupts, fails_for, plain_finder
 from trainings import Training
@@ -148,3 +149,30 @@ def test_interrupt_in_a_later_run_keeps_the_complete_ones():
     with pytest.raises(KeyboardInterrupt):
         learn.lr_find(num_it=10, runs=5, stop_div=False)
     assert len(learn.recorder.curve) == 10 and len(learn.recorder.curve.runs) == 2
+
+
+@pytest.mark.parametrize('kind', ['closure', 'object', 'Divergence'])
+def test_a_curve_stores_the_name_of_the_rule_that_stopped_it(kind, tmp_path):
+    "A function itself can be written to no file, and a closure can't be pickled."
+
+    def above_two(loss):
+        return loss > 2
+
+    class Above:
+        factor = 2
+
+        def __call__(self, loss):
+            return loss > self.factor
+
+    rule, stored = {
+        'closure': (above_two, 'above_two'),
+        'object': (Above(), 'Above'),
+        'Divergence': (Divergence(3), 3),
+    }[kind]
+    t = Training()
+    with LRSweep(t.opt, t.model, num_it=5, stop_div=rule) as sweep:
+        sweep.record(1.0, update=True)
+    curve = pickle.loads(pickle.dumps(sweep.curve))
+    assert curve.settings['stop_div'] == stored
+    path = curve.save(tmp_path / 'curve.json')
+    assert LRCurve.load(path).settings['stop_div'] == stored

@@ -33,14 +33,14 @@ from kernel_server import ForkedKernels, PlainKernels, can_fork
 ROOT = Path(__file__).resolve().parent.parent
 # The notebooks that take longest start first. The list needn't be exact: it only saves seconds.
 SLOW = (
-    '33_lr_finder',
+    '35_lr_finder',
     '65_transformers',
     'your_own_loop',
     'coming_from',
     '62_lightning',
     '05_plot',
     'choosing_a_rate',
-    '22_range_test',
+    '24_range_test',
 )
 # A notebook should take at most this number of seconds.
 LIMIT = 20
