@@ -71,8 +71,10 @@ _for_v1 = {
     'anneal': [
         'annealing_no', 'annealing_linear', 'annealing_exp', 'annealing_cos', 'annealing_poly', 'Scheduler'
     ],
-    'handler': ['CallbackHandler', 'SmoothenValue', 'add_metrics'],
+    'handler': ['AverageMetric', 'CallbackHandler', 'SmoothenValue', 'add_metrics'],
 }
+
+_reachable = {*__all__, *(name for names in _for_v1.values() for name in names)}
 
 # Where the names of 0.1.0 are now. They can be imported from their old places until 0.3, with a warning.
 _new_place = {
@@ -110,7 +112,7 @@ _new_place = {
 # Those that could be imported from the package itself.
 _at_the_top = (
     'whittaker smoothed Bounds fall_centre steep minimum valley slide cyclical_bounds LivePlot Fingerprint '
-    'Divergence AverageMetric shapes_training EVENTS STATE OptimWrapper fit validate loss_batch LRFound '
+    'Divergence shapes_training EVENTS STATE OptimWrapper fit validate loss_batch LRFound '
     'one_cycle_at TrainDataLoaderIter ValDataLoaderIter find_learning_rate_model '
     'find_learning_rate_from_args search_learning_rate AccelerateCallback').split()
 # Those that have another name as well.
@@ -139,13 +141,20 @@ def old_names(module):
     return get
 
 
+def _load_core():
+    "Import all modules, so that each class has all of its methods, and return {module: names at the top}."
+    names = {module: [*_modules[module], *_for_v1.get(module, ())] for module in _modules}
+    for module in names: importlib.import_module(f'.{module}', __name__)
+    return names
+
+
 def __getattr__(name):
     if name in _modules: return importlib.import_module(f'.{name}', __name__)
-    top = {**_modules, **{m: [*_modules[m], *names] for m, names in _for_v1.items()}}
-    if name in _at_the_top: return _moved(__name__, name)
-    if not any(name in names for names in top.values()):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for module, names in top.items():
+    if name in _at_the_top:
+        _load_core()
+        return _moved(__name__, name)
+    if name not in _reachable: raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for module, names in _load_core().items():
         loaded = importlib.import_module(f'.{module}', __name__)
         globals().update({n: getattr(loaded, n) for n in names})
     return globals()[name]

@@ -57,13 +57,16 @@ class Detour:
         "Restore everything; the same as leaving the `with` block."
         self.failed = failed
         restore = [self.snapshot.restore, self.snapshot.close] if self.close else [self.snapshot.restore]
-        _call_all([*self._before[::-1], *restore, *self._after[::-1], self._guard.remove])
+        functions = [*self._before[::-1], *restore, *self._after[::-1], self._guard.remove]
+        # What the functions refer to is not held any longer than the detour lasts.
+        self._before, self._after = [], []
+        _call_all(functions)
 
     def __enter__(self): return self.start()
     def __exit__(self, kind, *exc): self.finish(failed=kind is not None)
 
 def _call_all(functions):
-    "Call all of these functions in turn, even if one of them raises an error."
+    "Call all of these functions in turn, even if one raises an error; the last error is raised at the end."
     if not functions: return
     try: functions[0]()
     finally: _call_all(functions[1:])

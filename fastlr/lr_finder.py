@@ -68,6 +68,10 @@ class LRFinder(LearnerCallback):
                                      entry=LR_FINDER)
             _check_learner_options(learn, wd, val_batches)
         self.settings = settings
+        # As in fastai v1, the callback has these as attributes.
+        self.start_lr, self.end_lr = settings.start_lr, settings.end_lr
+        self.num_it = settings.num_it
+        self.stop_div = settings.stop_div
         self.wd = wd
         self.val_batches = val_batches
         self.silent = silent
@@ -196,12 +200,12 @@ def on_train_end(self:LRFinder, exception=None, **_):
     "Restore everything, and store the curve at `learn.recorder.curve`."
     # The sweep may never have begun.
     if self.sweep is None: return
-    if self.bar is not None: self.bar.on_iter_end()
-    if self.data_before is not None: self.learn.data = self.data_before
     complete = exception is None or isinstance(exception, KeyboardInterrupt)
     try: self.sweep.finish(failed=exception is not None)
     finally:
+        if self.data_before is not None: self.learn.data = self.data_before
         if complete and self.settings.mode != 'hold': self.learn.recorder.curve = self.sweep.curve
+        if self.bar is not None: self.bar.on_iter_end()
 
 # %% ../nbs/35_lr_finder.ipynb #18bb2c78
 class MockTraining(Detour):

@@ -65,7 +65,9 @@ def is_full(self:Points) -> bool:
     return len(self.waiting) >= utils.read_every(self.waiting[-1][1])
 
 @patch(as_prop=True)
-def _device(self:Points): return next(p.device for g in self.groups for p in g['params'])
+def _device(self:Points):
+    # There are no groups yet where the start of a sweep has failed.
+    return next((p.device for g in self.groups for p in g['params']), None)
 
 # %% ../nbs/21_points.ipynb #1960000a
 @patch

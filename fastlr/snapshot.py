@@ -147,10 +147,19 @@ def _walk(self:Snapshot, things, mode):
             if inside is not None:
                 # What is in `x` comes first; then this loop goes on.
                 stack.append((iter(inside), mode_inside))
+                if len(stack) > _DEEPEST: raise RecursionError(_too_deep(x))
                 break
             # An object that is left alone isn't held either.
             del self.held[id(x)]
         else: stack.pop()
+
+# An object whose attributes are made whenever they are looked at would have no end.
+_DEEPEST = 100_000
+
+def _too_deep(x):
+    return (f"Snapshot: objects are nested more than {_DEEPEST} deep, at a {type(x).__name__}. If its "
+            "attributes are computed, leave it out with `snapshot.leave_out`, or give it `state_dict` and "
+            "`load_state_dict`")
 
 # The state of these is in their attributes.
 _STATEFUL = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.amp.GradScaler)

@@ -6,7 +6,7 @@
 __all__ = ['SWEEP', 'LRSweep']
 
 # %% ../nbs/22_sweep.ipynb #bc636a47
-import copy
+import copy, warnings
 
 import numpy as np
 import torch
@@ -113,7 +113,9 @@ def finish(self:LRSweep,
 ):
     "Restore everything, and verify it if asked. Does nothing the second time."
     if self.snapshot is None: return
-    self._detour.finish(failed)
+    # The detour refers to this sweep: a cycle that would keep the model alive until garbage is collected.
+    detour, self._detour = self._detour, None
+    detour.finish(failed)
     if self.fingerprint is not None and not failed: self.fingerprint.check()
 
 @patch
@@ -134,10 +136,10 @@ def _fingerprint(self:LRSweep):
 def _launch(self:LRSweep, snapshot):
     "Start the detour, from which everything is restored."
     within = (LRSweep.start, LRSweep.finish, LRSweep.__enter__, LRSweep.__exit__)
-    self._detour = Detour(snapshot, close=self._lent is None, within=within)
-    self._detour.before_restore(self._note_end)
-    self._detour.after_restore(lambda: self.processes.leave(self._detour.failed))
-    self._detour.start()
+    detour = self._detour = Detour(snapshot, close=self._lent is None, within=within)
+    detour.before_restore(self._note_end)
+    detour.after_restore(lambda: self.processes.leave(detour.failed))
+    detour.start()
     self.snapshot = snapshot
     try:
         self._begin()
@@ -325,6 +327,16 @@ def check_rate(self:LRSweep,
 
 # %% ../nbs/22_sweep.ipynb #0ld73776
 from . import old_names
+
+@patch
+def __getattr__(self:LRSweep, name):
+    "Attributes of version 0.1.0: those that are in the settings now, and `meet`."
+    if name in ('start_lr', 'end_lr', 'stop_div', 'extend') and 'settings' in vars(self):
+        return getattr(self.settings, name)
+    if name != 'meet': raise AttributeError(f"'LRSweep' object has no attribute {name!r}")
+    warnings.warn("LRSweep.meet is synchronize now. The old name will be removed in fastlr 0.3",
+                  DeprecationWarning, stacklevel=2)
+    return self.synchronize
 
 # What this module held in version 0.1.0, and others hold now.
 __getattr__ = old_names(__name__)

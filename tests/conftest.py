@@ -42,7 +42,7 @@ def pytest_configure(config):
     THOROUGH = config.getoption('thorough')
     hypothesis.settings.load_profile('thorough' if THOROUGH else 'quick')
     # Tests import names from where they are now, not from where they were in 0.1.0.
-    config.addinivalue_line('filterwarnings', 'error:fastlr.* has moved:DeprecationWarning')
+    config.addinivalue_line('filterwarnings', 'error:fastlr.* (has moved|is .* now):DeprecationWarning')
     config.pluginmanager.register(budget.Budget(config), 'budget')
 
 

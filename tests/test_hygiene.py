@@ -359,3 +359,20 @@ def test_in_step_notices(tmp_path):
     assert p.returncode == 1
     named = set(re.findall(r'(?:out of step|not made by any notebook): (\S+)', p.stderr))
     assert named == {'fastlr/anneal.py', 'fastlr/old.py', 'README.md', 'nbs/25_anneal.ipynb'}, p.stderr
+
+
+def test_events_of_the_librarys_callbacks_ask_for_no_more_than_they_read():
+    "A method with `**kwargs` gets the whole state; then the smoothed loss is computed for every batch."
+    from fastlr import Callback
+    from fastlr.callback import EVENTS
+
+    fastlr.Learner
+    found, todo = [], Callback.__subclasses__()
+    while todo:
+        cls = todo.pop()
+        todo += cls.__subclasses__()
+        for event in EVENTS if cls.__module__.startswith('fastlr') else ():
+            method = vars(cls).get(event)
+            if method is not None and 'kwargs' in inspect.signature(method).parameters:
+                found.append(f'{cls.__name__}.{event}')
+    assert not found

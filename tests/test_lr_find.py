@@ -349,3 +349,40 @@ def test_frozen_model_is_refused():
     with pytest.raises(ValueError, match='no trainable parameter'):
         learn.lr_find()
     assert learn.opt is None
+
+
+def test_the_callback_has_its_settings_as_attributes_as_in_fastai_v1():
+    finder = LRFinder(make_learner(), 1e-6, 1.0, 50, stop_div=4)
+    assert (finder.start_lr, finder.end_lr, finder.num_it, finder.stop_div) == (1e-6, 1.0, 50, 4)
+
+
+@pytest.mark.parametrize('error', [KeyboardInterrupt, OSError])
+def test_a_bar_that_cannot_be_closed_leaves_nothing_unrestored(error):
+    class Bar:
+        def update(self, n):
+            pass
+
+        def on_iter_end(self):
+            raise error('the bar')
+
+    learn = make_learner()
+    learn.fit(1)
+    before = state_of(learn)
+    finder = LRFinder(learn, num_it=5)
+
+    class GivesBar(Callback):
+        def on_batch_begin(self, **_):
+            finder.bar = Bar()
+
+    with pytest.raises(error, match='the bar'):
+        learn.fit(1, learn.opt.lr, callbacks=[finder, GivesBar()])
+    assert same(before['model'], state_of(learn)['model'])
+
+
+def test_the_scaler_of_the_optimizer_is_the_same_object_after_lr_find():
+    "The callback makes one for each training, and takes it away at the end."
+    learn = make_learner(callback_fns=partial(MixedPrecision, precision='fp16'))
+    learn.fit(1)
+    scaler = learn.opt.scaler = torch.amp.GradScaler('cpu')
+    learn.lr_find(num_it=5)
+    assert learn.opt.scaler is scaler

@@ -1,6 +1,6 @@
 "Names of version 0.1.0 can be imported from where they were, and its files and pickles load."
 
-import importlib, json, pickle, warnings
+import importlib, json, pickle, re, subprocess, sys, warnings
 from pathlib import Path
 
 import pytest
@@ -51,9 +51,8 @@ def test_names_can_be_imported_from_where_they_were(module):
             assert not warned, f'{module}.{name} is there, and warns'
             continue
         (text,) = warned
-        old, statement = text.removesuffix('`. The old name will be removed in fastlr 0.3').split(
-            ' has moved: `'
-        )
+        pattern = r'(\S+) (?:has moved|is \w+ now): `(.*)`. The old name will be removed in fastlr 0.3'
+        old, statement = re.fullmatch(pattern, text).groups()
         assert old == f'{module}.{name}'
         scope = {}
         exec(statement, scope)
@@ -116,3 +115,10 @@ def test_a_suggestion_that_version_0_1_0_pickled_loads():
     with pytest.warns(DeprecationWarning, match='fastlr.suggest.Suggestion has moved'):
         s = pickle.loads((DATA / 'suggestion-0.1.0.pickle').read_bytes())
     assert s == pickle.loads((DATA / 'curve-0.1.0.pickle').read_bytes()).suggest()
+
+
+def test_an_old_name_at_the_top_loads_the_methods_of_all_classes():
+    "In a process of its own, where nothing has been loaded yet."
+    code = 'from fastlr import OptimWrapper; from fastlr.learner import Learner; print(Learner.lr_find)'
+    command = [sys.executable, '-W', 'ignore', '-c', code]
+    assert 'function lr_find' in subprocess.check_output(command, text=True)

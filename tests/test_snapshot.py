@@ -1864,3 +1864,15 @@ def test_what_a_loader_makes_on_the_way_is_gone():
     t = Training(loader=lambda: Lazy(Rows(), 16))
     t.find(verify=True)
     assert not hasattr(t.loader, 'seen')
+
+
+def test_attributes_without_an_end_are_an_error():
+    class Lazy:
+        "Makes another object like itself whenever its attributes are looked at."
+
+        @property
+        def __dict__(self):
+            return {'next': Lazy()}
+
+    with pytest.raises(RecursionError, match='nested more than 100000 deep, at a'):
+        Snapshot(others=[Lazy()])

@@ -1,12 +1,14 @@
 "LRSweep in loops of your own, and the stop rule."
 
+import gc, weakref
+
 import numpy as np
 import pytest, torch
 from hypothesis import given, strategies as st
 from torch import nn
 
 from conftest import examples, loaders, net, problem, same
-from fastlr import LRSweep, Snapshot
+from fastlr import LRSweep, Snapshot, find_lr
 from fastlr.curve import EntryPoint
 from fastlr.detour import Detour
 from fastlr.settings import SweepSettings
@@ -249,3 +251,53 @@ def test_a_detour_that_is_interrupted_while_it_begins():
     assert called == ['after'] and detour.failed
     with pytest.raises(RuntimeError, match='closed'):
         detour.snapshot.restore()
+
+
+@pytest.mark.parametrize('how', ['LRSweep', 'find_lr', 'find_lr with verify'])
+def test_nothing_holds_a_model_after_the_sweep(how):
+    "Not even a cycle, which would hold its memory until garbage is collected."
+
+    def once():
+        model = net()
+        opt = torch.optim.SGD(model.parameters(), lr=0.1)
+        if how == 'LRSweep':
+            with LRSweep(opt, model, num_it=3) as sweep:
+                sweep.record(1.0, update=True)
+        else:
+            batches = [(torch.randn(4, 6), torch.randint(3, (4,)))] * 3
+            verify = 'verify' in how
+            find_lr(model, opt, nn.CrossEntropyLoss(), batches, num_it=5, progress=False, verify=verify)
+        return weakref.ref(model)
+
+    # torch holds on to the first model that it sees.
+    once()
+    gc.collect()
+    gc.disable()
+    try:
+        assert once()() is None
+    finally:
+        gc.enable()
+
+
+def test_an_error_at_the_start_of_a_sweep_is_the_one_that_is_seen():
+    class NoCopy:
+        def __call__(self, loss):
+            return False
+
+        def __copy__(self):
+            raise RuntimeError('no copy')
+
+    model = net()
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(RuntimeError, match='no copy'):
+        LRSweep(opt, model, stop_div=NoCopy()).start()
+    assert opt.param_groups[0]['lr'] == 0.1
+
+
+def test_attributes_of_version_0_1_0():
+    model = net()
+    sweep = LRSweep(torch.optim.SGD(model.parameters(), lr=0.1), model, 1e-5, 2.0, extend=True)
+    assert (sweep.start_lr, sweep.end_lr, sweep.stop_div, sweep.extend) == (1e-5, 2.0, True, True)
+    with pytest.warns(DeprecationWarning, match='meet is synchronize now'):
+        assert sweep.meet == sweep.synchronize
+    assert not hasattr(sweep, 'no_such_name')

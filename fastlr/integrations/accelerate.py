@@ -41,7 +41,7 @@ class AccelerateCallback(LearnerCallback):
         # The contexts of `accelerator.accumulate` for the current batch.
         self.window = ExitStack()
 
-    def on_train_begin(self, **kwargs):
+    def on_train_begin(self, **_):
         learn, acc = self.learn, self.accelerator
         self.model = learn.model
         self.before = {k: vars(learn.model).get(k) for k in ('forward', '_original_forward')}
@@ -49,7 +49,7 @@ class AccelerateCallback(LearnerCallback):
         if not acc.is_fsdp2: learn.model = acc.prepare_model(learn.model, evaluation_mode=evaluates)
         if learn.opt is not None: learn.opt.scaler = self.scaler
 
-    def on_train_end(self, **kwargs):
+    def on_train_end(self, **_):
         if self.model is None: return
         self.window.close()
         self._unwrap()
@@ -74,24 +74,24 @@ def _unwrap(self:AccelerateCallback):
 
 # %% ../../nbs/63_accelerate.ipynb #5c0e58ca
 @patch
-def on_batch_begin(self:AccelerateCallback, train, **kwargs):
+def on_batch_begin(self:AccelerateCallback, train, **_):
     if not train: return
     self.window.close()
     self.window = ExitStack()
     self.window.enter_context(self.accelerator.accumulate(self.learn.model))
 
 @patch
-def on_backward_begin(self:AccelerateCallback, last_loss, **kwargs):
+def on_backward_begin(self:AccelerateCallback, last_loss, **_):
     last_loss = last_loss / self.accelerator.gradient_accumulation_steps
     return {'last_loss': last_loss if self.scaler is None else self.scaler.scale(last_loss)}
 
 @patch
-def on_backward_end(self:AccelerateCallback, skip_step, **kwargs):
+def on_backward_end(self:AccelerateCallback, skip_step, **_):
     if not self.accelerator.sync_gradients: return {'skip_step': True, 'skip_zero': True}
     if self.scaler is not None and not skip_step: self.scaler.unscale_(self.learn.opt.opt)
 
 @patch
-def on_batch_end(self:AccelerateCallback, **kwargs): self.window.close()
+def on_batch_end(self:AccelerateCallback, **_): self.window.close()
 
 @patch
 def batch_failed(self:AccelerateCallback):
@@ -112,12 +112,12 @@ class MeanOverProcesses(Callback):
         # The number of rows that this process has validated in this epoch.
         self.rows = 0
 
-    def on_epoch_begin(self, **kwargs): self.rows = 0
+    def on_epoch_begin(self, **_): self.rows = 0
 
-    def on_batch_end(self, train, last_input, last_target, **kwargs):
+    def on_batch_end(self, train, last_input, last_target, **_):
         if not train: self.rows += find_bs(last_input if last_target is None else last_target)
 
-    def on_epoch_end(self, last_metrics, **kwargs):
+    def on_epoch_end(self, last_metrics, **_):
         if not self.rows: return
         as_tensor = partial(torch.as_tensor, dtype=torch.float64, device=self.accelerator.device)
         values = torch.stack([as_tensor(v) for v in last_metrics])
