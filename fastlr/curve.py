@@ -74,6 +74,14 @@ def _check_curve(curve):
     rates = [lr for lr, _ in curve.probes]
     if not all(0 < lr < float('inf') for lr in rates):
         raise ValueError(f"LRCurve: probes must have rates above zero, got {rates}")
+    _check_names(curve.settings.get('names'))
+
+def _check_names(names):
+    "Raise `ValueError` unless `names`, those of an entry point's options, are a dict of texts, or None."
+    if names is None: return
+    if isinstance(names, dict) and all(isinstance(t, str) for t in (*names, *names.values())): return
+    raise ValueError("LRCurve: settings['names'] must be a dict of texts, from our name of each option to "
+                     f"the caller's, got {names!r}; leave it out if the names are ours")
 
 # %% ../nbs/00_curve.ipynb #d13335c3
 @patch

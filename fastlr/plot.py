@@ -13,6 +13,7 @@ from fastcore.basics import patch
 from .findings import LRCurve
 from .rules import RULES, NoSuggestion
 from .smooth import ceiling, smoothed
+from .suggestion import Rule
 
 # %% ../nbs/05_plot.ipynb #d2449981
 def _loss_limits(losses):
@@ -52,9 +53,12 @@ _OTHER = 'olive'
 def _name_and_color(rule):
     "The name of `rule` in the legend, and the colour of its point."
     if rule == 'one_cycle': return _ONE_CYCLE
-    entries = [r for r in RULES.values() if rule in (r.name, r.find)]
+    entries = [r for name, r in RULES.items() if rule in (name, r.find)]
+    if isinstance(rule, Rule): entries = [rule]
     if entries: return entries[0].label, entries[0].color
-    return getattr(rule, '__name__', str(rule)), _OTHER
+    # A `partial` has the name of its function.
+    function = getattr(rule, 'func', rule)
+    return getattr(function, '__name__', str(rule)), _OTHER
 
 # %% ../nbs/05_plot.ipynb #1be079a5
 def _found(curve, rule):

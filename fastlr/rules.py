@@ -7,7 +7,6 @@ __all__ = ['CONSTANT', 'ONE_CYCLE', 'MARGIN', 'BLIND_MARGIN', 'centre_of_fall', 
            'slide', 'Bounds', 'cyclical_bounds']
 
 # %% ../nbs/03_rules.ipynb #e149e7b0
-import inspect, warnings
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -18,16 +17,7 @@ from fastcore.basics import patch
 from .curve import EntryPoint, LRCurve
 from .smooth import View, noise_level, view_of
 from .suggestion import (
-    MIN_POINTS, RULES, NoSuggestion, Rule, Suggestion, check_fall, check_points, no_fall, rule)
-
-# %% ../nbs/03_rules.ipynb #02a1000a
-def _or_arrays(find):
-    "Let `find`, a function of a view, be called with rates, losses and perhaps the momentum instead."
-    @wraps(find)
-    def found(*args, **kwargs):
-        if args and isinstance(args[0], View): return find(*args, **kwargs)
-        return find(view_of(*args, **kwargs))
-    return found
+    MIN_POINTS, RULES, NoSuggestion, Suggestion, check_fall, check_points, function_of_view, no_fall, rule)
 
 # %% ../nbs/03_rules.ipynb #4086ecab
 def _counted(lrs):
@@ -48,11 +38,13 @@ CONSTANT, ONE_CYCLE = 0.9, 1.4
 MARGIN, BLIND_MARGIN = 3, 5
 
 @rule('auto', label='suggested', color='tab:green')
-@_or_arrays
 def fall_centre(
-    view:View # of the curve; or rates and losses, and perhaps the `momentum`
+    lrs, # the view of a curve alone; or (n,) learning rates, above zero, increasing
+    losses=None, # (n,) the loss after each rate was applied, finite
+    momentum:float=None # of SGD (or RMSprop) during the sweep, from 0 to below 1; None: none, or the view's
 ) -> Suggestion:
     "Suggest the centre of the fall, or less to stay below the edge. Raise `NoSuggestion`."
+    view = view_of(lrs, losses, momentum)
     first = _from_sweep(view)
     return _refined(first, view) if view.probes else first
 
@@ -98,11 +90,12 @@ def _last_flat(view):
 
 # %% ../nbs/03_rules.ipynb #a898532a
 @rule('steep', label='steepest', color='tab:red')
-@_or_arrays
 def steep(
-    view:View # of the curve; or rates and losses
+    lrs, # the view of a curve alone; or (n,) learning rates, above zero, increasing
+    losses=None # (n,) the loss after each rate was applied, finite
 ) -> Suggestion:
     "Suggest the rate of the steepest descent on a log scale (fastai's `min_grad_lr`). Raise `NoSuggestion`."
+    view = view_of(lrs, losses)
     check_fall(view)
     slope = np.gradient(view.z, view.x)[:view.low+1]
     i = int(slope.argmin())
@@ -112,11 +105,12 @@ def steep(
 def _as_fastai(find):
     "Make a rule of `find`, one of fastai's functions of rates and losses; with arrays it is called as it is."
     @wraps(find)
-    def found(*args, **kwargs):
-        if not (args and isinstance(args[0], View)): return find(*args, **kwargs)
-        view = args[0]
+    def found(lrs, losses=None, *args, **kwargs):
+        # Checks the arguments; the view of two arrays isn't used.
+        view = view_of(lrs, losses)
+        if view is not lrs: return find(lrs, losses, *args, **kwargs)
         check_fall(view)
-        s = find(*_averaged(view), entry=view.entry)
+        s = find(*_averaged(view), *args, **{'entry': view.entry, **kwargs})
         i = view.nearest(s.lr)
         return replace(s, index=i, loss=float(view.z[i]))
     return found
@@ -149,8 +143,8 @@ def _moving_average(losses, beta=0.98):
 @rule('minimum', label='minimum/10', color='tab:purple')
 @_as_fastai
 def minimum(
-    lrs, # (n,) learning rates, above zero, increasing; or the view of a curve alone
-    losses, # (n,) the loss after each rate was applied, finite; taken as they are
+    lrs, # the view of a curve alone; or (n,) learning rates, above zero, increasing
+    losses=None, # (n,) the loss after each rate was applied, finite; taken as they are
     *,
     entry:EntryPoint=None # whose names of options an error uses; default: ours
 ) -> Suggestion:
@@ -166,8 +160,8 @@ def minimum(
 @rule('valley', label='valley', color='darkcyan')
 @_as_fastai
 def valley(
-    lrs, # (n,) learning rates, above zero, increasing; or the view of a curve alone
-    losses, # (n,) the loss after each rate was applied, finite; taken as they are
+    lrs, # the view of a curve alone; or (n,) learning rates, above zero, increasing
+    losses=None, # (n,) the loss after each rate was applied, finite; taken as they are
     *,
     entry:EntryPoint=None # whose names of options an error uses; default: ours
 ) -> Suggestion:
@@ -193,8 +187,8 @@ def valley(
 @rule('slide', label='slide', color='deeppink')
 @_as_fastai
 def slide(
-    lrs, # (n,) learning rates, above zero, increasing; or the view of a curve alone
-    losses, # (n,) the loss after each rate was applied, finite; taken as they are
+    lrs, # the view of a curve alone; or (n,) learning rates, above zero, increasing
+    losses=None, # (n,) the loss after each rate was applied, finite; taken as they are
     lr_diff:int=15, # points between the two slopes, at least 1
     thresh:float=0.005, # difference up to which slopes count as equal, in units of the loss per point, from 0
     *,
@@ -217,29 +211,13 @@ def suggest(self:LRCurve,
     rule='auto' # a name in `RULES`, or a function View -> `Suggestion`
 ) -> Suggestion:
     "Return the rate that `rule` finds. Raise `NoSuggestion`, or `ValueError` for an unknown rule."
-    s = _find(rule)(self.view)
+    if not callable(rule) and rule not in RULES:
+        raise ValueError(f"suggest: unknown rule {rule!r}; choose from {', '.join(RULES)}, "
+                         "or pass a function")
+    find = function_of_view(rule) if callable(rule) else RULES[rule].find
+    s = find(self.view)
     ratios = self.group_lrs[s.index]/self.lrs[s.index]
     return replace(s, lrs=tuple(float(s.lr*r) for r in ratios))
-
-def _find(rule):
-    "The function View -> `Suggestion` of `rule`, a name or a function."
-    if callable(rule): return _of_arrays(rule) if _takes_arrays(rule) else rule
-    if rule in RULES: return RULES[rule].find
-    raise ValueError(f"suggest: unknown rule {rule!r}; choose from {', '.join(RULES)}, or pass a function")
-
-def _takes_arrays(rule):
-    "Whether `rule` is a function of rates and losses, as rules were in version 0.1.0."
-    if isinstance(rule, Rule) or rule in [r.find for r in RULES.values()]: return False
-    try: parameters = inspect.signature(rule).parameters.values()
-    except ValueError: return False
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return sum(p.default is p.empty for p in positional) == 2
-
-def _of_arrays(rule):
-    "`rule`, a function of rates and losses, as a function of a view."
-    warnings.warn("suggest: a rule takes one argument now, a `View`, which has the rates in .lrs and the "
-                  "losses in .losses; fastlr 0.3 drops the old form", DeprecationWarning, stacklevel=4)
-    return lambda view: rule(view.lrs, view.losses)
 
 # %% ../nbs/03_rules.ipynb #1869a26a
 @patch
@@ -294,11 +272,12 @@ class Bounds:
     max_lr: float # upper rate, where it stops falling, or turns ragged
     reason: str # why these, in words
 
-@_or_arrays
 def cyclical_bounds(
-    view:View # of the curve; or rates and losses
+    lrs, # the view of a curve alone; or (n,) learning rates, above zero, increasing
+    losses=None # (n,) the loss after each rate was applied, finite
 ) -> Bounds:
     "Return base and maximum rate for a cyclical schedule, after Smith (2017). Raise `NoSuggestion`."
+    view = view_of(lrs, losses)
     check_fall(view)
     line = view.z[:view.low+1]
     half = int(np.flatnonzero(line >= line[0]-view.fall/2)[-1])

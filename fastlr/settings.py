@@ -167,7 +167,8 @@ def check_restartable(self:SweepSettings,
     loader # training data
 ):
     "Raise `ValueError` if one sweep uses up `loader` and the settings ask for several."
-    if not hasattr(loader, '__next__') or self.runs == 1 and not self.probe: return
-    asked = [text for text in map(self.entry.say, ('{runs}', '{probe}=True')) if text is not None]
+    asked = [f"{_name(self, 'runs')}={self.runs}"] if self.runs > 1 else []
+    if self.probe: asked.append(f"{_name(self, 'probe')}=True")
+    if not asked or not hasattr(loader, '__next__'): return
     raise ValueError(f"{' and '.join(asked)}: the {_name(self, 'loader')} must be one that can be restarted; "
                      "pass a loader or a list, not a generator")

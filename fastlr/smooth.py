@@ -6,7 +6,7 @@
 __all__ = ['whittaker', 'noise_level', 'start_level', 'ceiling', 'smoothed', 'View', 'view_of']
 
 # %% ../nbs/01_smooth.ipynb #01a10006
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import heappush, heappushpop
 from weakref import WeakKeyDictionary
@@ -175,6 +175,11 @@ def _prefix_medians(values):
     return np.array(out)
 
 # %% ../nbs/01_smooth.ipynb #00d74aa1
+def _read_only(a):
+    "The array `a`, which can't be written to from now on."
+    a.setflags(write=False)
+    return a
+
 @dataclass(frozen=True, eq=False, repr=False)
 class View:
     "What there is to know about a curve, each quantity computed once. Levels are those of the smoothed line."
@@ -197,17 +202,17 @@ class View:
     @cached_property
     def x(self) -> np.ndarray: # (n,)
         "log10 of the rates."
-        return np.log10(self.lrs)
+        return _read_only(np.log10(self.lrs))
 
     @cached_property
     def z(self) -> np.ndarray: # (n,)
         "The losses, `smoothed`."
-        return smoothed(self.lrs, self.losses)
+        return _read_only(smoothed(self.lrs, self.losses))
 
     @cached_property
     def cut(self) -> np.ndarray: # (n,)
         "The losses, cut off at their `ceiling`."
-        return np.minimum(self.losses, ceiling(self.losses))
+        return _read_only(np.minimum(self.losses, ceiling(self.losses)))
 
     @cached_property
     def noise(self) -> float: # in units of the loss
@@ -251,10 +256,16 @@ def view(self:LRCurve) -> View:
     return _views[self]
 
 def view_of(
-    lrs, # (n,) learning rates, above zero, increasing
-    losses, # (n,) the loss after each rate was applied, finite
-    momentum:float=None # of SGD (or RMSprop) during the sweep, from 0 to below 1; None: no such momentum
+    lrs, # (n,) learning rates, above zero, increasing; or a view alone
+    losses=None, # (n,) the loss after each rate was applied, finite
+    momentum:float=None # of SGD (or RMSprop) during the sweep, from 0 to below 1; None: none, or the view's
 ) -> View:
-    "Return the view of rates and losses that are not in a curve."
-    lrs, losses = np.asarray(lrs, dtype=float), np.asarray(losses, dtype=float)
-    return View(lrs, losses, lrs, losses, dict(momentum=momentum), (), EntryPoint())
+    """Return the view of rates and losses that are not in a curve; or a view as it is, or with another
+    `momentum`. Raise `TypeError` unless there are two arrays, or a view alone."""
+    if isinstance(lrs, View) != (losses is None):
+        got = ' and '.join(type(v).__name__ for v in (lrs, losses))
+        raise TypeError(f"A rule needs rates and losses, or a view alone; got {got}")
+    if not isinstance(lrs, View):
+        lrs, losses = (_read_only(np.array(v, dtype=float)) for v in (lrs, losses))
+        return View(lrs, losses, lrs, losses, dict(momentum=momentum), (), EntryPoint())
+    return lrs if momentum is None else replace(lrs, settings={**lrs.settings, 'momentum': momentum})

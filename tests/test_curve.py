@@ -320,3 +320,16 @@ def test_median_ends_where_most_runs_have():
         ]
     )
     assert m.losses.tolist() == pytest.approx([2, 1.5, 1.2, 5.05]) and m.stop_reason == 'diverged'
+
+
+@pytest.mark.parametrize('names', [5, 'x', ['runs'], dict(runs=5)])
+def test_the_names_of_options_are_texts(tmp_path, names):
+    "They are used in findings and errors, long after the curve was loaded."
+    c = curve()
+    wrong = dict(c.to_dict(), settings=dict(names=names))
+    path = tmp_path / 'curve.json'
+    path.write_text(json.dumps(wrong))
+    for make in (lambda: LRCurve(c.lrs, c.losses, settings=dict(names=names)), lambda: LRCurve.load(path)):
+        with pytest.raises(ValueError, match=r"settings\['names'\] must be a dict of texts"):
+            make()
+    assert LRCurve(c.lrs, c.losses, settings=dict(names=None)).findings == c.findings

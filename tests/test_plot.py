@@ -1,6 +1,7 @@
 "The plots: what they show, in light and dark, large and small; and that drawing does no harm."
 
 import io, random, subprocess, sys
+from functools import partial
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -19,6 +20,7 @@ from fastlr.plot import plot_curves
 from fastlr.rules import RULES, NoSuggestion
 from fastlr.rules import rule as as_rule
 from fastlr.smooth import smoothed
+from fastlr.suggestion import Rule
 from faults import fails_for
 
 BLUE, STYLES, SIZES = to_rgb('tab:blue'), ['default', 'dark_background'], [(3, 2), (10, 6)]
@@ -189,8 +191,15 @@ def test_a_rule_of_ones_own_has_a_point_with_its_name():
     def mine(view):
         return view.answer(1e-3, 'mine', 'always')
 
-    ax = curve().plot(suggestion=mine)
-    assert legend(ax)[-1] == 'mine: 1.00e-03' and points(ax)[0].get_color() == 'olive'
+    for asked in (mine, partial(mine)):
+        ax = curve().plot(suggestion=asked)
+        assert legend(ax)[-1] == 'mine: 1.00e-03' and points(ax)[0].get_color() == 'olive'
+
+
+@pytest.mark.parametrize('entry', [RULES['steep'], Rule('gone', RULES['steep'].find, 'not entered', 'teal')])
+def test_an_entry_of_the_registry_has_its_name_and_its_colour(entry):
+    ax = curve().plot(suggestion=entry)
+    assert legend(ax)[-1].startswith(f'{entry.label}: ') and points(ax)[0].get_color() == entry.color
 
 
 def test_the_label_and_the_colour_of_a_rule_are_in_the_registry():

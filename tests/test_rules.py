@@ -1,6 +1,8 @@
 "Rules on very long curves, how a rule is added, and where a curve's methods come from."
 
-import pickle, subprocess, sys, warnings
+import inspect, pickle, subprocess, sys, warnings
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,8 +10,9 @@ import pytest
 from fastlr import LRCurve
 from fastlr.cli import parser
 from fastlr.curve import EntryPoint
-from fastlr.rules import RULES, check_fall, minimum, rule, slide, valley
+from fastlr.rules import RULES, check_fall, cyclical_bounds, fall_centre, minimum, rule, slide, steep, valley
 from fastlr.settings import SweepSettings
+from fastlr.smooth import view_of
 
 
 def a_curve(n=100, noise=0.02):
@@ -118,3 +121,87 @@ def test_a_curve_has_its_methods_wherever_it_comes_from(tmp_path, how):
 def test_only_what_an_entry_point_accepts_is_offered(entry, offered):
     with pytest.raises(ValueError, match=offered):
         SweepSettings(stop_div=0.5, entry=entry)
+
+
+def test_a_view_can_be_given_another_momentum():
+    c = a_curve()
+    known = replace(c, settings=dict(momentum=0.99))
+    assert c.suggest(partial(fall_centre, momentum=0.99)) == known.suggest() != c.suggest()
+    assert fall_centre(c.view, momentum=0.99) == fall_centre(*c.aligned(), momentum=0.99)
+    assert view_of(c.view) is c.view and c.view.momentum is None
+
+
+@pytest.mark.parametrize('find', [fall_centre, steep, cyclical_bounds, minimum, valley, slide])
+def test_a_rule_needs_two_arrays_or_a_view_alone(find):
+    first, second = list(inspect.signature(find).parameters.values())[:2]
+    assert (first.name, second.name, second.default) == ('lrs', 'losses', None)
+    c = a_curve()
+    for wrong in ((c.lrs,), (c.view, c.losses)):
+        with pytest.raises(TypeError, match='needs rates and losses, or a view alone; got'):
+            find(*wrong)
+
+
+@pytest.mark.parametrize('options', [dict(lr_diff=60), dict(thresh=9), dict(lr_diff=3)])
+def test_the_options_of_slide_count_for_a_view_as_for_arrays(options, recwarn):
+    c = a_curve()
+    lrs, losses = c.lrs[10:95], recursive_average(c.losses)[10:95]
+    s = slide(c.view, **options)
+    assert s.lr == slide(lrs, losses, **options).lr != c.suggest('slide').lr
+    assert c.suggest(partial(slide, **options)).lr == s.lr and not recwarn.list
+
+
+def assigned(find):
+    RULES['two'] = find
+
+
+@pytest.mark.parametrize('enter', [rule('two'), assigned, lambda find: RULES.update(two=find)])
+def test_a_function_of_rates_and_losses_can_be_entered(enter):
+    "As in version 0.1.0, with a warning."
+    c = a_curve()
+    try:
+        with pytest.warns(DeprecationWarning, match='takes one argument now, a `View`') as seen:
+            enter(lambda lrs, losses: replace(steep(lrs, losses), rule='two'))
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            assert c.suggest('two').lr == c.suggestions()['two'].lr == c.suggest('steep').lr
+            assert 'two</td>' in c._repr_html_()
+            for asked in ('two', 'steep', True):
+                c.plot(suggestion=asked)
+        assert RULES['two'].label == 'two' and len(seen) == 1
+    finally:
+        del RULES['two']
+
+
+def test_only_functions_with_a_name_can_be_entered():
+    for name in ('one_cycle', 5):
+        with pytest.raises(ValueError, match='rule: name must be a text'):
+            RULES[name] = steep
+    for enter in (assigned, rule('two')):
+        with pytest.raises(TypeError, match='must be a function View -> Suggestion, got 5'):
+            enter(5)
+    assert 'two' not in RULES
+
+
+@pytest.mark.parametrize('name', ['lrs', 'losses', 'x', 'z', 'cut'])
+@pytest.mark.parametrize('arrays', [False, True])
+def test_a_rule_cannot_change_the_view(name, arrays):
+    c = a_curve()
+    lrs, losses = np.array(c.lrs), np.array(c.losses)
+    view = view_of(lrs, losses) if arrays else c.view
+    with pytest.raises(ValueError, match='read-only'):
+        getattr(view, name)[:] = 1
+    # The caller's own arrays stay as they are.
+    lrs[0] = losses[0] = 1e-8
+
+
+@pytest.mark.parametrize(
+    'asked, named',
+    [
+        (dict(runs=3), 'runs=3:'),
+        (dict(probe=True), 'probe=True:'),
+        (dict(runs=3, probe=True), 'runs=3 and probe=True:'),
+    ],
+)
+def test_what_needs_a_loader_that_restarts_is_named(asked, named):
+    with pytest.raises(ValueError, match=f'^{named} the loader must be one that can be restarted'):
+        SweepSettings(**asked).check_restartable(iter([1]))

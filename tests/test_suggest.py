@@ -552,7 +552,7 @@ def test_a_function_of_rates_and_losses_still_is_a_rule():
         assert np.array_equal(lrs, c.aligned()[0]) and np.array_equal(losses, c.aligned()[1])
         return fall_centre(lrs, losses, momentum=0.9)
 
-    for old in (mine, partial(slide, lr_diff=10), lambda lrs, losses: valley(lrs, losses)):
+    for old in (mine, partial(mine, share=0.3), lambda lrs, losses: valley(lrs, losses)):
         with pytest.warns(DeprecationWarning, match='takes one argument now, a `View`') as seen:
             s = c.suggest(old)
         assert seen[0].filename == __file__ and s.lr == old(*c.aligned()).lr and s.lrs == (s.lr,)
