@@ -245,7 +245,8 @@ def _check_kinds(self:PlainTraining, scaler):
     "Raise unless each object is of the right kind."
     check_parts(self.models, self.opts, scaler=scaler, entry=self.entry)
     for option, parts in dict(model=self.models, opt=self.opts).items():
-        if not parts: raise ValueError(f"{self.entry.options.get(option, option)} is an empty list: nothing to train")
+        name = self.entry.options.get(option, option)
+        if not parts: raise ValueError(f"{name} is an empty list: nothing to train")
     for name, f in self.functions.items():
         if isinstance(f, type) or not callable(f):
             raise TypeError(f"{name} must be a function or a module, got {describe(f)}")
