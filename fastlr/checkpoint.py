@@ -13,7 +13,7 @@ from fastcore.basics import patch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from .curve import write_whole
+from .curve import EntryPoint, write_whole
 from .learner import Learner
 from .snapshot import Snapshot
 from .utils import is_main_process
@@ -72,7 +72,8 @@ def load(self:Learner,
     # Parameters of a lazy module have no shape before they are loaded, and nothing to be restored to.
     lazy = any(is_lazy(p) for p in self.model.parameters())
     opt = self.opt
-    snapshot = Snapshot(None if lazy else self.model, None if opt is None else opt.opt)
+    snapshot = Snapshot(None if lazy else self.model, None if opt is None else opt.opt,
+                        entry=EntryPoint('load', {}))
     try:
         if with_opt and 'opt' in state: _load_opt(self, state['opt'])
         _unwrapped(self.model).load_state_dict(state['model'], strict=strict)

@@ -14,7 +14,6 @@ from fastcore.basics import patch
 from .batch import (as_device, call_model, check_loaders, check_loss, device_of, get_loss,
                           loss_with_graph, mean_loss, move_training, split_batch, step_optimizers, to_device)
 from .curve import OPTIONS, EntryPoint
-from .fingerprint import Fingerprint
 from .kinds import parts_of_function
 from .plot import LRCurve
 from .probes import run_probes
@@ -235,16 +234,19 @@ def check(self:PlainTraining,
         self._check_parameters()
     alone = len(self.opts) == 1 and accumulate == 1 and scaler is None
     if alone or not any(needs_closure(o) for o in self.opts): return
-    raise ValueError(self.entry.say(
-        "an optimizer that asks for a closure can't be combined with other optimizers, with {accumulate} or "
-        "with {scaler}: use LRSweep around a loop of your own"))
+    # A caller without such an option doesn't accumulate, or has no scaler; it is described instead.
+    batches = self.entry.options.get('accumulate', 'gradients of several batches')
+    scaler_name = self.entry.options.get('scaler', 'a gradient scaler')
+    raise ValueError("an optimizer that asks for a closure can't be combined with other optimizers, with "
+                     f"{batches} or with {scaler_name}: use LRSweep around a loop of your own")
 
 @patch
 def _check_kinds(self:PlainTraining, scaler):
     "Raise unless each object is of the right kind."
     check_parts(self.models, self.opts, scaler=scaler, entry=self.entry)
     for option, parts in dict(model=self.models, opt=self.opts).items():
-        if not parts: raise ValueError(f"{self.entry.options[option]} is an empty list: nothing to train")
+        name = self.entry.options.get(option, option)
+        if not parts: raise ValueError(f"{name} is an empty list: nothing to train")
     for name, f in self.functions.items():
         if isinstance(f, type) or not callable(f):
             raise TypeError(f"{name} must be a function or a module, got {describe(f)}")
@@ -270,7 +272,6 @@ def run(self:PlainTraining,
     progress:bool=True # show a bar in notebooks and terminals
 ) -> LRSweep: # `sweep`, finished
     "Train until the `sweep` is over, and restore everything."
-    fingerprint = Fingerprint(**self.functions) if sweep.verify else None
     with sweep:
         trained = self._prepare(sweep, on_step)
         measure = None
@@ -281,7 +282,6 @@ def run(self:PlainTraining,
         try: train_sweep(sweep, loader, loss_of, measure, bar)
         finally:
             if bar is not None: bar.on_iter_end()
-    if fingerprint is not None: fingerprint.check()
     return sweep
 
 @patch
@@ -291,6 +291,8 @@ def _prepare(self:PlainTraining, sweep, on_step):
         for x in parts_of_function(f)[1]:
             sweep.snapshot.keep(x)
             sweep.snapshot.keep(vars(x))
+    # One fingerprint, so that one error names all that is not restored.
+    if sweep.fingerprint is not None: sweep.fingerprint.add(**self.functions)
     for o in sweep.opts:
         # Restoring the optimizer removes the hook.
         if on_step is not None and hasattr(o, 'register_step_pre_hook'): o.register_step_pre_hook(on_step)

@@ -69,9 +69,10 @@ def restore(self:Snapshot):
     if self.restorers is None:
         raise RuntimeError("Snapshot.restore: this snapshot was closed, and its copies are gone")
     # Random states are among the last, because what else is restored may draw.
-    with SignalGuard(Snapshot.restore): _call_all(self.restorers + self.last)
+    with SignalGuard(Snapshot.restore): _try_all(self.restorers + self.last)
 
-def _call_all(functions):
+def _try_all(functions):
+    "Call each of `functions`, whatever the others raise, and raise the first error at the end."
     errors = []
     for f in functions:
         try: f()
@@ -106,7 +107,10 @@ def keep_object(self:Snapshot,
     x # any object with attributes; a tensor, module, container or generator is saved as `keep` does it
 ):
     "Save `x`, whatever class it is of, and what is in its attributes."
-    if _is_kind(x): self.keep(x)
+    keeper = keep_parts.dispatch(type(x))
+    if keeper is not keep_parts.dispatch(object): self.keep(x)
+    # Of a module this saves the attributes too, but of a list or a dict only the contents.
+    if keeper is keep_parts.dispatch(nn.Module): return
     self.held[id(x)] = x
     mode = _mode_inside(x, 'deep')
     self._walk(keep_inside(x, self, mode), mode)
@@ -171,10 +175,6 @@ def _mode_inside(x, mode):
     if isinstance(x, nn.Module): return 'near'
     if isinstance(x, _STATEFUL) or hasattr(type(x), 'param_groups'): return 'deep'
     return 'draws' if mode == 'deep' and isinstance(x, DataLoader) else mode
-
-def _is_kind(x):
-    "Whether there is a keeper for the class of `x`."
-    return keep_parts.dispatch(type(x)) is not keep_parts.dispatch(object)
 
 # %% ../nbs/15_snapshot.ipynb #ef0a9a22
 @patch

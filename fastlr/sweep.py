@@ -53,11 +53,13 @@ class LRSweep(Lockstep):
         where='device', # where the copy of the state is stored: 'device', 'cpu', or a directory
         snapshot:Snapshot=None, # one that was taken earlier, of the same objects; the sweep doesn't close it
         verify:bool=False, # check by checksum that all is restored; `NotRestored` names what is not
-        settings:SweepSettings=None # these, instead of `start_lr` to `extend`
+        settings:SweepSettings=None # instead of `start_lr` to `extend`, which can't be passed besides
     ):
         super().__init__()
-        asked = (start_lr, end_lr, num_it, mode, stop_div, accumulate, extend)
-        self.settings = s = SweepSettings(*asked, entry=SWEEP) if settings is None else settings
+        asked = dict(start_lr=start_lr, end_lr=end_lr, num_it=num_it, mode=mode, stop_div=stop_div,
+                     accumulate=accumulate, extend=extend)
+        if settings is not None: _check_defaults(asked)
+        self.settings = s = SweepSettings(**asked, entry=SWEEP) if settings is None else settings
         check_parts(as_list(model), as_list(opt), as_list(schedulers), scaler, as_list(others), s.entry)
         self.num_it, self.mode, self.accumulate = s.num_it, s.mode, s.accumulate
         # The training. Of a wrapper, such as accelerate's, the optimizer inside is the one that is swept.
@@ -86,6 +88,13 @@ class LRSweep(Lockstep):
         "End the sweep by a decision that all processes come to, once all losses are read."
         self._read()
         super().end(reason)
+
+def _check_defaults(options):
+    "Raise `ValueError` for an option that is not the default, and would be ignored."
+    for name, value in options.items():
+        if np.array_equal(value, getattr(SweepSettings, name)): continue
+        raise ValueError(f"LRSweep: {name}={value!r} would be ignored, because settings were passed: "
+                         f"set {name} there")
 
 def _inner(opt):
     "The torch optimizer inside of a wrapper, such as accelerate's."

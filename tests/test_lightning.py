@@ -1278,3 +1278,18 @@ def test_lightning_processes_agree_and_none_waits(tmp_path):
         assert end['after'] == end['plain']
         assert end['after']['steps'] == 6
     assert a['after']['seen'] != b['after']['seen'], 'each has its own half of the data'
+
+
+def test_no_memory_for_the_snapshot(monkeypatch):
+    "Lightning's `lr_find` has no option for another place, so none is offered."
+
+    def full(self, **kw):
+        raise torch.OutOfMemoryError('CUDA out of memory')
+
+    m = make()
+    t = trainer()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.Tensor, 'clone', full)
+        with pytest.raises(torch.OutOfMemoryError, match='no memory for a copy') as e:
+            find(t, m, loader())
+    assert 'where' not in str(e.value)

@@ -15,7 +15,9 @@ import fastlr.utils
 from conftest import examples, loaders, net, noting, problem, same
 from fastlr import Learner, LRSweep, find_lr
 from fastlr.compat.torch_lr_finder import RangeTest
+from fastlr.curve import EntryPoint
 from fastlr.fingerprint import Fingerprint
+from fastlr.range_test import PlainTraining
 from faults import fails_for, learner_of
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 
@@ -816,6 +818,48 @@ def test_verify_looks_into_functions_too():
 
     with pytest.raises(NotRestored, match='step'):
         find_lr(model, opt, None, loaders()[0], step=step, num_it=3, verify=True, **QUIET)
+
+
+def test_one_error_names_what_is_not_restored_in_model_and_step(monkeypatch):
+    from fastlr import NotRestored
+
+    class Log:
+        n = 0
+
+    made = []
+    create = Fingerprint.__init__
+
+    def counted(self, **kwargs):
+        made.append(list(kwargs))
+        create(self, **kwargs)
+
+    model, opt, _ = parts()
+    model.log = Log()
+    counts = []
+
+    def step(batch):
+        model.log.n += 1
+        counts.append(1)
+        return cross_entropy(model(batch[0]), batch[1])
+
+    monkeypatch.setattr(Fingerprint, '__init__', counted)
+    with pytest.raises(NotRestored) as e:
+        find_lr(model, opt, None, loaders()[0], step=step, num_it=3, verify=True, **QUIET)
+    assert {name.partition('.')[0] for name in e.value.names} == {'model', 'step'}
+    # One before the sweep, and one to compare it with.
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize('options', [{}, dict(accumulate='every'), dict(scaler='grad_scaler')])
+def test_closures_are_refused_in_the_words_of_an_entry_that_lacks_options(options):
+    model = net()
+    opts = [torch.optim.LBFGS(model.parameters()), torch.optim.SGD(model.parameters(), lr=0.1)]
+    training = PlainTraining([model], opts, dict(criterion=cross_entropy), entry=EntryPoint('find', options))
+    with pytest.raises(ValueError, match="closure can't be combined") as e:
+        training.check()
+    assert all(name in str(e.value) for name in options.values())
+    with pytest.raises(ValueError, match='opt is an empty list'):
+        PlainTraining([model], [], {}, entry=EntryPoint('find', options)).check()
 
 
 def test_the_rate_is_returned_without_a_plot(monkeypatch):

@@ -4,7 +4,7 @@
 fault. Each part of the snapshot must be needed for that: with it switched off, the comparison has to
 notice."""
 
-import copy, gc, io, itertools, os, random, re, signal, sys
+import copy, gc, importlib, io, itertools, os, random, re, signal, sys
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from functools import partial
@@ -709,6 +709,21 @@ def test_no_memory_for_the_snapshot(monkeypatch):
         with pytest.raises(torch.OutOfMemoryError, match="where='cpu'"):
             t.find()
     assert same(first, t.state())
+
+
+def test_no_memory_for_the_snapshot_of_load(monkeypatch, tmp_path):
+    "`Learner.load` has no option for another place, so none is offered."
+    learn = make_learner(path=tmp_path)
+    learn.save('m')
+
+    def full(self, **kw):
+        raise torch.OutOfMemoryError('CUDA out of memory')
+
+    with monkeypatch.context() as m:
+        m.setattr(torch.Tensor, 'clone', full)
+        with pytest.raises(torch.OutOfMemoryError, match='no memory for a copy') as e:
+            learn.load('m')
+    assert 'where' not in str(e.value) and str(e.value).endswith('(CUDA out of memory).')
 
 
 def test_one_copy_and_none_at_restore():
@@ -1738,6 +1753,55 @@ def test_what_is_left_out_is_never_looked_into():
     other.append(2)
     snap.restore()
     assert box == dict(n=2, inner=[1, 2]) and other == [1, 2]
+
+
+class Counting(nn.Linear):
+    "A module with a slot."
+
+    __slots__ = ('n',)
+
+
+class Named(dict):
+    "A dict with an attribute."
+
+
+def test_a_module_is_saved_once_and_a_dict_with_its_attributes():
+    module, named = Counting(2, 2), Named(a=1)
+    module.n, named.title = [1], 'first'
+    once, asked = Snapshot(module), Snapshot(others=module)
+    assert len(asked.restorers) == len(once.restorers)
+    snap = Snapshot(others=[module, named])
+    module.n.append(2)
+    module.n, named.title, named['a'] = None, 'second', 2
+    snap.restore()
+    assert module.n == [1] and named.title == 'first' and named == dict(a=1)
+
+
+# The modules whose objects run a range test.
+RUNNING = ('signals', 'snapshot', 'fingerprint', 'detour', 'stop', 'watch', 'processes', 'lockstep', 'points')
+RUNNING += ('sweep',)
+
+
+def running_classes():
+    modules = [importlib.import_module(f'fastlr.{name}') for name in RUNNING]
+    return [
+        x for m in modules for x in vars(m).values() if isinstance(x, type) and x.__module__ == m.__name__
+    ]
+
+
+@pytest.mark.parametrize('cls', running_classes(), ids=lambda cls: cls.__name__)
+def test_a_snapshot_does_not_look_into_the_objects_of_a_range_test(cls):
+    x = cls.__new__(cls)
+    x.inside = inside = [1]
+    holder = type('Holder', (), {})()
+    holder.x = x
+    snap = Snapshot(others=holder)
+    assert kinds.is_closed(x) and id(x) not in snap.held and id(inside) not in snap.held
+
+
+def test_the_classes_of_a_range_test_are_known_here():
+    names = 'LRSweep Detour Points Rates Processes SingleProcess Divergence Fingerprint SignalGuard Snapshot'
+    assert set(names.split()) <= {cls.__name__ for cls in running_classes()}
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,17 @@ def test_errors_use_the_names_of_the_entry_point():
     assert sweep.curve.settings['names'] == RENAMED.options
 
 
+@pytest.mark.parametrize(
+    'option', [dict(num_it=7), dict(start_lr=[1e-5]), dict(stop_div=lambda loss: False), dict(extend=True)]
+)
+def test_settings_and_single_options_are_not_mixed(option):
+    model = net()
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match=f'LRSweep: {next(iter(option))}=.* would be ignored'):
+        LRSweep(opt, model, settings=SweepSettings(), **option)
+    assert LRSweep(opt, model, num_it=100, settings=SweepSettings(num_it=9)).num_it == 9
+
+
 def test_settings_of_a_probe():
     settings = SweepSettings(stop_div=4, num_it=50, extend=True, runs=3, probe=True, entry=RENAMED)
     assert settings.holding([1e-3], 10) == SweepSettings([1e-3], [1e-3], 10, 'hold', entry=RENAMED)

@@ -48,7 +48,7 @@ class Group:
         if self.made:
             self._use_another_store()
         self.made += 1
-        fastlr.processes.rounds = 0
+        fastlr.processes._rounds = 0
         if not by_framework:
             dist.init_process_group('gloo', timeout=GROUP_TIMEOUT)
 
@@ -178,7 +178,7 @@ class Process:
             row = self.result(scenario)
         self.write(scenario=scenario, **row)
         waited = any(words in str(row) for words in IN_VAIN)
-        ends = self.group.exchange(scenario, [fastlr.processes.rounds, 'error' in row, waited])
+        ends = self.group.exchange(scenario, [fastlr.processes._rounds, 'error' in row, waited])
         rounds, failed, waited = zip(*ends)
         out_of_step = len(set(rounds)) > 1
         if out_of_step:

@@ -190,9 +190,9 @@ def _keep_loaders(own, snapshot):
     source.dataloader = dataloader
 
 # %% ../../nbs/61_lightning_sweep.ipynb #708884c0
-def _detour(pl, trainer, module, loaders, datamodule):
+def _detour(pl, trainer, module, loaders, datamodule, entry):
     "Return a `Detour` that restores module and data, and Lightning's lists of warnings that were shown."
-    snapshot = Snapshot(module)
+    snapshot = Snapshot(module, entry=entry)
     # Module and datamodule refer to trainers, which are not run.
     trainers = trainer, getattr(module, '_trainer', None), getattr(datamodule, 'trainer', None)
     for t in trainers:
@@ -255,7 +255,8 @@ def sweep_once(
     "Train `module` for one sweep, and restore everything. Raises `ValueError` if nothing can be measured."
     data = dict(train_dataloaders=loaders, datamodule=datamodule)
     before = Fingerprint(leave_out=(trainer,), module=module, **data) if verify else None
-    with fail_together(), _detour(pl, trainer, module, loaders, datamodule) as detour, _quiet():
+    parts = module, loaders, datamodule
+    with fail_together(), _detour(pl, trainer, *parts, settings.entry) as detour, _quiet():
         _keep_surroundings(detour)
         silent = silent or not trainer.is_global_zero
         callback = _make_callback(pl, detour.snapshot, settings, monitor, silent)
