@@ -10,7 +10,7 @@ import argparse, json, random, sys, traceback
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 
 from . import __version__
@@ -24,7 +24,7 @@ from .settings import SweepSettings
 CLI = EntryPoint('fastlr find-lr', dict(
     start_lr='--start-lr', end_lr='--end-lr', num_it='--num-batches', mode='--linear',
     stop_div='--stopping-factor', runs='--runs', probe='--probe', accumulate='training.accumulate',
-    loader='data', device='--device', directory='--serialization-dir', force='--force',
+    loader='data', device='--device', seed='--seed', directory='--serialization-dir', force='--force',
     overrides='--overrides', include_package='--include-package'), never='left out', without_factor=None)
 
 def sweep_settings(
@@ -35,7 +35,9 @@ def sweep_settings(
     linear:bool=False, # equal steps instead of equal factors
     stopping_factor:float=None, # stop when the smoothed loss exceeds its best by this factor, above 1
     runs:int=1, # sweeps from the same state, whose median counts, at least 1
-    probe:bool=False # move the answer by five short trainings around it
+    probe:bool=False, # move the answer by five short trainings around it
+    accumulate:int=1, # batches that make one optimizer update, at least 1
+    extend:bool=False # go on beyond `end_lr` while the loss still falls there
 ) -> SweepSettings:
     "Return the settings of a range test, with AllenNLP's defaults. Raises `ConfigError`."
     stop = stopping_factor
@@ -44,8 +46,10 @@ def sweep_settings(
         raise ConfigError(f"{entry.options['stop_div']} must be a factor above 1 on the best loss, or "
                           f"{entry.never} to go on to the end; got {stop!r}")
     mode = 'linear' if linear else 'exp'
-    if num_batches <= 10: raise ConfigError(f"{entry.options['num_it']} must be above 10, got {num_batches}")
-    try: return SweepSettings(start_lr, end_lr, num_batches, mode, stop, runs=runs, probe=probe, entry=entry)
+    if isinstance(num_batches, Integral) and num_batches <= 10:
+        raise ConfigError(f"{entry.options['num_it']} must be above 10, got {num_batches}")
+    options = dict(accumulate=accumulate, extend=extend, runs=runs, probe=probe, entry=entry)
+    try: return SweepSettings(start_lr, end_lr, num_batches, mode, stop, **options)
     except (TypeError, ValueError) as e: raise ConfigError(str(e)) from e
 
 # %% ../nbs/42_cli.ipynb #a8914c4c
@@ -63,6 +67,9 @@ def run(
     force:bool=False # replace results that are in the directory
 ) -> tuple: # (`LRCurve`, its `answer`)
     "Build what `config` describes, look for a rate, and write the results. Raises `ConfigError`."
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**63:
+        option = settings.entry.options.get('seed', 'seed')
+        raise ConfigError(f"{option} must be a whole number from 0 to 2**63-1, got {seed!r}")
     with _seeded(seed):
         from fastlr.lr_finder import run_range_test
         configuration = Configuration(config, settings.entry)
@@ -95,7 +102,7 @@ def _seeded(seed):
     "Seed all random generators, and restore them on leaving."
     import numpy as np, torch
     from fastlr.snapshot import Snapshot
-    saved = Snapshot(torch.nn.Module(), None)
+    saved = Snapshot()
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -184,8 +191,6 @@ def run_command(
         raise ConfigError("-s/--serialization-dir is missing: name a directory for the results")
     settings = sweep_settings(CLI, args.start_lr, args.end_lr, args.num_batches, args.linear,
                               args.stopping_factor, args.runs, args.probe)
-    if not 0 <= args.seed < 2**63:
-        raise ConfigError(f"--seed must be a whole number from 0 to 2**63-1, got {args.seed}")
     directory = check_directory(args.serialization_dir, args.force, CLI) if args.serialization_dir else None
     config = read_config(args.param_path, args.overrides, CLI)
     file = Path(args.param_path)

@@ -30,6 +30,7 @@ from fastlr.compat.allennlp import (
     find_learning_rate_model,
     search_learning_rate,
 )
+from fastlr.curve import EntryPoint
 from fastlr.rules import RULES
 from fastlr.settings import SweepSettings
 
@@ -431,19 +432,32 @@ BAD_OVERRIDES = {
     'object': ('[1]', 'JSON object'),
     'class': ('{"model.class_path": "mine.Nett"}', 'mine.Nett'),
     'type': ('{"model.init_args.hidden": "many"}', 'hidden'),
-    'argument': ('{"model.init_args.hiden": 3}', 'hiden'),
-    'key': ('{"trainer": 1}', 'trainer'),
+    'argument': (
+        '{"model.init_args.hiden": 3}',
+        "model.init_args for mine.Net: Option 'model.init_args.hiden'",
+    ),
+    'key': (
+        '{"trainer": 1}',
+        "configuration has the unknown key 'trainer'; it holds model, data, optimizer, loss and training",
+    ),
     'fit': ('{"data.init_args.columns": 5}', "can't be run"),
     'raises': ('{"data.class_path": "mine.nothing"}', 'no such data'),
     'untyped': ('{"data": {"class_path": "mine.untyped"}}', "'n' is missing"),
     'no dot': ('{"model.class_path": "mine"}', 'with dots'),
-    'typo': ('{"loss.clas_path": "x"}', "'loss.clas_path' is not accepted"),
+    'typo': (
+        '{"loss.clas_path": "x"}',
+        "loss has the unknown key 'clas_path'; it holds class_path and init_args",
+    ),
     'list of arguments': ('{"model.init_args": [4]}', 'must be a mapping'),
     'broken module': ('{"model.class_path": "broken.X"}', 'NameError'),
     'quits': ('{"model.class_path": "mine.quits"}', 'SystemExit'),
     'both wd': ('{"training.wd": 0.1, "optimizer.init_args.weight_decay": 0.1}', 'leave one of them out'),
     'training': ('{"training.precision": "fp8"}', 'precision'),
-    'unknown training': ('{"training.clipp": 1}', 'clipp'),
+    'unknown training': (
+        '{"training.clipp": 1}',
+        "training has the unknown key 'clipp'; it holds accumulate, precision, clip and wd",
+    ),
+    'type of training': ('{"training.clip": "x"}', 'error: training: '),
 }
 
 # Arguments that can't be used, and words of the error.
@@ -953,6 +967,109 @@ def test_nested_classes_and_types_that_yaml_lacks(here, undrawn, capfd):
     capfd.readouterr()
     assert code('find-lr', 'typed.json', '-s', 'c', '-o', '{"model.init_args.size.width": "wide"}') == 2
     check_error(*capfd.readouterr(), 'model.init_args.size')
+
+
+DEFAULTS = """
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+import torch
+
+class Act(enum.Enum):
+    relu = 1
+    gelu = 2
+
+@dataclass
+class Place:
+    act: Act = Act.gelu
+    at: Path = Path('inside')
+    any: Any = Path('left')
+
+class ENet(torch.nn.Sequential):
+    def __init__(
+        self,
+        hidden: int = 8,
+        act: Act = Act.relu,
+        where: Path = Path('x'),
+        place: Place = Place(),
+        acts: list[Act] = [Act.gelu, Act.relu],
+        paths: dict[str, Path] = {'key': Path('value')},
+        out=[Path('left')],
+        f=len,
+        last: int = 1,
+    ):
+        assert isinstance(act, Act) and isinstance(where, Path) and isinstance(place, Place)
+        assert act is Act.relu and acts == [Act.gelu, Act.relu] and paths == {'key': Path('value')}
+        assert place.at == Path('inside') and out == [Path('left')] and place.any == Path('left')
+        super().__init__(torch.nn.Linear(6, 3))
+"""
+
+# The defaults `any`, `out` and `f` are missing: without a type, a file can't hold them.
+WRITTEN_DEFAULTS = """\
+model:
+  class_path: defaults.ENet
+  init_args:
+    hidden: 8
+    act: relu
+    where: x
+    place:
+      act: gelu
+      at: inside
+    acts:
+    - gelu
+    - relu
+    paths:
+      key: value
+    last: 1
+"""
+
+
+@pytest.mark.parametrize('given', [{}, {'place': {'act': 'gelu'}}], ids=['no argument', 'a nested one'])
+def test_defaults_that_are_enums_and_paths_are_written(here, given, undrawn, capfd):
+    Path('defaults.py').write_text(DEFAULTS)
+    model = {'class_path': 'defaults.ENet', 'init_args': given}
+    Path('defaults.json').write_text(json.dumps({**SMALL, 'model': model}))
+    assert code('find-lr', 'defaults.json', '--print-config') == 0
+    printed = capfd.readouterr().out
+    assert printed.partition('data:')[0] == WRITTEN_DEFAULTS
+    assert code('find-lr', 'defaults.json', '-s', 'a', *SHORT) in (0, 1)
+    assert Path('a/config.yaml').read_text() == printed
+    assert code('find-lr', 'a/config.yaml', '-s', 'b', *SHORT) in (0, 1)
+    assert Path('b/config.yaml').read_text() == printed
+
+
+def test_a_search_takes_the_options_of_lr_find(here):
+    sys.path.insert(0, str(here))
+    torch.manual_seed(0)
+    learn = config.Configuration(SMALL).learner()
+    search_learning_rate(learn, end_lr=0.1, num_batches=30, runs=2, accumulate=2, extend=True, probe=True)
+    curve = learn.recorder.curve
+    assert len(curve.runs) == 2 and curve.settings['accumulate'] == 2
+    # The loss still falls at `end_lr`, so that the sweep goes on.
+    assert curve.settings['extended'] and curve.lrs[-1] > 0.1
+    assert len(curve.probes) == 5
+    with pytest.raises(TypeError, match=r"search_learning_rate\(\) got an unexpected .* 'run'"):
+        search_learning_rate(learn, run=2)
+    with pytest.raises(config.ConfigError, match='^runs must be at least 1'):
+        search_learning_rate(learn, runs=0)
+    with pytest.raises(config.ConfigError, match="^num_batches must be a whole number, got '30'"):
+        search_learning_rate(learn, num_batches='30')
+
+
+@pytest.mark.parametrize('seed', [-1, 2**63, 1.5, True])
+def test_the_seed_is_checked_in_python_too(seed):
+    before = generators()
+    with pytest.raises(config.ConfigError, match=f'^seed must be .* got {seed}'):
+        cli.run(SMALL, cli.sweep_settings(EntryPoint(options={})), seed=seed)
+    assert generators() == before
+
+
+def test_an_error_has_no_full_stop_at_its_end(capfd):
+    Path('d').mkdir()
+    Path('d/report.md').write_text('old')
+    assert code('find-lr', 'small.json', '-s', 'd') == 2
+    assert capfd.readouterr().err.endswith('pass --force to replace them, or name another directory\n')
 
 
 def test_a_configuration_given_in_python_is_not_changed(here):

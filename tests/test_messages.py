@@ -14,7 +14,7 @@ from conftest import loaders, make_learner, net, same
 from curves import ODD
 from fastlr import DataBunch, Learner, LRFinder, LRSweep, RangeTest, Snapshot, find_lr
 from fastlr.cli import CLI, main, parser
-from fastlr.compat.allennlp import ALLENNLP, find_learning_rate_model
+from fastlr.compat.allennlp import ALLENNLP, SEARCH, find_learning_rate_model, search_learning_rate
 from fastlr.compat.torch_lr_finder import RANGE_TEST
 from fastlr.config import PARTS, ConfigError, training_settings
 from fastlr.curve import EntryPoint
@@ -60,14 +60,15 @@ ENTRIES = {
     'sweep.SWEEP': parameters(LRSweep),
     'compat.torch_lr_finder.RANGE_TEST': parameters(RangeTest.range_test, RangeTest),
     'compat.allennlp.ALLENNLP': parameters(find_learning_rate_model) | KEYS,
+    'compat.allennlp.SEARCH': parameters(search_learning_rate) | parameters(DataBunch),
     'cli.CLI': command_options() | KEYS,
     'integrations.lightning.LIGHTNING': parameters(lightning.lr_find),
     # The data come from the `Trainer`.
     'integrations.transformers.TRANSFORMERS': parameters(transformers.lr_find) | {'train_dataset'},
     # These functions make no curve.
-    'config.PYTHON': parameters(fastlr.config.Configuration, fastlr.config.read_config)
+    'config.CONFIGURATION': parameters(fastlr.config.Configuration, fastlr.config.read_config)
     | parameters(fastlr.config.Configuration.learner),
-    'results.PYTHON': parameters(check_directory),
+    'results.CHECK_DIRECTORY': parameters(check_directory),
     'snapshot._SNAPSHOT': parameters(Snapshot),
 }
 
@@ -89,7 +90,7 @@ SWEEPING = {place: entry for place, entry in FOUND.items() if 'start_lr' in entr
 
 
 def test_every_entry_point_is_known_here():
-    assert set(FOUND) == set(ENTRIES) and len(SWEEPING) == 9
+    assert set(FOUND) == set(ENTRIES) and len(SWEEPING) == 10
 
 
 @pytest.mark.parametrize('place', ENTRIES)
@@ -101,7 +102,7 @@ def test_an_entry_point_names_parameters_of_its_function(place):
 
 # Names that a module may use, because the parameters are its own.
 OWN = {
-    'cli': {'--serialization-dir', '--print-config', '--include-package', '--seed', '--debug'},
+    'cli': {'--serialization-dir', '--print-config', '--include-package', '--debug'},
     'compat.torch_lr_finder': {'start_lr', 'end_lr', 'num_iter', 'diverge_th'},
     # This is a key of the configuration.
     'config': {'accumulate'},
@@ -224,7 +225,7 @@ def in_transformers(folder, **kw):
 # A value that no function accepts, for each of our options.
 BAD = dict(start_lr=-1.0, end_lr=0.0, num_it=1, mode='cosine', stop_div=-1.0, accumulate=0, runs=0)
 # These are flags, so that no bad value can be passed.
-FLAGS = {('cli.CLI', 'mode'), ('compat.allennlp.ALLENNLP', 'mode')}
+FLAGS = {('cli.CLI', 'mode'), ('compat.allennlp.ALLENNLP', 'mode'), ('compat.allennlp.SEARCH', 'mode')}
 CASES = [
     (place, option)
     for place, entry in SWEEPING.items()
@@ -242,6 +243,7 @@ def test_a_bad_setting_is_named_as_it_was_passed(place, option, tmp_path, capsys
         'sweep.SWEEP': sweep,
         'compat.torch_lr_finder.RANGE_TEST': range_test,
         'compat.allennlp.ALLENNLP': partial(allennlp, tmp_path),
+        'compat.allennlp.SEARCH': lambda **kw: search_learning_rate(make_learner(), **kw),
         'cli.CLI': partial(command, capsys, tmp_path),
         'integrations.lightning.LIGHTNING': in_lightning,
         'integrations.transformers.TRANSFORMERS': partial(in_transformers, tmp_path),
@@ -256,7 +258,7 @@ def test_a_bad_setting_is_named_as_it_was_passed(place, option, tmp_path, capsys
 
 def test_the_constants_are_those_of_the_functions_above():
     "A call and its entry point can't be confused."
-    given = [LR_FIND, LR_FINDER, FIND_LR, SWEEP, RANGE_TEST, ALLENNLP, CLI, LIGHTNING, TRANSFORMERS]
+    given = [LR_FIND, LR_FINDER, FIND_LR, SWEEP, RANGE_TEST, ALLENNLP, SEARCH, CLI, LIGHTNING, TRANSFORMERS]
     assert {entry.name for entry in given} == {entry.name for entry in SWEEPING.values()}
     assert all(any(entry is found for found in SWEEPING.values()) for entry in given)
 
