@@ -22,7 +22,7 @@ from .points import Points, as_scalar
 from .processes import SingleProcess, current_processes, fail_together
 from .settings import SweepSettings
 from .snapshot import Snapshot, check_parts
-from .stop import Divergence
+from .stop import Divergence, rule_in_file
 from .utils import as_list
 from .watch import Rates, ScalerWatch
 
@@ -272,15 +272,10 @@ def _asked(self:LRSweep):
     "The settings of the sweep, as a curve stores them."
     s = self.settings
     asked = dict(start_lr=s.start_lr, end_lr=s.end_lr, num_it=s.num_it, mode=s.mode,
-                 stop_div=_plain_rule(s.stop_div), accumulate=s.accumulate, seed=self.seed,
+                 stop_div=rule_in_file(s.stop_div), accumulate=s.accumulate, seed=self.seed,
                  extended=len(self._points.losses) > s.num_it, momentum=self._rates.momentum,
                  names=dict(s.entry.options))
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asked.items()}
-
-def _plain_rule(stop_div):
-    "Return `stop_div` as a file can store it: a `Divergence` as its factor, another rule as its name."
-    if isinstance(stop_div, Divergence): return stop_div.factor
-    return getattr(stop_div, '__name__', type(stop_div).__name__) if callable(stop_div) else stop_div
 
 # %% ../nbs/22_sweep.ipynb #677648ed
 @patch
