@@ -438,3 +438,13 @@ def test_theirs_and_ours_stand_side_by_side(page, base):
     page.set_viewport_size(NARROW)
     a, b = there.bounding_box(), here.bounding_box()
     assert b['y'] > a['y'] and abs(a['x'] - b['x']) < 5
+
+
+@pytest.mark.parametrize('width', [1300, NARROW['width']])
+def test_code_is_not_cut_off_at_the_right(page, base, width):
+    "On a screen of 1300 pixels 110 columns fit, and on a phone lines are broken."
+    page.set_viewport_size(dict(width=width, height=900))
+    cut = "blocks => blocks.filter(b => b.scrollWidth > b.clientWidth + 1).map(b => b.innerText.slice(0, 80))"
+    for notebook in ('22_sweep', '15_snapshot', '42_cli'):
+        page.goto(f'{base}{notebook}.html')
+        assert page.locator('div.highlight pre').evaluate_all(cut) == []
