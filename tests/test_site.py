@@ -448,3 +448,11 @@ def test_code_is_not_cut_off_at_the_right(page, base, width):
     for notebook in ('22_sweep', '15_snapshot', '42_cli'):
         page.goto(f'{base}{notebook}.html')
         assert page.locator('div.highlight pre').evaluate_all(cut) == []
+
+
+def test_no_screen_is_too_narrow_for_the_page(page, base):
+    "Where menu, page and its contents get room or lose it, at the widths around each step."
+    page.goto(base + '22_sweep.html')
+    for width in (320, 639, 641, 1007, 1279, 1281, 1311, 1313, 1395, 1397, 1599, 1601, 1855, 1857, 2560):
+        page.set_viewport_size(dict(width=width, height=900))
+        assert page.evaluate('document.documentElement.scrollWidth') <= width
