@@ -127,3 +127,18 @@ def same(a, b):
 @pytest.fixture
 def learn():
     return make_learner()
+
+
+@pytest.fixture
+def early():
+    "A rule of one's own, as long as a test runs."
+    from fastlr.rules import RULES, check_fall, rule
+
+    @rule('early', label='a fifth of the fall', color='slategray')
+    def early(view):
+        check_fall(view)
+        lr = view.lrs[np.argmax(view.z <= view.z[0] - view.fall / 5)]
+        return view.answer(lr, 'early', 'a fifth of the fall')
+
+    yield early
+    del RULES['early']

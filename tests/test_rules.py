@@ -10,7 +10,7 @@ import pytest
 from fastlr import LRCurve
 from fastlr.cli import parser
 from fastlr.curve import EntryPoint
-from fastlr.rules import RULES, check_fall, cyclical_bounds, fall_centre, minimum, rule, slide, steep, valley
+from fastlr.rules import RULES, cyclical_bounds, fall_centre, minimum, rule, slide, steep, valley
 from fastlr.settings import SweepSettings
 from fastlr.smooth import view_of
 
@@ -58,18 +58,6 @@ def test_fastais_rules_give_the_same_bits_as_before(n):
     lrs, losses = c.lrs[shown], summed_average(c.losses)[shown]
     for find in (minimum, valley, slide):
         assert c.suggest(find).lr == find(lrs, losses).lr
-
-
-@pytest.fixture
-def early():
-    @rule('early', label='a fifth of the fall', color='slategray')
-    def early(view):
-        check_fall(view)
-        lr = view.lrs[np.argmax(view.z <= view.z[0] - view.fall / 5)]
-        return view.answer(lr, 'early', 'a fifth of the fall')
-
-    yield early
-    del RULES['early']
 
 
 def test_a_rule_is_known_everywhere_by_its_one_function(early):

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from conftest import examples, make_learner, noting, same, state_of
 from curves import LRS, a_curve, decades, flat
 from fastlr import Callback, LRCurve, LRFinder, LRSweep, NoSuggestion, lr_finder
-from fastlr.rules import RULES, check_fall, cyclical_bounds, fall_centre, minimum, slide, steep, valley
+from fastlr.rules import RULES, cyclical_bounds, fall_centre, minimum, slide, steep, valley
 from fastlr.rules import rule as as_rule
 from faults import fails_for
 
@@ -499,18 +499,6 @@ def test_the_steepest_point_is_found_however_many_points_there_are(n):
 
 
 # Rules of your own, and how rules were called in version 0.1.0.
-
-
-@pytest.fixture
-def early():
-    @as_rule('early', label='a fifth of the fall')
-    def early(view):
-        check_fall(view)
-        lr = view.lrs[np.argmax(view.z <= view.z[0] - view.fall / 5)]
-        return view.answer(lr, 'early', 'a fifth of the fall')
-
-    yield early
-    del RULES['early']
 
 
 def test_a_decorated_function_is_a_rule_everywhere(early):
