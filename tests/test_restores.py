@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Sampler
 from conftest import loaders, make_learner, net, same, state_of
 from fastlr import Callback, Learner, LRSweep, Snapshot, accuracy
 from faults import fails_for, plain_finder
-from trainings import Training, trip
+from trainings import Remembers, Training, trip
 
 
 @pytest.mark.parametrize('left_out', ['model', 'opt'])
@@ -144,25 +144,6 @@ def test_callbacks_and_loggers_are_left_alone(tmp_path):
     fails_for(check, lambda learn: learn.fit(1))
     fails_for(check, lambda learn: setattr(learn.data, 'valid_dl', None))
     fails_for(check, lambda learn: setattr(learn, 'callbacks', []))
-
-
-class Remembers(nn.Module):
-    "A module with plain Python state, as users write them."
-
-    def __init__(self):
-        super().__init__()
-        self.net = net()
-        self.calls = 0
-        self.seen = []
-        self.last = None
-        self.kinds = set()
-
-    def forward(self, x):
-        self.calls += 1
-        self.last = x
-        self.seen.append(float(x.mean()))
-        self.kinds.add(len(x) + self.calls)
-        return self.net(x)
 
 
 def parametrized():
