@@ -24,6 +24,7 @@ from .settings import SweepSettings
 CLI = EntryPoint('fastlr find-lr', dict(
     start_lr='--start-lr', end_lr='--end-lr', num_it='--num-batches', mode='--linear',
     stop_div='--stopping-factor', runs='--runs', probe='--probe', accumulate='training.accumulate',
+    batches='--batches',
     loader='data', device='--device', seed='--seed', directory='--serialization-dir', force='--force',
     overrides='--overrides', include_package='--include-package'), never='left out', without_factor=None)
 
@@ -37,7 +38,8 @@ def sweep_settings(
     runs:int=1, # sweeps from the same state, whose median counts, at least 1
     probe:bool=False, # move the answer by five short trainings around it
     accumulate:int=1, # batches that make one optimizer update, at least 1
-    extend:bool=False # go on beyond `end_lr` while the loss still falls there
+    extend:bool=False, # go on beyond `end_lr` while the loss still falls there
+    batches:int=8 # number of batches to go round, at least 1; None: fresh ones throughout
 ) -> SweepSettings:
     "Return the settings of a range test, with AllenNLP's defaults. Raises `ConfigError`."
     stop = stopping_factor
@@ -48,7 +50,7 @@ def sweep_settings(
     mode = 'linear' if linear else 'exp'
     if isinstance(num_batches, Integral) and num_batches <= 10:
         raise ConfigError(f"{entry.options['num_it']} must be above 10, got {num_batches}")
-    options = dict(accumulate=accumulate, extend=extend, runs=runs, probe=probe, entry=entry)
+    options = dict(accumulate=accumulate, extend=extend, runs=runs, probe=probe, batches=batches, entry=entry)
     try: return SweepSettings(start_lr, end_lr, num_batches, mode, stop, **options)
     except (TypeError, ValueError) as e: raise ConfigError(str(e)) from e
 
@@ -115,7 +117,7 @@ def _asked(settings):
     "Return what was asked for, by the names that the report uses."
     return dict(start_lr=settings.start_lr, end_lr=settings.end_lr, num_batches=settings.num_it,
                 stopping_factor=settings.stop_div or None, linear=settings.mode == 'linear',
-                runs=settings.runs, probe=settings.probe)
+                runs=settings.runs, probe=settings.probe, batches=settings.batches)
 
 def _write(directory, force, entry, *results):
     # This was checked before, but files may have appeared there since.
@@ -167,10 +169,20 @@ def _add_allennlp_options(p):
                    help="import this package first; may be given again")
 
 # %% ../nbs/42_cli.ipynb #584738cf
+def _number_or_none(text):
+    "Return the number in `text`; None for 0 or none."
+    if text.lower() == 'none': return None
+    try: return int(text) or None
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"must be a whole number or none, got {text!r}") from e
+
 def _add_further_options(p):
     p.add_argument('--runs', type=int, default=1,
                    help="sweeps from the same state, whose median counts (default: %(default)s)")
     p.add_argument('--probe', action='store_true', help="move the answer by five short trainings around it")
+    p.add_argument('--batches', type=_number_or_none, default=8, metavar='NUMBER',
+                   help="go round this number of batches; 0 or none: fresh ones throughout "
+                        "(default: %(default)s)")
     p.add_argument('--rule', choices=list(RULES), default='auto',
                    help="rule of the suggestion (default: %(default)s)")
     p.add_argument('--device',
@@ -190,7 +202,7 @@ def run_command(
     if not args.serialization_dir and not args.print_config:
         raise ConfigError("-s/--serialization-dir is missing: name a directory for the results")
     settings = sweep_settings(CLI, args.start_lr, args.end_lr, args.num_batches, args.linear,
-                              args.stopping_factor, args.runs, args.probe)
+                              args.stopping_factor, args.runs, args.probe, batches=args.batches)
     directory = check_directory(args.serialization_dir, args.force, CLI) if args.serialization_dir else None
     config = read_config(args.param_path, args.overrides, CLI)
     file = Path(args.param_path)

@@ -23,6 +23,7 @@ from .fingerprint import Fingerprint
 from .kinds import parts_of_function
 from .learner import Learner
 from .live import LivePlot
+from .lockstep import CommonBatches, redraw
 from .loop import fit
 from .probes import run_probes
 from .processes import fail_together
@@ -56,6 +57,7 @@ class LRFinder(LearnerCallback):
         mode:str='exp', # 'exp', 'linear', or 'hold': `start_lr` throughout
         accumulate:int=1, # batches that make one optimizer update, at least 1
         extend:bool=False, # go on beyond `end_lr` while the loss still falls there
+        batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
         settings:SweepSettings=None, # already checked; replaces the options above that it contains
         **kwargs # `seed`, `where`, `verify`, `snapshot`: see `LRSweep`
     ):
@@ -65,7 +67,7 @@ class LRFinder(LearnerCallback):
         super().__init__(learn)
         if settings is None:
             settings = SweepSettings(start_lr, end_lr, num_it, mode, stop_div, accumulate, extend,
-                                     entry=LR_FINDER)
+                                     batches=batches, entry=LR_FINDER)
             _check_learner_options(learn, wd, val_batches)
         self.settings = settings
         # As in fastai v1, the callback has these as attributes.
@@ -78,7 +80,7 @@ class LRFinder(LearnerCallback):
         self.live = live
         self.kwargs = kwargs
         # Of the running training: the `LRSweep`, its progress bar, whether a batch has begun but not ended,
-        # and the data of the learner if a wrapper has replaced it.
+        # and the learner's data, whose training loader is replaced.
         self.sweep = None
         self.bar = None
         self.in_batch = False
@@ -110,10 +112,11 @@ def on_train_begin(self:LRFinder, **_):
     self.sweep = sweep.start()
     sweep.use_loader(learn.data.train_dl)
     if self.val_batches: sweep.use_loader(learn.data.valid_dl)
-    if sweep.several:
-        self.data_before = learn.data
-        learn.data = copy.copy(learn.data)
-        learn.data.train_dl = _Synchronized(sweep, learn.data.train_dl)
+    batches = sweep.common_batches(learn.data.train_dl)
+    if sweep.several: batches = _Synchronized(sweep, batches)
+    self.data_before = learn.data
+    learn.data = copy.copy(learn.data)
+    learn.data.train_dl = batches
     if self.wd is not None: learn.opt.wd = self.wd
     self.bar = progress_bar(self.settings.num_it, self.silent)
     return {'skip_validate': True}
@@ -255,6 +258,7 @@ def lr_find(
     mode:str='exp', # 'exp' or 'linear'
     runs:int=1, # sweeps from the same state, reseeded, at least 1; the curve is their median
     accumulate:int=1, # batches that make one optimizer update, at least 1
+    batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
     val_batches:int=0, # measure the loss on this number of validation batches; 0: the training loss
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
     probe:bool=False, # move the suggestion by short trainings at five rates around it, 500 further updates
@@ -266,7 +270,7 @@ def lr_find(
     "Explore rates from `start_lr` to `end_lr` over `num_it` updates; everything is restored afterwards."
     first, last = learn.lr_range(start_lr, 'start_lr'), learn.lr_range(end_lr, 'end_lr')
     settings = SweepSettings(first, last, num_it, LR_FIND.mode_of(mode), stop_div, accumulate, extend, runs,
-                             probe, LR_FIND)
+                             probe, batches, LR_FIND)
     return run_range_test(learn, settings, wd=wd, val_batches=val_batches, live=live, where=where,
                           verify=verify, silent=silent)
 
@@ -284,38 +288,45 @@ def run_range_test(
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
     silent:bool=False # no bar, no message
 ) -> LRCurve: # also at `learn.recorder.curve`
-    "Run the range test that `settings` describe; everything but the recorder's curve is restored afterwards."
+    """Run the range test that `settings` describe; everything but the recorder's curve is restored.
+
+    The probes go round the batches of the first run. Each further run draws others, but not from a generator.
+    """
     settings.check_restartable(learn.data.train_dl)
     _check_learner_options(learn, wd, val_batches)
     recorder = learn.recorder
     silent = silent or learn.quiet
+    common = CommonBatches.of(learn.data.train_dl, settings)
     options = dict(wd=wd, val_batches=val_batches, where=where, verify=verify, silent=silent)
     with _drawing(recorder, live) as picture:
-        with fail_together(): _run_sweeps(learn, settings, live=picture, **options)
+        with fail_together(): _run_sweeps(learn, common, settings, live=picture, **options)
         if settings.probe:
-            sweep_once = partial(_sweep_once, learn, **options)
+            sweep_once = partial(_sweep_once, learn, common, **options)
             recorder.curve = run_probes(recorder.curve, sweep_once, settings)
     if not silent: _report(recorder.curve, settings.probe)
     return recorder.curve
 
 # %% ../nbs/35_lr_finder.ipynb #487542ae
-def _sweep_once(learn, settings, verify=False, where='device', **kwargs):
-    "Return the `LRSweep` of one mock training; `kwargs` are for its `LRFinder`."
+def _sweep_once(learn, batches, settings, verify=False, where='device', **kwargs):
+    "Return the `LRSweep` of one mock training on `batches`; `kwargs` are for its `LRFinder`."
     attributes = {k: v for k, v in vars(learn).items() if k != 'recorder'}
     before = Fingerprint(leave_out=(learn, learn.recorder), **attributes) if verify else None
     with MockTraining(learn, where) as mock:
         if learn.opt is None: learn.create_opt(1.)
+        learn.data = copy.copy(learn.data)
+        learn.data.train_dl = batches
         mock.finder = LRFinder(learn, settings=settings, snapshot=mock.snapshot, **kwargs)
         fit(sys.maxsize, learn, [mock.finder, *learn.callbacks_for(shaping=True)], silent=True)
     if verify: before.check()
     return mock.finder.sweep
 
-def _run_sweeps(learn, settings, **kwargs):
+def _run_sweeps(learn, common, settings, **kwargs):
     "Run all sweeps. After Ctrl-C `learn.recorder.curve` is the median of those that were complete."
     curves = []
     try:
         for run in range(settings.runs):
-            curves.append(_sweep_once(learn, settings, seed=run or None, **kwargs).curve)
+            batches = redraw(common) if run else common
+            curves.append(_sweep_once(learn, batches, settings, seed=run or None, **kwargs).curve)
     finally:
         if curves: learn.recorder.curve = LRCurve.median(curves)
 

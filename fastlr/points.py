@@ -28,7 +28,13 @@ class Points:
         self.diverged = diverged
         # Losses of the iterations since the last update, scalar tensors.
         self.window = []
-        # Pairs of the rates and the loss of each update: those whose loss waits on its device, and the rest.
+        # The `CommonBatches` that the loop goes round; for each loss in the window, which batches made it;
+        # and the windows so far, {batches: number in order of appearance}.
+        self.rings = []
+        self._used = []
+        self._numbers = {}
+        # Rates, loss and number of the window of each update: those whose loss waits on its device, and the
+        # rest.
         self.waiting = []
         self.read = []
 
@@ -37,27 +43,44 @@ class Points:
     @property
     def losses(self) -> list[float]:
         "The losses that have been read, one per point."
-        return [loss for _, loss in self.read]
+        return [loss for _, loss, _ in self.read]
 
     @property
     def rates(self) -> np.ndarray: # (points, groups)
         "The rates of the points that have been read."
-        return np.array([rates for rates, _ in self.read]).reshape(len(self.read), len(self.groups))
+        return np.array([rates for rates, *_ in self.read]).reshape(len(self.read), len(self.groups))
+
+    @property
+    def windows(self) -> list[int]: # one per point; None if they were not common batches
+        "Which window of the common batches made each loss that has been read, in order of appearance."
+        numbers = [number for *_, number in self.read]
+        return None if not self.rings or None in numbers else numbers
 
 # %% ../nbs/21_points.ipynb #19600008
 @patch
-def close_window(self:Points) -> torch.Tensor: # scalar
+def gather(self:Points,
+    loss:torch.Tensor # of this iteration, scalar
+):
+    "Add a loss to the window, and note which of the common batches made it."
+    self.window.append(loss)
+    if self.rings: self._used.append(tuple(ring.current for ring in self.rings))
+
+@patch
+def close_window(self:Points) -> tuple: # (mean loss, a scalar tensor; number of the window, or None)
     "Return the mean loss of the iterations since the last update, and begin a new window."
     window, self.window = self.window, []
-    return window[0] if len(window) == 1 else torch.stack(window).mean()
+    used, self._used = tuple(self._used), []
+    number = self._numbers.setdefault(used, len(self._numbers)) if used else None
+    return window[0] if len(window) == 1 else torch.stack(window).mean(), number
 
 @patch
 def add(self:Points,
     rates:list, # one per group, with which the update was made
-    loss:torch.Tensor # scalar; it waits on its device
+    loss:torch.Tensor, # scalar; it waits on its device
+    window:int=None # number of the window of common batches that made it
 ):
     "Add a point."
-    self.waiting.append((rates, loss))
+    self.waiting.append((rates, loss, window))
 
 @patch(as_prop=True)
 def is_full(self:Points) -> bool:
@@ -74,10 +97,10 @@ def _device(self:Points):
 def fetch(self:Points) -> str: # 'non-finite' or 'diverged' if the sweep has to end, else None
     "Read the losses that wait, with one copy, and ask the rule about each of them in turn."
     waiting, self.waiting = self.waiting, []
-    losses = self.processes.mean([loss for _, loss in waiting], self._device)
-    for (rates, _), loss in zip(waiting, losses):
+    losses = self.processes.mean([loss for _, loss, _ in waiting], self._device)
+    for (rates, _, window), loss in zip(waiting, losses):
         if not math.isfinite(loss): return 'non-finite'
-        self.read.append((rates, loss))
+        self.read.append((rates, loss, window))
         if self.diverged(loss): return 'diverged'
     return None
 

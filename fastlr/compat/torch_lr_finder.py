@@ -121,7 +121,9 @@ def _settings(optimizer, start_lr, end_lr, num_iter, step_mode, smooth_f, diverg
     if start_lr is None or np.ndim(start_lr) == 0 and start_lr == 0: start_lr = _own_rate(optimizer, end_lr)
     rule = Divergence(diverge_th, 1-smooth_f if smooth_f else 0., corrected=False)
     mode = RANGE_TEST.mode_of(str(step_mode).lower())
-    return SweepSettings(start_lr, end_lr, num_iter, mode, rule, accumulation_steps, entry=RANGE_TEST)
+    # Fresh batches throughout, as in pytorch-lr-finder.
+    return SweepSettings(start_lr, end_lr, num_iter, mode, rule, accumulation_steps, batches=None,
+                         entry=RANGE_TEST)
 
 def _own_rate(optimizer, end_lr):
     "Return the rate of the fastest group that is trained. Raises `ValueError` unless it is below `end_lr`."
