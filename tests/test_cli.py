@@ -797,7 +797,7 @@ def test_the_curve_of_the_command_uses_its_names():
 def test_errors_of_the_sweep_speak_the_words_of_the_command(capfd):
     Path('once.py').write_text('import mine\ndef batches(): return iter(mine.loader())\n')
     args = 'find-lr', 'small.json', '-s', 'd', '-o', '{"data": {"class_path": "once.batches"}}'
-    assert code(*args, '--runs', '2') == 2
+    assert code(*args, '--runs', '2', '--batches', 'none') == 2
     err = capfd.readouterr().err
     assert '--runs' in err
     assert ' the data must be one that can be restarted' in err

@@ -100,6 +100,8 @@ def test_all_processes_end_well(two, more):
         (plain.left, 5, 'interrupted'),
         (plain.skipped_in_one, 10, 'end'),
         (plain.in_a_learner, 7, 'data'),
+        (plain.common, 20, 'end'),
+        (plain.common_in_a_learner, 20, 'end'),
         (sharded.curve, None, 'diverged'),
         (sharded.on_disk, None, 'diverged'),
         (faults.usual_again, None, 'diverged'),
@@ -134,6 +136,14 @@ def test_one_answer_on_three(more, scenario, points):
         a, *others = found.curves(scenario)
         check_same(a, *others)
         assert len(a) == (points or len(a))
+
+
+def test_common_batches_of_different_number(two):
+    "All processes go round as many as the one that has the fewest: three."
+    for a, b in zip(*(two.curves(s) for s in (plain.common, plain.common_in_a_learner))):
+        assert a.batches.tolist() == [i % 3 for i in range(20)]
+        # Windows of two: 01, 20, 12.
+        assert b.batches.tolist() == [i % 3 for i in range(20)]
 
 
 def test_the_mean_is_recorded(two, more):

@@ -44,7 +44,8 @@ def by_learner(k, val):
     "Sweep with a learner, which makes its own optimizer."
     model, _, loss = parts()
     learn = Learner(loaders(), model, partial(torch.optim.Adam, weight_decay=0.0), loss, silent=True)
-    return learn.lr_find(num_it=40, stop_div=False, accumulate=k, val_batches=3 if val else 0)
+    val_batches = 3 if val else 0
+    return learn.lr_find(num_it=40, stop_div=False, accumulate=k, batches=None, val_batches=val_batches)
 
 
 def by_range_test(k, val):
@@ -70,6 +71,7 @@ def by_find_lr(k, val):
         num_it=40,
         stop_div=False,
         accumulate=k,
+        batches=None,
         val_loader=valid if val else None,
         progress=False,
     )
@@ -85,7 +87,8 @@ def by_sweep(k, val):
         model.train()
         return loss
 
-    with LRSweep(opt, model, num_it=40, stop_div=False, accumulate=k, shift=0 if val else 1) as sweep:
+    kw = dict(num_it=40, stop_div=False, accumulate=k, batches=None, shift=0 if val else 1)
+    with LRSweep(opt, model, **kw) as sweep:
         if val:
             sweep.use_loader(valid)
         for i, (x, y) in enumerate(sweep(train), 1):
@@ -370,11 +373,12 @@ def test_the_rest_of_a_window_weighs_as_a_full_one():
         return seen
 
     rest, whole = (
-        last(iter(batches[:5]), accumulate=4),
+        last(iter(batches[:5]), accumulate=4, batches=None),
         last([tuple(torch.cat(p) for p in zip(*batches[:4])), batches[4]], num_it=2),
     )
     assert len(rest) == 2 and all(torch.allclose(a, b, atol=1e-5) for a, b in zip(rest, whole))
-    curve = find_lr(*parts(), iter(batches[:5]), accumulate=4, val_loader=batches[:2], **QUIET)
+    kw = dict(accumulate=4, batches=None, val_loader=batches[:2], **QUIET)
+    curve = find_lr(*parts(), iter(batches[:5]), **kw)
     assert len(curve) == 2 and curve.stop_reason == 'data'
 
 
@@ -410,7 +414,8 @@ def test_validation_losses_of_a_window_are_not_mixed_with_training_losses():
         (dict(criterion=nn.MSELoss), 'the class MSELoss; call it'),
         (dict(loader=problem()), 'wrap it'),
         (dict(val_loader=[]), 'val_loader'),
-        (dict(loader=iter([]), probe=True), 'restarted'),
+        (dict(loader=iter([]), probe=True, batches=None), 'restarted'),
+        (dict(batches=0), 'batches'),
         (dict(optimizer=[]), 'optimizer'),
         (dict(model=[]), 'model'),
         (dict(model=nn.Linear(6, 3)), 'none of the parameters'),

@@ -155,7 +155,7 @@ def test_probes_keep_the_ratio_of_groups_and_count_updates():
     assert max(len(losses) for _, losses in curve.probes) == 100
 
 
-def test_a_generator_cannot_be_probed():
+def test_a_generator_cannot_be_probed_with_fresh_batches():
     """This is an error before the sweep.
 
     A loader that ends in a probe all the same is an error then, and the curve is kept."""
@@ -163,7 +163,7 @@ def test_a_generator_cannot_be_probed():
     batches = list(learn.data.train_dl)
     learn.data.train_dl = iter(batches * 30)
     with pytest.raises(ValueError, match='can be restarted'):
-        learn.lr_find(probe=True)
+        learn.lr_find(probe=True, batches=None)
     # No batch was used.
     assert len(list(learn.data.train_dl)) == 30 * len(batches)
 
@@ -177,7 +177,7 @@ def test_a_generator_cannot_be_probed():
 
     learn.data.train_dl = Dries()
     with pytest.raises(ValueError, match='ran out'):
-        learn.lr_find(num_it=40, stop_div=False, probe=True)
+        learn.lr_find(num_it=40, stop_div=False, probe=True, batches=None)
     assert len(learn.recorder.curve) == 40
 
 
