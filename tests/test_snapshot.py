@@ -1617,7 +1617,7 @@ def test_what_is_written_stays_written(tmp_path):
 
     t = Training(loader=lambda: DataLoader(Logs(), 16))
     t.train(2)
-    t.find()
+    t.find(batches=None)
     t.loader.dataset.log.close()
     n = len((tmp_path / 'log').read_text())
     assert n >= (2 + 12) * 16

@@ -192,7 +192,7 @@ def later_sharded_accumulated(rank):
 
 @scenario
 def unreadable(rank):
-    return error_of(learner(Unreadable(rank)).lr_find)
+    return error_of(learner(Unreadable(rank)).lr_find, batches=None)
 
 
 @scenario
