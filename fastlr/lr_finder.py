@@ -72,8 +72,7 @@ class LRFinder(LearnerCallback):
         self.settings = settings
         # As in fastai v1, the callback has these as attributes.
         self.start_lr, self.end_lr = settings.start_lr, settings.end_lr
-        self.num_it = settings.num_it
-        self.stop_div = settings.stop_div
+        self.num_it, self.stop_div = settings.num_it, settings.stop_div
         self.wd = wd
         self.val_batches = val_batches
         self.silent = silent
@@ -107,12 +106,14 @@ def on_train_begin(self:LRFinder, **_):
     self.data_before = None
     # The training loss is measured before the step, the validation loss after it.
     shift = 0 if self.val_batches else 1
-    modules, _ = _parts_of(learn)
-    sweep = LRSweep(learn.opt.opt, modules, settings=self.settings, shift=shift, **self.kwargs)
+    sweep = LRSweep(learn.opt.opt, _parts_of(learn)[0], settings=self.settings, shift=shift, **self.kwargs)
     self.sweep = sweep.start()
     sweep.use_loader(learn.data.train_dl)
     if self.val_batches: sweep.use_loader(learn.data.valid_dl)
     batches = sweep.common_batches(learn.data.train_dl)
+    # A callback may gather batches, too.
+    gathered = max(cb.batches_per_step for cb in learn.handler.callbacks)
+    if self.settings.batches: batches.n = self.settings.batches * max(self.settings.accumulate, gathered)
     if sweep.several: batches = _Synchronized(sweep, batches)
     self.data_before = learn.data
     learn.data = copy.copy(learn.data)
@@ -290,8 +291,7 @@ def run_range_test(
 ) -> LRCurve: # also at `learn.recorder.curve`
     """Run the range test that `settings` describe; everything but the recorder's curve is restored.
 
-    The probes go round the batches of the first run. Each further run draws others, but not from a generator.
-    """
+    The probes go round the batches of the first run. Other runs draw their own, except from a generator."""
     settings.check_restartable(learn.data.train_dl)
     _check_learner_options(learn, wd, val_batches)
     recorder = learn.recorder

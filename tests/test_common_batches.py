@@ -2,6 +2,7 @@
 curve records."""
 
 import gc
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 
 from conftest import loaders, make_learner, net, problem, same, state_of
-from fastlr import Callback, LRCurve, LRFinder, LRSweep, find_lr
+from fastlr import Callback, GradientAccumulation, LRCurve, LRFinder, LRSweep, find_lr
 from fastlr.compat.torch_lr_finder import RangeTest
 from fastlr.lockstep import CommonBatches, copied, redraw
 from fastlr.settings import SweepSettings
@@ -396,12 +397,15 @@ def test_the_callback_in_a_fit_of_ones_own():
     assert learn.data.train_dl is loader
 
 
-def test_a_callback_that_accumulates():
-    from fastlr import GradientAccumulation
-
-    learn = make_learner(dls=(batches(), None), callback_fns=[lambda learn: GradientAccumulation(learn, 3)])
-    curve = learn.lr_find(**SHORT, batches=6)
-    assert curve.batches.tolist() == cycle(2)
+@pytest.mark.parametrize('gather', ['callback', 'accelerate'])
+def test_a_learner_that_accumulates_has_as_many_windows(gather):
+    if gather == 'callback':
+        learn = make_learner(dls=(batches(), None), callback_fns=[partial(GradientAccumulation, n_step=3)])
+    else:
+        pytest.importorskip('accelerate')
+        learn = make_learner(dls=(batches(), None)).to_accelerate(cpu=True, gradient_accumulation_steps=3)
+    curve = learn.lr_find(**SHORT, batches=3)
+    assert curve.batches.tolist() == cycle(3)
 
 
 # Data in order.
