@@ -97,7 +97,7 @@ def repeat(self:Lockstep,
             raise ValueError("The data loader gave no batch: check its dataset, batch_size and drop_last")
         if empty and not self.done: self.out_of_data()
 
-# %% ../nbs/20_lockstep.ipynb #acec94a1
+# %% ../nbs/20_lockstep.ipynb #068d3df2
 import copy
 
 import torch
@@ -143,7 +143,7 @@ class CommonBatches:
         if name.startswith('__') or 'loader' not in vars(self): raise AttributeError(name)
         return getattr(self.loader, name)
 
-# %% ../nbs/20_lockstep.ipynb #b7fcdbc6
+# %% ../nbs/20_lockstep.ipynb #8e2fd636
 @patch
 def _draw(self:CommonBatches):
     "Take one more batch from the loader, and return whether there was one."
@@ -183,7 +183,7 @@ def redraw(
     if not isinstance(batches, CommonBatches) or hasattr(batches.loader, '__next__'): return batches
     return CommonBatches(batches.loader, batches.n)
 
-# %% ../nbs/20_lockstep.ipynb #b75a23b3
+# %% ../nbs/20_lockstep.ipynb #2b31a218
 # What a loader that asks for other rows has in common with the loader that it stands for.
 _SAME = ('collate_fn', 'num_workers', 'pin_memory', 'timeout', 'worker_init_fn', 'multiprocessing_context',
          'generator', 'prefetch_factor', 'pin_memory_device', 'in_order')
@@ -204,7 +204,7 @@ def _is_in_order(loader):
     sampler = loader.batch_sampler
     return type(sampler) is BatchSampler and type(sampler.sampler) is SequentialSampler
 
-# %% ../nbs/20_lockstep.ipynb #4fd009bd
+# %% ../nbs/20_lockstep.ipynb #9c3b898b
 def copied(
     batch # anything that a loader gives
 ):
