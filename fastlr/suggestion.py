@@ -35,7 +35,10 @@ class Suggestion(float):
     high: float = None # ... and this one in four of five trainings; None: the rule doesn't know
 
     # The float can only be made here. Copies and pickles are made of it first, and then get the rest.
-    def __new__(cls, lr, *args, **kwargs): return super().__new__(cls, lr)
+    def __new__(cls, lr=None, *args, **kwargs):
+        if lr is not None: return super().__new__(cls, lr)
+        raise TypeError("Suggestion: lr is missing. (One that fastlr 0.1.0 pickled can't be loaded: load its "
+                        "curve, and call suggest)")
 
     def __post_init__(self):
         if (self.low is None) != (self.high is None):
@@ -63,7 +66,7 @@ class Suggestion(float):
         schedule:str # one of `SCHEDULES`
     ) -> tuple: # (groups,)
         "Return `peak` for each parameter group, in the ratio of `lrs`."
-        return tuple(r*self.peak(schedule)/self.lr for r in self.lrs)
+        return tuple(r/self.lr * self.peak(schedule) for r in self.lrs)
 
     @property
     def one_cycle_lrs(self) -> tuple: # (groups,)
@@ -82,7 +85,7 @@ class NoSuggestion(ValueError):
         text = re.sub(r' \([^()]*\)', '', str(self))
         return re.split(r': |[.,] |\.$', text)[0]
 
-# %% ../nbs/02_suggestion.ipynb #05a215d2
+# %% ../nbs/02_suggestion.ipynb #e080a70b
 def range_text(
     s, # `Suggestion`, or what else has its `low` and `high`
     template:str='{}' # the text around the range

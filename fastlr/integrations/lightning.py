@@ -15,7 +15,7 @@ from ..batch import check_loader
 from ..curve import EntryPoint
 from .lightning_sweep import leaf_loaders, sweep_once
 from ..settings import SweepSettings
-from ..suggestion import NoSuggestion, Suggestion, peaks_text, range_text
+from ..suggestion import NoSuggestion, peaks_text, range_text
 from ..tune import LRFound, rate_places, set_rate
 from ..utils import as_list, describe
 
@@ -139,12 +139,12 @@ def lr_find(
     if not silent and trainer.is_global_zero: print(_report(found, places, bool(sweep.schedulers)))
     return found
 
-# %% ../../nbs/62_lightning.ipynb #fc788bfd
+# %% ../../nbs/62_lightning.ipynb #0a0ec174
 _KINDS = dict(OneCycleLR='one_cycle', CosineAnnealingLR='cosine', CosineAnnealingWarmRestarts='cosine',
               PolynomialLR='linear')
 
 def _kind_of(scheduler):
-    "Return the kind of a torch scheduler, one of `fastlr.suggestion.SCHEDULES`; 'constant' if it isn't known."
+    "Return the kind of a torch scheduler, one of `SCHEDULES`; 'constant' if it isn't known."
     names = [cls.__name__ for cls in type(scheduler).__mro__]
     if 'SequentialLR' in names: return _kind_of(scheduler._schedulers[-1])
     falls = 'LinearLR' in names and scheduler.end_factor < scheduler.start_factor
@@ -160,16 +160,17 @@ def _report(found, places, scheduled):
     "Return the text to print: the rate, for which schedule, where it was set, and the findings of the curve."
     try: lr, s = found.suggestion(), found.curve.suggest()
     except NoSuggestion as e: return f"No learning rate is suggested: {e}"
-    known = range_text(s, 'range {}')
-    if found.schedule == 'constant':
-        meant = f" ({known})" if known else ''
-        if scheduled: meant += ", for a constant rate: the schedule of configure_optimizers isn't known"
-        others = filter(None, [peaks_text(s, "Suggested maximum for {}")])
-    else:
-        schedule = found.schedule.replace('_', '-')
-        constant = ', '.join(filter(None, [f"{s:.2E} for a constant rate", known]))
-        meant = f", the maximum of the {schedule} schedule of configure_optimizers ({constant})"
-        others = []
     labels = ' and '.join(label for _, _, label in places)
     rate = f"Learning rate set to {lr:.2E}, as {labels}" if places else f"Suggested learning rate: {lr:.2E}"
-    return '\n'.join([rate + meant, *others, *(f"Note: {finding}" for finding in found.curve.findings)])
+    others = peaks_text(s, "Suggested maximum for {}") if found.schedule == 'constant' else ''
+    notes = [f"Note: {finding}" for finding in found.curve.findings]
+    return '\n'.join(filter(None, [rate + _meaning(s, found.schedule, scheduled), others, *notes]))
+
+def _meaning(s, schedule, scheduled):
+    "What the rate is for: a known schedule, or a constant rate, because there is none or an unknown one."
+    if schedule == 'constant':
+        unknown = ", for a constant rate: the schedule of configure_optimizers isn't known"
+        return range_text(s, ' (range {})') + (unknown if scheduled else '')
+    constant = f"{s:.2E} for a constant rate{range_text(s, ', range {}')}"
+    name = schedule.replace('_', '-')
+    return f", the maximum of the {name} schedule of configure_optimizers ({constant})"
