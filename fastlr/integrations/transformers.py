@@ -25,7 +25,7 @@ TRANSFORMERS = EntryPoint('lr_find', dict(start_lr='start_lr', end_lr='end_lr', 
 _KINDS = dict(
     linear='linear', polynomial='linear', cosine='cosine', cosine_with_restarts='cosine',
     cosine_with_min_lr='cosine', cosine_warmup_with_min_lr='cosine', constant='constant',
-    constant_with_warmup='constant', inverse_sqrt='constant', reduce_lr_on_plateau='constant',
+    constant_with_warmup='constant', greedy='constant', inverse_sqrt='constant', reduce_lr_on_plateau='constant',
     warmup_stable_decay='constant')
 
 class TrainerLRFound(LRFound):
