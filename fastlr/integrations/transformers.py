@@ -25,8 +25,8 @@ TRANSFORMERS = EntryPoint('lr_find', dict(start_lr='start_lr', end_lr='end_lr', 
 _KINDS = dict(
     linear='linear', polynomial='linear', cosine='cosine', cosine_with_restarts='cosine',
     cosine_with_min_lr='cosine', cosine_warmup_with_min_lr='cosine', constant='constant',
-    constant_with_warmup='constant', greedy='constant', inverse_sqrt='constant', reduce_lr_on_plateau='constant',
-    warmup_stable_decay='constant')
+    constant_with_warmup='constant', greedy='constant', inverse_sqrt='constant',
+    reduce_lr_on_plateau='constant', warmup_stable_decay='constant')
 
 class TrainerLRFound(LRFound):
     "What `lr_find` has found: the `curve`, and the rate for a schedule."
@@ -63,9 +63,9 @@ def _report(found, updated):
     what = 'learning_rate set to' if updated else 'Suggested learning_rate:'
     kind = 'the peak of' if falls else 'for'
     known = range_text(found.curve.suggest(), ', range {}')
-    this, that = (f"{kind} a {found.schedule} schedule", f"{other_lr:.1E} for a {other} one")
-    if falls: that += known
-    else: this += known
+    this, that = f"{kind} a {found.schedule} schedule", f"{other_lr:.1E} for a {other} one"
+    # The range is that of the constant rate.
+    this, that = (this, that+known) if falls else (this+known, that)
     rate = f"{what} {lr:.1E} ({this}; {that})"
     return '\n'.join([rate, *(f"Note: {finding}" for finding in found.curve.findings)])
 
