@@ -157,6 +157,7 @@ def tune(self:Learner,
 def _what_was_set(s, places, findings):
     "Return the message: the rates that were set, why they are equal if they are, and the findings."
     also = ''.join(f', also as {place.label}' for place in places)
-    other = peaks_text(s, "for {}") or f"for one-cycle the same, which is {s.reason}"
-    text = f"Learning rate set to {s:.2E}{range_text(s, ' (range {})')}{also}; {other}"
+    same = f"for one-cycle the same, which is {s.reason}" if s.one_cycle == s.lr else ''
+    what = f"Learning rate set to {s:.2E}{range_text(s, ' (range {})')}{also}"
+    text = '; '.join(filter(None, [what, peaks_text(s, "for {}"), same]))
     return '\n'.join([text, *(f"Note: {finding}" for finding in findings)])

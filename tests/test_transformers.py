@@ -578,10 +578,10 @@ def test_one_curve_has_one_suggestion():
     x = np.log10(lrs)
     falls, rises = 1 / (1 + np.exp(-4 * (x + 1.9))), 1 / (1 + np.exp(-8 * x))
     curve = LRCurve(lrs, 2.3 - 1.8 * falls + 3 * rises)
-    lr = curve.suggest().lr
-    assert lr < lrs[10]
-    assert TrainerLRFound(curve).suggestion() == lr
-    assert TrainerLRFound(curve, 'constant').suggestion() == lr
+    s = curve.suggest()
+    assert s.lr < lrs[10]
+    assert TrainerLRFound(curve).suggestion() == s.linear
+    assert TrainerLRFound(curve, 'constant').suggestion() == s.lr
 
 
 @pytest.mark.parametrize('schedule', [s.value for s in SchedulerType])
