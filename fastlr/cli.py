@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib import import_module
 from numbers import Integral, Real
 from pathlib import Path
+from types import SimpleNamespace
 
 from . import __version__
 from .config import EXAMPLES, PARTS, ConfigError, Configuration, read_config
@@ -19,6 +20,7 @@ from .curve import EntryPoint
 from .results import answer, check_directory, report, write_results
 from .rules import RULES
 from .settings import SweepSettings
+from .suggestion import peaks_text, range_text
 
 # %% ../nbs/42_cli.ipynb #a398b2d9
 CLI = EntryPoint('fastlr find-lr', dict(
@@ -239,8 +241,9 @@ def _print_result(found, directory, args):
 
 def _print_for_people(found, directory):
     if found['lr']:
-        print(f"Suggested lr: {found['lr']:.2E}")
-        if found['one_cycle']: print(f"Suggested maximum for one-cycle: {found['one_cycle']:.2E}")
+        s = SimpleNamespace(**found)
+        print(f"Suggested lr: {s.lr:.2E}{range_text(s, ' (range {})')}")
+        print(peaks_text(s, "Suggested maximum for {}\n"), end='')
         print(f"Reason: {found['reason']}")
     for finding in found['findings']: print(f"Note: {finding}")
     drawn = (directory/'lr-losses.png').exists()

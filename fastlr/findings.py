@@ -14,6 +14,7 @@ from fastcore.basics import patch
 from .curve import LRCurve
 from .rules import MIN_POINTS, NoSuggestion
 from .smooth import ceiling
+from .suggestion import peaks_text, range_text
 
 # %% ../nbs/04_findings.ipynb #03a10007
 class Finding(str):
@@ -102,7 +103,8 @@ def _about_noise(view):
 @patch
 def _repr_html_(self:LRCurve):
     rows = ''.join(map(_row, self.suggestions().values()))
-    head = "<thead><tr><th>rule</th><th>lr</th><th>one-cycle</th><th>reason</th></tr></thead>"
+    names = ''.join(f"<th>{name}</th>" for name in ('rule', 'lr', 'range', 'one-cycle', 'reason'))
+    head = f"<thead><tr>{names}</tr></thead>"
     table = f"<table>{head}<tbody>{rows}</tbody></table>" if rows else ''
     items = ''.join(f"<li>{escape(f)}</li>" for f in self.findings)
     return f"<p><code>{escape(repr(self))}</code></p>{table}<ul>{items}</ul>"
@@ -110,7 +112,7 @@ def _repr_html_(self:LRCurve):
 def _row(s):
     "The row of the table for suggestion `s`."
     one_cycle = f"{s.one_cycle:.2e}" if s.one_cycle != s.lr else ''
-    cells = ''.join(f"<td>{v}</td>" for v in (escape(s.rule), f"{s.lr:.2e}", one_cycle))
+    cells = ''.join(f"<td>{v}</td>" for v in (escape(s.rule), f"{s:.2e}", range_text(s).lower(), one_cycle))
     return f"<tr>{cells}<td style='text-align:left'>{escape(s.reason)}</td></tr>"
 
 # %% ../nbs/04_findings.ipynb #03a10010
@@ -123,6 +125,7 @@ def suggestion_text(
     except NoSuggestion as e: return '\n'.join([f"No suggestion: {e}", *notes])
     fastais = dict(steep='Min numerical gradient', minimum='Min loss divided by 10')
     lines = [f"{name}: {found[rule].lr:.2E}" for rule, name in fastais.items() if rule in found]
-    lines += [f"Suggested lr: {auto.lr:.2E}", f"Suggested maximum for one-cycle: {auto.one_cycle:.2E}"]
+    lines.append(f"Suggested lr: {auto:.2E}{range_text(auto, ' (range {})')}")
     if len(auto.lrs) > 1: lines.append(f"... for each layer group: {', '.join(f'{v:.2E}' for v in auto.lrs)}")
+    lines += filter(None, [peaks_text(auto, "Suggested maximum for {}")])
     return '\n'.join(lines + notes)

@@ -12,6 +12,12 @@ import inspect, sys
 import torch
 from fastcore.imports import IN_NOTEBOOK
 
+from .suggestion import Suggestion
+
+# An optimizer that got a `Suggestion` as its rate has it in its state. This lets `torch.load` load that with
+# `weights_only=True`, where this module has been imported.
+if hasattr(torch.serialization, 'add_safe_globals'): torch.serialization.add_safe_globals([Suggestion])
+
 # %% ../nbs/10_utils.ipynb #09000005
 def as_list(
     x # one object, a list, tuple or set of them, or None

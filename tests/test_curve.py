@@ -285,7 +285,8 @@ def test_plot_never_shows_takes_an_ax_and_refuses_to_be_blank(monkeypatch):
     # No blank figure was left.
     assert len(plt.get_fignums()) == n
     flat = LRCurve(LOGS, [1.0] * 60).plot(suggestion=True)
-    assert len(flat.get_lines()) == 2
+    # Two lines with points, and one for the text that there is no suggestion.
+    assert [len(l.get_xdata()) for l in flat.get_lines()] == [59, 59, 0]
     plt.close('all')
 
 

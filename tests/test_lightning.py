@@ -1038,6 +1038,61 @@ def test_what_is_set_is_what_the_next_fit_uses(pl, attrs, name, read, capsys):
         assert t.optimizers[0].param_groups[0]['lr'] == lr
 
 
+def scheduled(name, opt):
+    "Return the scheduler of this name."
+    S = torch.optim.lr_scheduler
+    return dict(
+        one_cycle=lambda: S.OneCycleLR(opt, 0.1, total_steps=100),
+        cosine=lambda: S.CosineAnnealingLR(opt, 100),
+        polynomial=lambda: S.PolynomialLR(opt, 100),
+        line=lambda: S.LinearLR(opt, 1.0, 0.0, total_iters=100),
+        warm_up=lambda: S.LinearLR(opt, 0.1, 1.0, total_iters=10),
+        lambda_lr=lambda: S.LambdaLR(opt, lambda i: 1 / (i + 1)),
+        warm_cosine=lambda: S.SequentialLR(
+            opt, [S.LinearLR(opt, 0.1, 1.0, 10), S.CosineAnnealingLR(opt, 90)], [10]
+        ),
+    )[name]()
+
+
+class Scheduled(Digits):
+    def configure_optimizers(self):
+        opt = super().configure_optimizers()
+        return [opt], [{'scheduler': scheduled(self.name, opt), 'interval': 'step'}]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    'name, schedule, rate',
+    [
+        ('one_cycle', 'one_cycle', 6e-3),
+        ('cosine', 'cosine', 4e-3),
+        ('polynomial', 'linear', 5e-3),
+        ('line', 'linear', 5e-3),
+        ('warm_cosine', 'cosine', 4e-3),
+        ('warm_up', 'constant', 3e-3),
+        ('lambda_lr', 'constant', 3e-3),
+    ],
+)
+def test_the_rate_is_for_the_schedule_of_the_module(pl, name, schedule, rate, measured, capsys):
+    m = make(Scheduled, pl, lr=0.7, name=name)
+    found = lr_find(trainer(pl), m, DATA, num_training=40, update_attr=True)
+    assert found.schedule == schedule and found.suggestion() == m.lr == rate and type(m.lr) is float
+    for other in ('constant', 'cosine'):
+        assert found.suggestion(schedule=other) == found.curve.suggest().peak(other)
+    said = capsys.readouterr().out.splitlines()
+    first = f'Learning rate set to {rate:.2E}, as model.lr'
+    if schedule == 'constant':
+        unknown = "for a constant rate: the schedule of configure_optimizers isn't known"
+        assert said[0] == f'{first} (range 1.0E-03 to 9.0E-03), {unknown}'
+        assert said[1].startswith('Suggested maximum for one-cycle: 6.00E-03')
+    else:
+        kind = schedule.replace('_', '-')
+        assert said[0] == (
+            f'{first}, the maximum of the {kind} schedule of configure_optimizers '
+            '(3.00E-03 for a constant rate, range 1.0E-03 to 9.0E-03)'
+        )
+
+
 TOO_LOW = dict(min_lr=1e-9, max_lr=1e-8, num_training=50)
 
 
@@ -1083,7 +1138,10 @@ def test_one_curve_has_one_suggestion(pl, capsys):
 @pytest.mark.parametrize('update_attr', [False, True])
 def test_findings_follow_the_suggestion(update_attr, capsys):
     found = lr_find(trainer(), make(Digits, lr=0.7), DATA, update_attr=update_attr, **EARLY)
-    _, *notes = capsys.readouterr().out.splitlines()
+    first, *notes = capsys.readouterr().out.splitlines()
+    assert first.startswith('Learning rate set to' if update_attr else 'Suggested learning rate: ')
+    # Between them may be the rates for other schedules.
+    notes = notes[notes[0].startswith('Suggested maximum') :]
     assert notes == [f'Note: {finding}' for finding in found.curve.findings]
     assert notes[0].startswith('Note: Only ')
 

@@ -110,11 +110,12 @@ def test_what_version_0_1_0_saved_with_probes_is_the_same_curve(suffix):
     assert c.findings[0].code == 'few-points'
 
 
-def test_a_suggestion_that_version_0_1_0_pickled_loads():
-    "`Suggestion` was in `fastlr.suggest` then."
+def test_a_suggestion_that_version_0_1_0_pickled_is_refused():
+    "It was no float then, and a float can't be changed. The curve can be asked again."
     with pytest.warns(DeprecationWarning, match='fastlr.suggest.Suggestion has moved'):
-        s = pickle.loads((DATA / 'suggestion-0.1.0.pickle').read_bytes())
-    assert s == pickle.loads((DATA / 'curve-0.1.0.pickle').read_bytes()).suggest()
+        with pytest.raises(TypeError, match='that fastlr 0.1.0 pickled .* load its curve'):
+            pickle.loads((DATA / 'suggestion-0.1.0.pickle').read_bytes())
+    assert pickle.loads((DATA / 'curve-0.1.0.pickle').read_bytes()).suggest().lr > 0
 
 
 def test_an_old_name_at_the_top_loads_the_methods_of_all_classes():

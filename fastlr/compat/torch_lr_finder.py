@@ -27,6 +27,7 @@ from ..range_test import PlainTraining
 from ..rules import NoSuggestion
 from ..settings import SweepSettings
 from ..stop import Divergence
+from ..suggestion import range_text
 from ..sweep import LRSweep
 from ..utils import is_main_process
 
@@ -267,8 +268,9 @@ def _print_suggestion(self:RangeTest, lr):
     notes = []
     if self._curve is not None and self.history['lr'] == self._curve.lrs.tolist():
         notes = [f"Note: {finding}" for finding in self._curve.findings]
-        try: other = f"; suggest() finds {self.suggest().lr:.2E}"
+        try: s = self.suggest()
         except NoSuggestion as e: notes.insert(0, f"suggest() finds no rate: {e}")
+        else: other = f"; suggest() finds {s:.2E}{range_text(s, ', range {}')}"
     print('\n'.join([f"Suggested LR: {lr:.2E} (steepest gradient{other})", *notes]))
 
 # %% ../../nbs/51_compat_torch_lr_finder.ipynb #348e6a4d

@@ -15,9 +15,9 @@ from ..batch import check_loader
 from ..curve import EntryPoint
 from .lightning_sweep import leaf_loaders, sweep_once
 from ..settings import SweepSettings
-from ..suggestion import NoSuggestion
+from ..suggestion import NoSuggestion, peaks_text, range_text
 from ..tune import LRFound, rate_places, set_rate
-from ..utils import describe
+from ..utils import as_list, describe
 
 # %% ../../nbs/62_lightning.ipynb #60b20002
 LIGHTNING = EntryPoint('lr_find', dict(start_lr='min_lr', end_lr='max_lr', num_it='num_training', mode='mode',
@@ -115,7 +115,7 @@ def lr_find(
     monitor:str=None, # the loss is what the module logs by this name; default: what `training_step` returns
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
     silent:bool=False # no progress bar, no message
-) -> LRFound: # with `suggestion()`, `results`, `plot()` and `curve`
+) -> LRFound: # with `suggestion()`, `schedule`, `results`, `plot()` and `curve`
     """Run a learning-rate range test in Lightning's own loop, and restore everything.
 
     Raises `ValueError` or `TypeError` for what can't work, before anything has changed; with `update_attr`
@@ -134,16 +134,43 @@ def lr_find(
     places = _places(module, update_attr, attr_name)
     sweep = sweep_once(pl, trainer, module, settings, train_dataloaders, datamodule, monitor=monitor,
                        verify=verify, silent=silent)
-    found = LRFound(sweep.curve)
+    found = LRFound(sweep.curve, _schedule_of(as_list(sweep.schedulers)))
     if update_attr: set_rate(places, found.suggestion())
-    if not silent and trainer.is_global_zero: print(_report(found, places))
+    if not silent and trainer.is_global_zero: print(_report(found, places, bool(sweep.schedulers)))
     return found
 
+# %% ../../nbs/62_lightning.ipynb #0a0ec174
+_KINDS = dict(OneCycleLR='one_cycle', CosineAnnealingLR='cosine', CosineAnnealingWarmRestarts='cosine',
+              PolynomialLR='linear')
+
+def _kind_of(scheduler):
+    "Return the kind of a torch scheduler, one of `SCHEDULES`; 'constant' if it isn't known."
+    names = [cls.__name__ for cls in type(scheduler).__mro__]
+    if 'SequentialLR' in names: return _kind_of(scheduler._schedulers[-1])
+    falls = 'LinearLR' in names and scheduler.end_factor < scheduler.start_factor
+    return 'linear' if falls else next((_KINDS[name] for name in names if name in _KINDS), 'constant')
+
+def _schedule_of(schedulers):
+    "Return the kind of all `schedulers`; 'constant' if they differ, or if there are none."
+    kinds = {_kind_of(scheduler) for scheduler in schedulers}
+    return kinds.pop() if len(kinds) == 1 else 'constant'
+
 # %% ../../nbs/62_lightning.ipynb #60b20006
-def _report(found, places):
-    "Return the text to print: the rate, where it was set, and the findings of the curve."
-    try: lr = found.suggestion()
+def _report(found, places, scheduled):
+    "Return the text to print: the rate, for which schedule, where it was set, and the findings of the curve."
+    try: lr, s = found.suggestion(), found.curve.suggest()
     except NoSuggestion as e: return f"No learning rate is suggested: {e}"
     labels = ' and '.join(label for _, _, label in places)
     rate = f"Learning rate set to {lr:.2E}, as {labels}" if places else f"Suggested learning rate: {lr:.2E}"
-    return '\n'.join([rate, *(f"Note: {finding}" for finding in found.curve.findings)])
+    others = peaks_text(s, "Suggested maximum for {}") if found.schedule == 'constant' else ''
+    notes = [f"Note: {finding}" for finding in found.curve.findings]
+    return '\n'.join(filter(None, [rate + _meaning(s, found.schedule, scheduled), others, *notes]))
+
+def _meaning(s, schedule, scheduled):
+    "What the rate is for: a known schedule, or a constant rate, because there is none or an unknown one."
+    if schedule == 'constant':
+        unknown = ", for a constant rate: the schedule of configure_optimizers isn't known"
+        return range_text(s, ' (range {})') + (unknown if scheduled else '')
+    constant = f"{s:.2E} for a constant rate{range_text(s, ', range {}')}"
+    name = schedule.replace('_', '-')
+    return f", the maximum of the {name} schedule of configure_optimizers ({constant})"

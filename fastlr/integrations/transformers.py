@@ -12,7 +12,7 @@ from functools import partial
 from ..curve import EntryPoint, LRCurve
 from .transformers_sweep import sweep_once
 from ..settings import SweepSettings
-from ..suggestion import NoSuggestion
+from ..suggestion import NoSuggestion, range_text
 from ..tune import LRFound
 from ..utils import describe
 
@@ -22,9 +22,11 @@ TRANSFORMERS = EntryPoint('lr_find', dict(start_lr='start_lr', end_lr='end_lr', 
                                           loader='train_dataset'))
 
 # %% ../../nbs/65_transformers.ipynb #1d0d3808
-_FALLING = ('linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'cosine_with_min_lr',
-            'cosine_warmup_with_min_lr')
-_CONSTANT = 'constant', 'constant_with_warmup', 'inverse_sqrt', 'reduce_lr_on_plateau', 'warmup_stable_decay'
+_KINDS = dict(
+    linear='linear', polynomial='linear', cosine='cosine', cosine_with_restarts='cosine',
+    cosine_with_min_lr='cosine', cosine_warmup_with_min_lr='cosine', constant='constant',
+    constant_with_warmup='constant', greedy='constant', inverse_sqrt='constant',
+    reduce_lr_on_plateau='constant', warmup_stable_decay='constant')
 
 class TrainerLRFound(LRFound):
     "What `lr_find` has found: the `curve`, and the rate for a schedule."
@@ -32,39 +34,39 @@ class TrainerLRFound(LRFound):
         curve, # `LRCurve`
         schedule:str='linear' # of the training, a name of `TrainingArguments.lr_scheduler_type`
     ):
-        super().__init__(curve)
-        self.schedule = schedule
+        super().__init__(curve, schedule)
 
     def suggestion(self,
         skip_begin:int=None, # points at the low end that can't be the answer, from 0; default: any can
         skip_end:int=None, # points at the high end, likewise
         schedule:str=None # name of another schedule; default: the trainer's
-    ) -> float: # the `learning_rate` of the fastest parameter group
-        "Return the rate, half of it unless the schedule falls. Raises `NoSuggestion`, or `ValueError`."
+    ) -> float: # the `learning_rate` of the fastest parameter group; for a constant one the `Suggestion`
+        "Return the rate, or its peak if the schedule falls. Raises `NoSuggestion`, or `ValueError`."
         schedule = schedule or self.schedule
-        known = *_FALLING, *_CONSTANT
-        if schedule not in known:
-            raise ValueError("schedule must be a name of TrainingArguments.lr_scheduler_type, one of "
-                             f"{', '.join(known)}; got {schedule!r}")
-        lr = super().suggestion(skip_begin, skip_end)
-        return lr if schedule in _FALLING else lr/2
+        if schedule in _KINDS: return super().suggestion(skip_begin, skip_end, _KINDS[schedule])
+        raise ValueError("schedule must be a name of TrainingArguments.lr_scheduler_type, one of "
+                         f"{', '.join(_KINDS)}; got {schedule!r}")
 
 # %% ../../nbs/65_transformers.ipynb #ee5c6890
 def _schedule_of(trainer):
     "Return the name of the schedule; 'constant' for a scheduler of the user's own."
     own = trainer.lr_scheduler is not None and not trainer._created_lr_scheduler
     name = str(getattr(trainer.args.lr_scheduler_type, 'value', trainer.args.lr_scheduler_type))
-    return name if name in (*_FALLING, *_CONSTANT) and not own else 'constant'
+    return name if name in _KINDS and not own else 'constant'
 
 def _report(found, updated):
     "Return the text to print: the rate for two schedules, and the findings of the curve."
-    falls = found.schedule in _FALLING
+    falls = _KINDS[found.schedule] != 'constant'
     other = 'constant' if falls else 'linear'
     try: lr, other_lr = found.suggestion(), found.suggestion(schedule=other)
     except NoSuggestion as e: return f"No suggested learning_rate. {e}"
     what = 'learning_rate set to' if updated else 'Suggested learning_rate:'
     kind = 'the peak of' if falls else 'for'
-    rate = f"{what} {lr:.1E} ({kind} a {found.schedule} schedule; {other_lr:.1E} for a {other} one)"
+    known = range_text(found.curve.suggest(), ', range {}')
+    this, that = f"{kind} a {found.schedule} schedule", f"{other_lr:.1E} for a {other} one"
+    # The range is that of the constant rate.
+    this, that = (this, that+known) if falls else (this+known, that)
+    rate = f"{what} {lr:.1E} ({this}; {that})"
     return '\n'.join([rate, *(f"Note: {finding}" for finding in found.curve.findings)])
 
 # %% ../../nbs/65_transformers.ipynb #abe79a73
@@ -153,6 +155,7 @@ def lr_find(
     # The first sweep has the seed of the trainer, and so the batches that the training would see.
     curves = [once(seed=run or None).curve for run in range(runs)]
     found = TrainerLRFound(LRCurve.median(curves), _schedule_of(trainer))
-    if update_args: trainer.args.learning_rate = found.suggestion()
+    # A plain number, because the arguments are saved with the model.
+    if update_args: trainer.args.learning_rate = float(found.suggestion())
     if not silent: print(_report(found, update_args))
     return found
