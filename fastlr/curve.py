@@ -151,6 +151,8 @@ def median(cls:LRCurve,
     "Return the median of several sweeps. Raise `ValueError` if their rates differ, or if there is none."
     if not curves: raise ValueError("LRCurve.median: needs at least one curve, got none")
     if len(curves) == 1: return curves[0]
+    # Each run may have its own batches, whose levels would be noise in the median.
+    curves = [c.without_levels() for c in curves]
     by_length = sorted(curves, key=len)
     half = (len(curves)-1)//2
     longest = max(curves, key=len)
@@ -164,14 +166,7 @@ def median(cls:LRCurve,
     losses = losses[np.isfinite(losses)]
     n = len(losses)
     return cls(longest.lrs[:n], losses, longest.group_lrs[:n], by_length[half].stop_reason, longest.shift,
-               tuple(c.losses[:n] for c in curves), longest.settings, batches=_batches_of_all(curves, n))
-
-def _batches_of_all(curves, n):
-    "The batches of the first `n` points, if they are the same in all `curves`; else None."
-    if any(c.batches is None for c in curves): return None
-    longest = max((c.batches for c in curves), key=len)
-    if not all(np.array_equal(c.batches, longest[:len(c)]) for c in curves): return None
-    return longest[:n]
+               tuple(c.losses[:n] for c in curves), longest.settings)
 
 # %% ../nbs/00_curve.ipynb #432415cb
 def write_whole(

@@ -21,7 +21,7 @@ class Finding(str):
     "One sentence on what is odd about a curve."
     def __new__(cls,
         text:str, # the sentence
-        code:str='' # short name of what is odd, such as 'noisy'
+        code:str='' # short name of what is odd, such as 'unclear'
     ):
         finding = super().__new__(cls, text)
         finding.code = code
@@ -39,8 +39,10 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
     try: self.suggest()
     except NoSuggestion as e: return [*found, Finding(str(e), 'no-suggestion')]
     view = self.view
+    # What the sweep doesn't show, the probes have.
+    if self.probes and not view.can_tell: return found
     if not view.falls: return [*found, _no_fall(view)]
-    return [*found, *_about_last_rates(self, view), *_about_first_rates(view), *_about_noise(view)]
+    return [*found, *_about_last_rates(self, view), *_about_first_rates(view), *_about_clarity(view)]
 
 # %% ../nbs/04_findings.ipynb #d006b40c
 def _about_ending(curve):
@@ -71,7 +73,7 @@ def _no_fall(view):
     flat = "The loss does not visibly fall before it breaks down"
     trained = "if the model is trained already, prefer a rate below the suggested one"
     hidden = "the sweep may be too short or too noisy to show a fall"
-    advice = view.entry.advise(hidden, "raise {num_it}", view.entry.several_runs)
+    advice = view.entry.advise(hidden, "use {probe}", "raise {num_it}", view.entry.several_runs)
     return Finding(f"{flat}: {trained}. Otherwise {advice}", 'no-fall')
 
 def _about_last_rates(curve, view):
@@ -93,11 +95,12 @@ def _about_first_rates(view):
     text = view.entry.advise("The loss falls from the first rates on", "lower {start_lr}")
     return [Finding(text, 'falls-at-once')]
 
-def _about_noise(view):
-    "The finding about a fall that is small beside the noise, if this is one."
-    if view.fall >= 4*view.noise: return []
-    what = f"Noisy (the loss falls by {view.fall:.2g}, and jumps by {view.noise:.2g} from batch to batch)"
-    return [Finding(view.entry.advise(what, view.entry.several_runs, "use larger batches"), 'noisy')]
+def _about_clarity(view):
+    "The finding about a fall that is small beside the scatter of the losses, if this is one."
+    if view.can_tell: return []
+    what = (f"The loss falls by only {view.clarity:.1f} times its scatter around the line, so the sweep alone "
+            "can't tell which rate is good")
+    return [Finding(view.entry.advise(what, "use {probe}", view.entry.several_runs), 'unclear')]
 
 # %% ../nbs/04_findings.ipynb #97eb1e60
 @patch

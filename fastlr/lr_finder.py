@@ -6,7 +6,7 @@
 __all__ = ['LR_FIND', 'LR_FINDER', 'LRFinder', 'MockTraining', 'lr_find', 'run_range_test']
 
 # %% ../nbs/35_lr_finder.ipynb #78f0ea7b
-import copy, math, sys
+import copy, math, sys, time
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -262,7 +262,7 @@ def lr_find(
     batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
     val_batches:int=0, # measure the loss on this number of validation batches; 0: the training loss
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
-    probe:bool=False, # move the suggestion by short trainings at five rates around it, 500 further updates
+    probe='auto', # short trainings at five rates, 300 further updates: True, False, or if the sweep can't tell
     live:bool=False, # in a notebook, draw the curve while it grows
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
@@ -299,10 +299,11 @@ def run_range_test(
     common = CommonBatches.of(learn.data.train_dl, settings)
     options = dict(wd=wd, val_batches=val_batches, where=where, verify=verify, silent=silent)
     with _drawing(recorder, live) as picture:
+        began = time.monotonic()
         with fail_together(): _run_sweeps(learn, common, settings, live=picture, **options)
-        if settings.probe:
-            sweep_once = partial(_sweep_once, learn, common, **options)
-            recorder.curve = run_probes(recorder.curve, sweep_once, settings)
+        seconds = (time.monotonic()-began) / max(1, settings.runs*len(recorder.curve))
+        sweep_once = partial(_sweep_once, learn, common, **options)
+        recorder.curve = run_probes(recorder.curve, sweep_once, settings, seconds=seconds, silent=silent)
     if not silent: _report(recorder.curve, settings.probe)
     return recorder.curve
 
@@ -342,7 +343,7 @@ def _drawing(recorder, live):
 
 def _report(curve, probe):
     "Print that the range test is over, and whether it was probed in vain."
-    if probe and not curve.probes:
+    if probe is True and not curve.probes:
         print("Not probed: the curve supports no suggestion; learn.recorder.curve.findings says why.")
     print("LR Finder is complete, type learn.recorder.plot() to see the graph.")
 

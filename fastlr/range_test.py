@@ -47,7 +47,7 @@ def find_lr(
     mode:str='exp', # 'exp' or 'linear'
     stop_div=True, # stop on divergence: True, False, a factor on the best loss, or a function of the loss
     runs:int=1, # sweeps from the same state, reseeded, at least 1; the curve is their median
-    probe:bool=False, # check the suggestion by short trainings at five rates around it, 500 further updates
+    probe='auto', # short trainings at five rates, 300 further updates: True, False, or if the sweep can't tell
     accumulate:int=1, # batches that make one optimizer update and one point of the curve, at least 1
     batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
     val_loader=None, # measure the loss on these batches after each update; None: the training loss
@@ -78,8 +78,10 @@ def find_lr(
             data = common if seed is None else redraw(common)
             return training.run(sweep, data, loss_of, val_loader, on_step, progress)
 
+        began = time.monotonic()
         curve = LRCurve.median([sweep_once(settings, run or None).curve for run in range(runs)])
-        return run_probes(curve, sweep_once, settings) if probe else curve
+        seconds = (time.monotonic()-began) / max(1, runs*len(curve))
+        return run_probes(curve, sweep_once, settings, seconds=seconds, silent=not progress)
 
 # %% ../nbs/24_range_test.ipynb #aed2aa49
 def _check_options(options):

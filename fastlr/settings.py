@@ -26,7 +26,7 @@ class SweepSettings:
     accumulate: int = 1 # batches that make one optimizer update, at least 1
     extend: bool = False # go on beyond `end_lr` while the loss still falls there
     runs: int = 1 # sweeps from the same state, at least 1
-    probe: bool = False # follow the sweep with short trainings around the suggestion
+    probe: object = False # short trainings after the sweep: True, False, or 'auto': if it can't tell
     batches: int = 8 # number of windows of `accumulate` batches to go round; None: fresh ones throughout
     entry: EntryPoint = EntryPoint() # the function that was called, whose words the messages use
 
@@ -38,6 +38,8 @@ class SweepSettings:
         for option in ('start_lr', 'end_lr'): _check_rates(self, option)
         _check_order(self)
         _check_stop(self)
+        if self.probe not in (True, False, 'auto'):
+            raise ValueError(f"{_name(self, 'probe')} must be True, False or 'auto', got {self.probe!r}")
 
 # %% ../nbs/07_settings.ipynb #0500000b
 def _name(settings, option): return settings.entry.options.get(option, option)
@@ -172,7 +174,7 @@ def check_restartable(self:SweepSettings,
     "Raise `ValueError` if one sweep uses up `loader` and the settings ask for several."
     if self.batches is not None: return
     asked = [f"{_name(self, 'runs')}={self.runs}"] if self.runs > 1 else []
-    if self.probe: asked.append(f"{_name(self, 'probe')}=True")
+    if self.probe is True: asked.append(f"{_name(self, 'probe')}=True")
     if not asked or not hasattr(loader, '__next__'): return
     what = f"{' and '.join(asked)}: the {_name(self, 'loader')} must be one that can be restarted"
     raise ValueError(self.entry.advise(what, "pass a loader or a list, not a generator",

@@ -32,7 +32,7 @@ def search_learning_rate(
     accumulate:int=1, # batches that make one optimizer update, at least 1
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
     runs:int=1, # sweeps from the same state, whose median counts, at least 1
-    probe:bool=False, # move the answer by five short trainings around it
+    probe='auto', # train shortly at five rates: True, False, or 'auto': if the sweep can't tell
     batches:int=8, # number of batches to go round, at least 1; None: fresh ones throughout
     wd:float=None, # weight decay during the sweep, from 0; default: the optimizer's
     val_batches:int=0, # measure the loss on this number of validation batches; 0: the training loss
