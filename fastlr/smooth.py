@@ -282,12 +282,15 @@ class View:
         return self.low > 0 and _fall_score(self.cut, self.noise) > 3.5
 
     @cached_property
-    def clarity(self) -> float: # from 0; infinite if the losses lie on the line
-        "How many times as deep the fall is as the losses scatter around the line, where it is lowest."
-        near = (self.x > self.x[self.low]-0.7) & (self.x < self.x[self.low]+0.3)
+    def clarity(self) -> float: # from 0; infinite where there is no scatter
+        """How many times as deep the fall is as the losses scatter where it is lowest. The scatter is measured
+        by second differences, to which neither the fall nor its slope adds much."""
+        bend = np.abs(np.diff(self.losses, 2)) / np.sqrt(6)
+        x = self.x[1:-1] - self.x[self.low]
+        near = (x > -0.7) & (x < 0.3)
         # Rates in equal steps may be far apart there.
-        near[max(0, self.low-3):self.low+4] = True
-        scatter = 1.4826*np.median(np.abs(self.losses - self.z)[near])
+        near[max(0, self.low-4):self.low+3] = True
+        scatter = 1.4826*np.median(bend[near]) if near.any() else 0.
         if scatter > 0: return float(self.fall/scatter)
         return np.inf if self.fall > 0 else 0.
 
