@@ -6,6 +6,7 @@
 __all__ = ['MORE', 'ELSEWHERE', 'FIND_LR', 'find_lr', 'train_sweep', 'PlainTraining']
 
 # %% ../nbs/24_range_test.ipynb #a72acb30
+import time
 from functools import partial
 
 import torch
