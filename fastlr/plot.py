@@ -112,14 +112,14 @@ def _without_rate(found, explain):
     reasons = dict.fromkeys(e.reason for _, e in errors)
     return [f"no suggestion: {reason[:1].lower()}{reason[1:]}" for reason in reasons]
 
-# %% ../nbs/05_plot.ipynb #0b9a7d7f
+# %% ../nbs/05_plot.ipynb #e1c2b0cf
 def _draw_losses(ax, curve, show):
     "Draw the losses, and in the background those that were measured, if they were corrected."
     x, y = curve.view.lrs[show], curve.view.losses[show]
     measured = 'median of the runs' if curve.runs else 'single losses'
     raw = getattr(curve.view, 'uncorrected', None)
     if raw is not None:
-        ax.plot(x, raw[show], '.', ms=3, mew=0, color=_DOTS, alpha=0.35, label=measured)
+        ax.plot(x, raw[show], '.', ms=4, mew=0, color=_DOTS, alpha=0.5, label=measured)
         measured = 'without the level of each batch'
     ax.plot(x, y, '.', ms=5, mew=0, color=_DOTS, alpha=0.7, label=measured)
 

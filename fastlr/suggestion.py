@@ -75,7 +75,7 @@ class Suggestion(float):
 
 # Without this, help would show the signature of `__new__`.
 _fields = inspect.signature(Suggestion.__init__)
-Suggestion.__signature__ = _fields.replace(parameters=list(_fields.parameters.values())[1:])
+Suggestion.__signature__ = inspect.Signature(list(_fields.parameters.values())[1:])
 
 class NoSuggestion(ValueError):
     "Raised when a curve supports no honest suggestion: the message says why, and what to do."
@@ -85,7 +85,7 @@ class NoSuggestion(ValueError):
         text = re.sub(r' \([^()]*\)', '', str(self))
         return re.split(r': |[.,] |\.$', text)[0]
 
-# %% ../nbs/02_suggestion.ipynb #e080a70b
+# %% ../nbs/02_suggestion.ipynb #9b77b914
 def range_text(
     s, # `Suggestion`, or what else has its `low` and `high`
     template:str='{}' # the text around the range
