@@ -13,6 +13,7 @@ _modules = {
     'curve': ['LRCurve'],
     'smooth': [],
     'suggestion': ['Suggestion', 'NoSuggestion'],
+    'unfinished': [],
     'rules': [],
     'findings': [],
     'plot': ['plot_curves'],

@@ -26,11 +26,15 @@ class Points:
         self.groups = groups
         self.processes = processes
         self.diverged = diverged
-        # Losses of the iterations since the last update, scalar tensors.
+        # Losses of the iterations since the last update, scalar tensors; and the first and the last iteration
+        # of the window that was closed last, counted from 1.
         self.window = []
-        # Pairs of the rates and the loss of each update: those whose loss waits on its device, and the rest.
+        self.span = (0, 0)
+        # Rates, loss and iterations of each update whose loss waits on its device; rates and loss of the rest.
         self.waiting = []
         self.read = []
+        # The first and the last iteration of the update whose loss was not finite, if there was one.
+        self.not_finite = None
 
     def __len__(self): return len(self.read) + len(self.waiting)
 
@@ -46,9 +50,13 @@ class Points:
 
 # %% ../nbs/21_points.ipynb #19600008
 @patch
-def close_window(self:Points) -> torch.Tensor: # scalar
+def close_window(self:Points,
+    iterations:int=None # of the loop so far; default: one for each loss
+) -> torch.Tensor: # scalar
     "Return the mean loss of the iterations since the last update, and begin a new window."
     window, self.window = self.window, []
+    before = self.span[1]
+    self.span = (before+1, before+len(window) if iterations is None else iterations)
     return window[0] if len(window) == 1 else torch.stack(window).mean()
 
 @patch
@@ -57,7 +65,15 @@ def add(self:Points,
     loss:torch.Tensor # scalar; it waits on its device
 ):
     "Add a point."
-    self.waiting.append((rates, loss))
+    self.waiting.append((rates, loss, self.span))
+
+@patch
+def bad_batches(self:Points,
+    epoch:int=None # batches of an epoch, from 1, if that is known
+) -> tuple[int, int]: # numbers of the first and the last batch of an update, from 1; or None
+    "Return the batches whose loss was not finite, unless their data was fine in an earlier epoch."
+    seen_before = epoch and self.not_finite and self.not_finite[0] > epoch
+    return None if seen_before else self.not_finite
 
 @patch(as_prop=True)
 def is_full(self:Points) -> bool:
@@ -74,9 +90,11 @@ def _device(self:Points):
 def fetch(self:Points) -> str: # 'non-finite' or 'diverged' if the sweep has to end, else None
     "Read the losses that wait, with one copy, and ask the rule about each of them in turn."
     waiting, self.waiting = self.waiting, []
-    losses = self.processes.mean([loss for _, loss in waiting], self._device)
-    for (rates, _), loss in zip(waiting, losses):
-        if not math.isfinite(loss): return 'non-finite'
+    losses = self.processes.mean([loss for _, loss, _ in waiting], self._device)
+    for (rates, _, span), loss in zip(waiting, losses):
+        if not math.isfinite(loss):
+            self.not_finite = span
+            return 'non-finite'
         self.read.append((rates, loss))
         if self.diverged(loss): return 'diverged'
     return None
@@ -104,4 +122,6 @@ def was_skipped(self:Points,
     "Return whether the step was skipped, and whether the sweep has to end for that. All processes call this."
     skipped = self.processes.any_process(scaler_watch.look(), self._device)
     if scaler_watch.count(skipped) > 50: return skipped, True
-    return skipped, skipped and not math.isfinite(self.processes.mean([loss], self._device)[0])
+    hopeless = skipped and not math.isfinite(self.processes.mean([loss], self._device)[0])
+    if hopeless: self.not_finite = self.span
+    return skipped, hopeless

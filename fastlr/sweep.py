@@ -15,15 +15,15 @@ from fastcore.basics import patch
 from .curve import EntryPoint
 from .detour import Detour
 from .fingerprint import Fingerprint
-from .loaders import seed_all, seed_loader
+from .loaders import gives_in_order, seed_all, seed_loader
 from .lockstep import Lockstep
 from .plot import LRCurve
 from .points import Points, as_scalar
 from .processes import SingleProcess, current_processes, fail_together
 from .settings import SweepSettings
 from .snapshot import Snapshot, check_parts
-from .stop import Divergence, rule_in_file
-from .utils import as_list
+from .stop import FLOOR, VALIDATION_FLOOR, Divergence, rule_in_file
+from .utils import as_list, inner_optimizer, known_len
 from .watch import Rates, ScalerWatch
 
 # %% ../nbs/22_sweep.ipynb #46b43bfa
@@ -64,7 +64,7 @@ class LRSweep(Lockstep):
         self.num_it, self.mode, self.accumulate = s.num_it, s.mode, s.accumulate
         # The training. Of a wrapper, such as accelerate's, the optimizer inside is the one that is swept.
         self.model = model
-        self.opts = [_inner(o) for o in as_list(opt)]
+        self.opts = [inner_optimizer(o) for o in as_list(opt)]
         self._wrappers = [o for o in as_list(opt) if o not in self.opts]
         self.schedulers = schedulers
         self.scaler = scaler
@@ -81,6 +81,8 @@ class LRSweep(Lockstep):
         self._rates = None
         self._points = Points([], SingleProcess(), None)
         self._scaler_watch = None
+        # Of the training data: whether the rows come in their order, and the number of batches, if known.
+        self._in_order, self._epoch = False, None
 
     def end(self,
         reason:str # one of `STOP_REASONS`, see `LRCurve`
@@ -96,11 +98,6 @@ def _check_defaults(options):
         raise ValueError(f"LRSweep: {name}={value!r} would be ignored, because settings were passed: "
                          f"set {name} there")
 
-def _inner(opt):
-    "The torch optimizer inside of a wrapper, such as accelerate's."
-    inner = getattr(opt, 'optimizer', None)
-    return _inner(inner) if isinstance(inner, torch.optim.Optimizer) else opt
-
 # %% ../nbs/22_sweep.ipynb #59d02473
 @patch
 def start(self:LRSweep):
@@ -108,6 +105,7 @@ def start(self:LRSweep):
     with fail_together(self.reduce):
         if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
         self._rates = Rates(self.opts, self.settings)
+        self.num_it = min(self.settings.num_it, self._rates.limit)
         if self.verify: self.fingerprint = self._fingerprint()
         snapshot = self._lent
         if snapshot is None:
@@ -167,7 +165,8 @@ def _begin(self:LRSweep):
     self.processes = current_processes(self.reduce)
     self.processes.before_forward(as_list(self.model), self.synchronize)
     rule = self.settings.stop_div
-    diverged = copy.copy(rule) if callable(rule) else Divergence(rule)
+    floor = FLOOR if self.shift else VALIDATION_FLOOR
+    diverged = copy.copy(rule) if callable(rule) else Divergence(rule, floor=floor)
     self._points = Points(self.groups, self.processes, diverged)
     for s in as_list(self.schedulers): s.step = lambda *args, **kwargs: None
     self._rates.watch()
@@ -214,7 +213,7 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     # The data may run out in the middle of a window.
     rest = self.stop_reason == 'data'
     if not points.window or self.done and not rest: return self.done
-    loss = points.close_window()
+    loss = points.close_window(self.iterations)
     if self.scaler is not None:
         skipped, hopeless = points.was_skipped(loss, self._scaler_watch)
         if hopeless: self.end('non-finite')
@@ -242,7 +241,8 @@ def _look(self:LRSweep):
 def _goes_on(self:LRSweep):
     "With `extend`: return whether the loss is still at its best here, and the sweep goes on beyond `end_lr`."
     settings = self.settings
-    if not settings.extend or self.mode == 'hold' or len(self) >= 2*self.num_it: return False
+    most = min(2*settings.num_it, self._rates.limit)
+    if not settings.extend or self.mode == 'hold' or len(self) >= most: return False
     return self._points.diverged.at_best
 
 # %% ../nbs/22_sweep.ipynb #da20703e
@@ -274,8 +274,16 @@ def _asked(self:LRSweep):
     asked = dict(start_lr=s.start_lr, end_lr=s.end_lr, num_it=s.num_it, mode=s.mode,
                  stop_div=rule_in_file(s.stop_div), accumulate=s.accumulate, seed=self.seed,
                  extended=len(self._points.losses) > s.num_it, momentum=self._rates.momentum,
-                 names=dict(s.entry.options))
+                 names=dict(s.entry.options), **self._noticed())
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asked.items()}
+
+@patch
+def _noticed(self:LRSweep):
+    "What was noticed about the data and the optimizer, for the findings."
+    bad = self._points.bad_batches(self._epoch)
+    noticed = dict(in_order=self._in_order, not_finite=None if bad is None else list(bad),
+                   limited_by=self._rates.limited_by(len(self)))
+    return {k: v for k, v in noticed.items() if v}
 
 # %% ../nbs/22_sweep.ipynb #677648ed
 @patch
@@ -295,19 +303,14 @@ def __call__(self:LRSweep,
 # %% ../nbs/22_sweep.ipynb #157b853d
 @patch
 def use_loader(self:LRSweep,
-    loader # any iterable of batches; `sweep(loader)` does this by itself
+    loader, # any iterable of batches; `sweep(loader)` does this by itself
+    training:bool=True # the loop trains with its batches; False: it only measures a loss with them
 ):
     "Restore `loader` too at the end, and reseed its generators if the sweep has a seed."
-    if self.fingerprint is not None: self._verify_loader(loader)
+    if training: self._in_order, self._epoch = gives_in_order(loader), known_len(loader)
+    if self.fingerprint is not None: self.fingerprint.add_loader(loader)
     self.snapshot.add_loader(loader)
     if self.seed is not None: seed_loader(loader, self.seed)
-
-@patch
-def _verify_loader(self:LRSweep, loader):
-    known = self.fingerprint.objects
-    if any(loader is x for x in known.values()): return
-    n = sum(name.startswith('loader') for name in known)
-    self.fingerprint.add(**{f'loader{n+1}' if n else 'loader': loader})
 
 @patch
 def use_scaler(self:LRSweep,
