@@ -35,6 +35,7 @@ _modules = {
     'points': [],
     'sweep': ['LRSweep'],
     'batch': [],
+    'settle': [],
     'range_test': ['find_lr'],
     'anneal': [],
     'callback': ['Callback', 'LearnerCallback'],

@@ -22,7 +22,7 @@ from .points import Points, as_scalar
 from .processes import SingleProcess, current_processes, fail_together
 from .settings import SweepSettings
 from .snapshot import Snapshot, check_parts
-from .stop import FLOOR, VALIDATION_FLOOR, Divergence, rule_in_file
+from .stop import VALIDATION_FLOOR, Divergence, rule_in_file
 from .utils import as_list, inner_optimizer, known_len
 from .watch import Rates, ScalerWatch
 
@@ -165,8 +165,8 @@ def _begin(self:LRSweep):
     self.processes = current_processes(self.reduce)
     self.processes.before_forward(as_list(self.model), self.synchronize)
     rule = self.settings.stop_div
-    floor = FLOOR if self.shift else VALIDATION_FLOOR
-    diverged = copy.copy(rule) if callable(rule) else Divergence(rule, floor=floor)
+    diverged = copy.copy(rule) if callable(rule) else Divergence(rule)
+    if not self.shift and isinstance(diverged, Divergence): diverged.floor = VALIDATION_FLOOR
     self._points = Points(self.groups, self.processes, diverged)
     for s in as_list(self.schedulers): s.step = lambda *args, **kwargs: None
     self._rates.watch()
