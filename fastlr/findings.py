@@ -42,19 +42,20 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
     if not view.falls: return [*found, _no_fall(view)]
     return [*found, *_about_last_rates(self, view), *_about_first_rates(view), *_about_noise(view)]
 
-# %% ../nbs/04_findings.ipynb #df6f6aea
+# %% ../nbs/04_findings.ipynb #9ef8ea4b
 def _about_data(curve):
     "Findings about the data of the sweep of `curve`, not its rates."
     found = []
     span = bad_batches(curve)
     if span is not None:
-        text = (f"The loss of {name_batches(span)} (in the order in which they were used) was not finite, and it "
-                "had not risen before: look for NaN, infinite values and wrong targets there.")
+        text = (f"The loss of {name_batches(span)} (in the order in which they were used) was not finite, "
+                "and it had not risen before: look for NaN, infinite values and wrong targets there, or for an "
+                "infinite gradient of the batch before.")
         found.append(Finding(text, 'bad-data'))
     if curve.settings.get('in_order'):
-        text = ("The loader gives its rows in order: if they are sorted, by class or in time, each batch shows "
-                "its place in that order rather than the rate, and a training suffers too. Make the DataLoader "
-                "with shuffle=True.")
+        text = ("The loader gives its rows in order: if they are sorted, by class or in time, each batch "
+                "shows its place in that order rather than the rate, and a training suffers too. Make the "
+                "DataLoader with shuffle=True.")
         found.append(Finding(text, 'data-in-order'))
     return found
 
@@ -72,7 +73,8 @@ def _about_ending(curve):
     if curve.stop_reason == 'non-finite' and not n:
         text = "The very first loss was not finite: look at the data, the first weights and the loss."
         found.append(Finding(text, 'non-finite'))
-    if curve.stop_reason in ('diverged', 'non-finite') and 0 < n < MIN_POINTS and bad_batches(curve) is None:
+    diverged = curve.stop_reason in ('diverged', 'non-finite') and bad_batches(curve) is None
+    if diverged and 0 < n < MIN_POINTS:
         what = f"The loss diverged at once, at {curve.lrs[-1]:.2g}"
         text = entry.advise(what, "lower {start_lr}", "look at the gradients")
         found.append(Finding(text, 'diverged-at-once'))

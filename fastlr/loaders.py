@@ -89,15 +89,16 @@ def seed_all(
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
 
-# %% ../nbs/14_loaders.ipynb #a4513338
+# %% ../nbs/14_loaders.ipynb #dd17418c
 def gives_in_order(
     loader # any iterable of batches
 ) -> bool: # False also if it isn't known
-    "Return whether `loader` is a `DataLoader` that gives several batches of a dataset's rows, in their order."
+    "Return whether `loader` is a `DataLoader` that gives the rows of a dataset in order, in several batches."
     # The iterators of pytorch-lr-finder are around a loader.
     loader = getattr(loader, 'data_loader', loader)
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset): return False
-    return (known_len(loader) or 0) > 1 and _is_in_order(_sampler(loader)) and not _is_mixed(loader.dataset)
+    several = (known_len(loader) or 0) > 1
+    return several and _is_in_order(_sampler(loader)) and not _is_mixed(loader.dataset)
 
 def _sampler(loader):
     "The sampler of `loader`, or None if its batches are chosen in a way that isn't known."

@@ -134,6 +134,9 @@ def on_batch_begin(self:LRFinder, **_):
     self.in_batch = True
     scaler = self.learn.opt.scaler
     if scaler is not None and self.sweep.scaler is None: self.sweep.use_scaler(scaler)
+
+@patch
+def on_epoch_begin(self:LRFinder, **_):
     if self.val_batches and not self.sweep.iterations: self._settle()
 
 @patch

@@ -30,7 +30,7 @@ class Points:
         # of the window that was closed last, counted from 1.
         self.window = []
         self.span = (0, 0)
-        # Rates, loss and iterations of each update whose loss waits on its device; rates and loss of the rest.
+        # Of each update, rates, loss and iterations while the loss waits on its device, then rates and loss.
         self.waiting = []
         self.read = []
         # The first and the last iteration of the update whose loss was not finite, if there was one.

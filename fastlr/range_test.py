@@ -281,6 +281,7 @@ def run(self:PlainTraining,
         measure = None
         if val_loader is not None:
             sweep.use_loader(val_loader, training=False)
+            sweep.use_loader(loader)
             settle_statistics(sweep, trained, loss_of, loader)
             measure = partial(mean_loss, trained, loss_of, val_loader)
         bar = progress_bar(sweep.num_it, silent=not progress)

@@ -9,7 +9,6 @@ __all__ = ['SWEEP', 'LRSweep']
 import copy, warnings
 
 import numpy as np
-import torch
 from fastcore.basics import patch
 
 from .curve import EntryPoint

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['has_risen', 'bad_batches', 'name_batches', 'check_data']
 
-# %% ../nbs/02_unfinished.ipynb #88d48dd4
+# %% ../nbs/02_unfinished.ipynb #5f65ee90
 import numpy as np
 
 from .curve import LRCurve
 from .smooth import ceiling, noise_level
 from .suggestion import MIN_POINTS, NoSuggestion
 
-# %% ../nbs/02_unfinished.ipynb #208bd8a8
+# %% ../nbs/02_unfinished.ipynb #fcb50e3e
 def has_risen(
     losses # (n,) raw losses, finite
 ) -> bool:
@@ -26,7 +26,7 @@ def has_risen(
     lowest = np.median(np.lib.stride_tricks.sliding_window_view(losses, 5), axis=1).min()
     return bool(end.max() > ceiling(losses) or np.median(end) > lowest + 5*noise_level(losses))
 
-# %% ../nbs/02_unfinished.ipynb #657c08d3
+# %% ../nbs/02_unfinished.ipynb #f74891fb
 def bad_batches(
     curve:LRCurve # of a range test
 ) -> tuple: # (first, last) of the update whose loss was not finite, by their number from 1; or None
@@ -39,10 +39,9 @@ def bad_batches(
 def _went_round(curve):
     "Whether the sweep has used each of its common batches before, and found a finite loss."
     batches = getattr(curve, 'batches', None)
-    if batches is None: return False
-    return len(curve) >= (int(batches) if np.ndim(batches) == 0 else len(np.unique(batches)))
+    return batches is not None and len(curve) > len(np.unique(batches))
 
-# %% ../nbs/02_unfinished.ipynb #61ea8833
+# %% ../nbs/02_unfinished.ipynb #8c7606a3
 def name_batches(
     span:tuple # as `bad_batches` returns it
 ) -> str:

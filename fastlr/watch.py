@@ -16,14 +16,15 @@ from fastcore.basics import patch
 from .settings import SweepSettings, trained_groups
 from .utils import set_group_value
 
-# %% ../nbs/17_watch.ipynb #695187c3
+# %% ../nbs/17_watch.ipynb #f73cbb1e
 # Entries of parameter groups, and class names, of optimizers whose steps don't follow their rate.
 _BY_ENTRY = dict(
-    relative_step="computes its rate itself, whatever lr is (relative_step=True): pass relative_step=False and "
-                  "an lr",
+    relative_step="computes its rate itself, whatever lr is (relative_step=True): pass relative_step=False "
+                  "and an lr",
     line_search_fn="searches the length of each step itself, and lr is only where it begins: pass "
                    "line_search_fn=None, or leave lr at 1",
-    growth_rate="estimates its rate itself, and lr only multiplies it: there is no rate to find, leave lr at 1",
+    growth_rate="estimates its rate itself, and lr only multiplies it: there is no rate to find, leave lr "
+                "at 1",
     etas="uses lr for its first step only, and then adapts the step of each weight: there is no rate to find")
 _BY_CLASS = dict(
     A2Grad="takes no notice of lr: there is no rate to find",
@@ -52,7 +53,7 @@ def _why_not(opt, group):
         if group.get(entry): return reason
     return _BY_CLASS.get(type(opt).__name__)
 
-# %% ../nbs/17_watch.ipynb #77897dac
+# %% ../nbs/17_watch.ipynb #1c451e2c
 _WARMUP = re.compile('(num_)?warm_?up(_(steps?|iters?|iterations|updates))?')
 # The clipping of this one has a warmup, not its rate.
 _OTHER_WARMUPS = ('AdaGC',)
@@ -101,7 +102,7 @@ def _check_groups(groups):
                          "train. Unfreeze some, or pass them to the optimizer")
     return trained
 
-# %% ../nbs/17_watch.ipynb #416d6327
+# %% ../nbs/17_watch.ipynb #953e3ab8
 @patch
 def _count_unlimited(self:Rates):
     "The number of updates before Adafactor uses less than its rate. Raises `ValueError` for none."

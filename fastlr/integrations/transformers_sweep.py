@@ -213,6 +213,8 @@ def sweep_once(
     silent:bool=False # no progress bar
 ) -> LRSweep: # finished
     "Let `trainer` train for one sweep, and restore everything. Raises `ValueError` if there is no batch."
+    # The trainer would make a scheduler first, for which there must be a rate, too.
+    if trainer.optimizer is not None: check_rates([inner_optimizer(trainer.optimizer)])
     before = Fingerprint(trainer=trainer) if verify else None
     bar = progress_bar(settings.num_it, silent)
     with fail_together(), Detour(_snapshot(trainer, where)) as detour:
