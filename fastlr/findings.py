@@ -42,15 +42,15 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
     if not view.falls: return [*found, _no_fall(view)]
     return [*found, *_about_last_rates(self, view), *_about_first_rates(view), *_about_noise(view)]
 
-# %% ../nbs/04_findings.ipynb #9ef8ea4b
+# %% ../nbs/04_findings.ipynb #af8cca7c
 def _about_data(curve):
     "Findings about the data of the sweep of `curve`, not its rates."
     found = []
     span = bad_batches(curve)
     if span is not None:
         text = (f"The loss of {name_batches(span)} (in the order in which they were used) was not finite, "
-                "and it had not risen before: look for NaN, infinite values and wrong targets there, or for an "
-                "infinite gradient of the batch before.")
+                "and it had not risen before: look for NaN, infinite values and wrong targets there, or for "
+                "an infinite gradient of the batch before.")
         found.append(Finding(text, 'bad-data'))
     if curve.settings.get('in_order'):
         text = ("The loader gives its rows in order: if they are sorted, by class or in time, each batch "

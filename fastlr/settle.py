@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BATCHES', 'unsettled', 'settle_statistics']
 
-# %% ../nbs/23_settle.ipynb #dcb2c644
+# %% ../nbs/23_settle.ipynb #f9baf577
 from itertools import islice
 
 import torch
@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from .snapshot import Snapshot
 
-# %% ../nbs/23_settle.ipynb #2a00fc38
+# %% ../nbs/23_settle.ipynb #1e0a0f4f
 def unsettled(
     models # list of modules
 ) -> list: # of modules
@@ -29,7 +29,7 @@ def _is_fresh(m):
     # Without a momentum they are the mean over all batches.
     return int(seen) < 5 if momentum is None else (1-momentum)**int(seen) > 0.125
 
-# %% ../nbs/23_settle.ipynb #fd39ef2f
+# %% ../nbs/23_settle.ipynb #6618d951
 BATCHES = 20
 
 def settle_statistics(
@@ -40,10 +40,11 @@ def settle_statistics(
 ):
     "Let fresh running statistics of `models` see batches of `loader`, and change nothing else."
     fresh = unsettled(models)
-    # The iterators of pytorch-lr-finder can begin again.
-    if hasattr(loader, 'restarted'): loader = loader.restarted()
-    elif hasattr(loader, '__next__'): return
-    if not fresh: return
+    if hasattr(loader, 'restarted'):
+        # The iterators of pytorch-lr-finder can begin again. They are endless, and here one pass is enough.
+        loader = loader.restarted()
+        loader.auto_reset = False
+    if not fresh or hasattr(loader, '__next__') and not hasattr(loader, 'restarted'): return
     with torch.no_grad(), Snapshot(loaders=loader) as before:
         before.leave_out(*(b for m in fresh for b in m.buffers(recurse=False)))
         before.keep([b for model in models for b in model.buffers()])

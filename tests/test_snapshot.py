@@ -133,7 +133,7 @@ def test_loaders_of_many_kinds(loader, trained):
 FOREIGN = [
     'Lion',
     'Adan',
-    'Ranger25',
+    'Ranger',
     'SOAP',
     'ScheduleFreeAdamW',
     'AdaBelief',
