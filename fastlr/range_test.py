@@ -21,9 +21,11 @@ from .plot import LRCurve
 from .probes import run_probes
 from .processes import fail_together
 from .settings import SweepSettings
+from .settle import settle_statistics
 from .snapshot import check_parts
 from .sweep import LRSweep
 from .utils import add_note, as_list, describe, needs_closure, progress_bar
+from .watch import check_rates
 
 # %% ../nbs/24_range_test.ipynb #528a8ade
 # The options of `LRSweep` that `find_lr` passes on.
@@ -137,7 +139,8 @@ class _StepLoss:
         finally: self.running = False
         if self.first and torch.is_grad_enabled() and _any_gradient(self.params):
             raise ValueError(self._message('backward'))
-        self.first = False
+        # Nor is `backward` called on the losses that only settle statistics, without gradients.
+        if torch.is_grad_enabled(): self.first = False
         return loss
 
     def on_optimizer_step(self, *args):
@@ -235,6 +238,7 @@ def check(self:PlainTraining,
 ):
     "Raise `ValueError` or `TypeError` for what can't work."
     self._check_kinds(scaler)
+    check_rates(self.opts)
     if 'step' not in self.functions:
         if len(self.models) > 1:
             raise ValueError(f"model is a list of {len(self.models)}: pass a step that says how they work "
@@ -284,7 +288,9 @@ def run(self:PlainTraining,
         trained = self._prepare(sweep, on_step)
         measure = None
         if val_loader is not None:
-            sweep.use_loader(val_loader)
+            sweep.use_loader(val_loader, training=False)
+            sweep.use_loader(loader)
+            settle_statistics(sweep, trained, loss_of, loader)
             measure = partial(mean_loss, trained, loss_of, val_loader)
         bar = progress_bar(sweep.num_it, silent=not progress)
         try: train_sweep(sweep, loader, loss_of, measure, bar)

@@ -18,6 +18,7 @@ from .curve import EntryPoint, LRCurve
 from .smooth import View, noise_level, view_of
 from .suggestion import (
     MIN_POINTS, RULES, NoSuggestion, Suggestion, check_fall, check_points, function_of_view, no_fall, rule)
+from .unfinished import check_data
 
 # %% ../nbs/03_rules.ipynb #4086ecab
 def _counted(lrs):
@@ -222,6 +223,7 @@ def suggest(self:LRCurve,
     if not callable(rule) and rule not in RULES:
         raise ValueError(f"suggest: unknown rule {rule!r}; choose from {', '.join(RULES)}, "
                          "or pass a function")
+    check_data(self)
     find = function_of_view(rule) if callable(rule) else RULES[rule].find
     s = find(self.view)
     ratios = self.group_lrs[s.index]/self.lrs[s.index]
