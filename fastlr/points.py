@@ -36,8 +36,8 @@ class Points:
         self.rings = []
         self._used = []
         self._numbers = {}
-        # Rates, loss, number of the window and its span of each update: those whose loss waits on its device, and the
-        # rest.
+        # Of each update, rates, loss, number of the window and its span: those whose loss waits on its device,
+        # and the rest.
         self.waiting = []
         self.read = []
         # The first and the last iteration of the update whose loss was not finite, if there was one.

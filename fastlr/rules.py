@@ -36,7 +36,7 @@ def centre_of_fall(
 # %% ../nbs/03_rules.ipynb #34131289
 # The constant rate as a share of the centre; the factor for schedules that fall; the margin below the edge.
 CENTRE, FALLING, MARGIN = 0.6, 2, 4
-# How far the best rate may be below and above a suggestion: a sweep that can tell, one that can't, and probes.
+# How far the best rate may be below and above the suggestion: of a clear sweep, of another one, of probes.
 SURE, UNSURE, PROBED = (6, 8), (20, 20), (2.5, 3.5)
 
 @rule('auto', label='suggested', color='tab:green')
@@ -45,7 +45,7 @@ def fall_centre(
     losses=None, # (n,) the loss after each rate was applied, finite
     momentum:float=None # of SGD (or RMSprop) during the sweep, from 0 to below 1; None: none, or the view's
 ) -> Suggestion:
-    """Suggest the centre of the fall, or less to stay below the edge; with probes, what they make of it. Raise
+    """Suggest the centre of the fall, or less to stay below the edge; or what the probes make of it. Raise
     `NoSuggestion`."""
     view = view_of(lrs, losses, momentum)
     return _from_probes(view) if view.probes else _from_sweep(view)

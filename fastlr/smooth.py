@@ -283,8 +283,8 @@ class View:
 
     @cached_property
     def clarity(self) -> float: # from 0; infinite where there is no scatter
-        """How many times as deep the fall is as the losses scatter where it is lowest. The scatter is measured
-        by second differences, to which neither the fall nor its slope adds much."""
+        """How many times as deep the fall is as the losses scatter where it is lowest. The scatter is that of
+        second differences, to which neither the fall nor its slope adds much."""
         bend = np.abs(np.diff(self.losses, 2)) / np.sqrt(6)
         x = self.x[1:-1] - self.x[self.low]
         near = (x > -0.7) & (x < 0.3)
