@@ -36,7 +36,7 @@ class Points:
         self.rings = []
         self._used = []
         self._numbers = {}
-        # Of each update, rates, loss, number of the window and its span: those whose loss waits on its device,
+        # Of each update: rates, loss, number of the window, span. Those whose loss waits on its device,
         # and the rest.
         self.waiting = []
         self.read = []
