@@ -98,8 +98,8 @@ def _about_first_rates(view):
 def _about_clarity(view):
     "The finding about a fall that is small beside the scatter of the losses, if this is one."
     if view.can_tell: return []
-    what = (f"The loss falls by only {view.clarity:.1f} times its scatter around the line, so the sweep alone "
-            "can't tell which rate is good")
+    what = (f"The loss falls by only {view.clarity:.1f} times its scatter around the line, so the sweep "
+            "alone can't tell which rate is good")
     return [Finding(view.entry.advise(what, "use {probe}", view.entry.several_runs), 'unclear')]
 
 # %% ../nbs/04_findings.ipynb #97eb1e60
