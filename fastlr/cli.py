@@ -184,7 +184,7 @@ def _add_further_options(p):
     p.add_argument('--runs', type=int, default=1,
                    help="sweeps from the same state, whose median counts (default: %(default)s)")
     p.add_argument('--probe', choices=list(PROBE_CHOICES), nargs='?', const='always', default='auto',
-                   help="train at five rates, shortly: always, never, or if the sweep can't tell (default)")
+                   help="train shortly at five rates: always, never, or if the sweep can't tell (default)")
     p.add_argument('--batches', type=_number_or_none, default=8, metavar='NUMBER',
                    help="go round this number of batches; 0 or none: fresh ones throughout "
                         "(default: %(default)s)")

@@ -236,9 +236,8 @@ class MockTraining(Detour):
             snapshot.keep(x)
             snapshot.keep(vars(x))
         super().__init__(snapshot)
-        self.learn = learn
         # The `LRFinder` that trains, once there is one.
-        self.finder = None
+        self.learn, self.finder = learn, None
         self._attributes = dict(vars(learn))
         self._scaler = getattr(learn.opt, 'scaler', None)
         # The one that is given last is called first.
@@ -247,8 +246,8 @@ class MockTraining(Detour):
 
     def _finish_sweep(self):
         "Finish the sweep, if `on_train_end` did not get that far."
-        sweep = None if self.finder is None else self.finder.sweep
-        if sweep is not None: sweep.finish(failed=self.failed)
+        if self.finder is not None and self.finder.sweep is not None:
+            self.finder.sweep.finish(failed=self.failed)
 
     def _restore_learner(self):
         "Give the learner the attributes that it had, and its optimizer the gradient scaler."
@@ -272,7 +271,7 @@ def lr_find(
     batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
     val_batches:int=0, # measure the loss on this number of validation batches; 0: the training loss
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
-    probe='auto', # short trainings at five rates, 300 further updates: True, False, or if it can't tell
+    probe='auto', # train shortly at five rates, 300 further updates: True, False, 'auto': if it can't tell
     live:bool=False, # in a notebook, draw the curve while it grows
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
@@ -352,8 +351,8 @@ def _drawing(recorder, live):
         if picture is not None: picture.close(None if recorder.curve is before else recorder.curve)
 
 def _report(curve, probe):
-    "Print that the range test is over, and whether it was probed in vain."
-    if probe is True and not curve.probes:
+    "Print that the range test is over, and whether there was nothing to probe."
+    if probe is True and not (curve.probes or curve.needs_probes or curve.view.can_tell):
         print("Not probed: the curve supports no suggestion; learn.recorder.curve.findings says why.")
     print("LR Finder is complete, type learn.recorder.plot() to see the graph.")
 
