@@ -93,6 +93,15 @@ def test_the_reason_where_nothing_falls(losses, words):
         LRCurve(LRS, losses).suggest()
 
 
+@pytest.mark.parametrize('ends, codes', [((1.8, 1.7), ['highest-probe']), ((1.7, 1.8), [])])
+def test_where_the_highest_probe_wins_at_the_end_of_the_sweep_higher_ones_are_advised(ends, codes):
+    c = LRCurve(LRS, 2 + flat(noise=0.3), shift=0)
+    assert c.view.edge == len(LRS) - 1 and c.needs_probes
+    probed = c.probed({lr: np.full(60, end) for lr, end in zip(c.probe_rates(), np.linspace(*ends, 5))})
+    assert [f.code for f in probed.findings] == codes and probed.suggest()
+    assert all('raise end_lr' in f for f in probed.findings)
+
+
 def test_findings_are_texts_with_a_code():
     f = ODD['noise'].findings[0]
     assert isinstance(f, str) and isinstance(f, Finding) and f.code == 'no-suggestion' and f == str(f)
