@@ -48,6 +48,14 @@ class Fingerprint:
         self.objects.update(new)
         self.sums.update(_sums(new, self.seen))
 
+    def add_loader(self,
+        loader # data loader; nothing happens if it is there already
+    ):
+        "Add a data loader, under a name of its own."
+        if any(loader is x for x in self.objects.values()): return
+        n = sum(name.startswith('loader') for name in self.objects)
+        self.add(**{f'loader{n+1}' if n else 'loader': loader})
+
 # %% ../nbs/16_fingerprint.ipynb #27e1491c
 @patch
 def changed(self:Fingerprint) -> list[str]:

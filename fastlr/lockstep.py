@@ -109,10 +109,12 @@ class CommonBatches:
     earlier, later passes go round those that came."""
     def __init__(self,
         loader, # iterable of batches; a generator will do
-        n:int # number of batches, at least 1
+        n:int, # number of batches, at least 1
+        length:int=None # batches of a pass, from 0; default: each batch comes once
     ):
         self.loader = loader
-        self.n = n
+        self.n = n if length is None else min(n, length)
+        self.length = length
         # Index, from 0, of the batch that was yielded last; None before the first one.
         self.current = None
         # The batches so far, the iterator that gives more, and whether no more will come.
@@ -130,12 +132,14 @@ class CommonBatches:
         return CommonBatches(loader, settings.batches*settings.accumulate)
 
     def __iter__(self):
-        for i in range(self.n):
-            if i == len(self._drawn) and not self._draw(): return
-            self.current = i
-            yield copied(self._drawn[i])
+        for i in range(self.n if self.length is None else self.length):
+            drawn = i < len(self._drawn) or self._draw()
+            if not drawn and (self.length is None or not self._drawn): return
+            self.current = i % len(self._drawn)
+            yield copied(self._drawn[self.current])
 
     def __len__(self):
+        if self.length is not None: return self.length
         return len(self._drawn) if self._complete else min(self.n, len(self.loader))
 
     def __getattr__(self, name):
@@ -181,7 +185,7 @@ def redraw(
     """Return what another run goes round, once the loader was reseeded: batches that are still to be drawn.
     A generator gives its batches once, so that all runs go round the same; other iterables are returned."""
     if not isinstance(batches, CommonBatches) or hasattr(batches.loader, '__next__'): return batches
-    return CommonBatches(batches.loader, batches.n)
+    return CommonBatches(batches.loader, batches.n, batches.length)
 
 # %% ../nbs/20_lockstep.ipynb #2b31a218
 # What a loader that asks for other rows has in common with the loader that it stands for.

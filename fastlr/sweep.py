@@ -260,6 +260,11 @@ def curve(self:LRSweep) -> LRCurve:
     return LRCurve(rates[:, self._rates.top], losses, rates, reason, self.shift, settings=self._asked(),
                    batches=self.windows)
 
+@patch(as_prop=True)
+def needs_probes(self:LRSweep) -> bool:
+    "Whether the sweep is over, and its curve can't tell which rate is good."
+    return self.done and self.mode != 'hold' and self.curve.needs_probes
+
 @patch
 def _asked(self:LRSweep):
     "The settings of the sweep, as a curve stores them."
@@ -302,16 +307,9 @@ def use_loader(self:LRSweep,
 ):
     "Restore `loader` too at the end, and reseed its generators if the sweep has a seed."
     if isinstance(loader, CommonBatches): loader = loader.loader
-    if self.fingerprint is not None: self._verify_loader(loader)
+    if self.fingerprint is not None: self.fingerprint.add_loader(loader)
     self.snapshot.add_loader(loader)
     if self.seed is not None: seed_loader(loader, self.seed)
-
-@patch
-def _verify_loader(self:LRSweep, loader):
-    known = self.fingerprint.objects
-    if any(loader is x for x in known.values()): return
-    n = sum(name.startswith('loader') for name in known)
-    self.fingerprint.add(**{f'loader{n+1}' if n else 'loader': loader})
 
 @patch
 def use_scaler(self:LRSweep,
