@@ -191,13 +191,13 @@ def _wrap_loaders(pl, own, snapshot, settings, rings):
         loaders = get()
         for dl in leaf_loaders(loaders): snapshot.add_loader(dl)
         if settings.batches is None: return loaders
-        return _going_round(pl, loaders, rings, settings.batches*own.accumulate_grad_batches)
+        return _going_round(pl, loaders, rings, settings.batches, own.accumulate_grad_batches)
 
     source.dataloader = dataloader
 
 # %% ../../nbs/61_lightning_sweep.ipynb #59b30002
-def _going_round(pl, loaders, rings, n):
-    "Return a `CombinedLoader` of the package `pl` that goes round `n` batches of each of the `loaders`."
+def _going_round(pl, loaders, rings, n, window):
+    "Return a `CombinedLoader` of the package `pl` that goes round `n` windows of each of the `loaders`."
     kind = pl.utilities.CombinedLoader
     combined = copy.copy(loaders) if isinstance(loaders, kind) else kind(loaders, 'max_size_cycle')
     base = type(combined)
@@ -205,18 +205,18 @@ def _going_round(pl, loaders, rings, n):
     def begin_epoch(self):
         limits = self.limits or repeat(math.inf)
         parts = enumerate(zip(self.flattened, limits))
-        self.flattened = [_ring(rings, i, dl, n, limit) for i, (dl, limit) in parts]
+        self.flattened = [_ring(rings, i, dl, n, window, limit) for i, (dl, limit) in parts]
         return base.__iter__(self)
 
     combined.__class__ = type(base.__name__, (base,), dict(__iter__=begin_epoch))
     return combined
 
-def _ring(rings, i, dl, n, limit):
+def _ring(rings, i, dl, n, window, limit):
     "Return number `i` of the `rings`, which draws from `dl` what it doesn't have yet; the first time, make it."
     if isinstance(dl, CommonBatches): return dl
     length = known_len(dl)
     loader = dl if length is not None and length <= limit else _Limited(dl)
-    if i == len(rings): rings.append(CommonBatches(loader, min(n, limit), length))
+    if i == len(rings): rings.append(CommonBatches(loader, min(n*window, limit), length, window))
     ring = rings[i]
     ring.loader = loader
     if length is None:

@@ -138,7 +138,8 @@ class _SweepCallback:
         "Return the batches to go round, in epochs as long as those of `loader`; with `batches=None` itself."
         n = self.settings.batches
         if n is None: return loader
-        if not self.rings: self.rings.append(CommonBatches(loader, n*accumulate, known_len(loader)))
+        new = CommonBatches(loader, n*accumulate, known_len(loader), accumulate)
+        if not self.rings: self.rings.append(new)
         ring = self.rings[0]
         # What it doesn't have yet comes from the loader of this training.
         ring.loader = loader
