@@ -21,7 +21,7 @@ SWEEP, PROBE = 40, 60
 
 
 def inputs():
-    return torch.randn(1024, 3, generator=torch.Generator().manual_seed(0))
+    return torch.randn(1024, 6, generator=torch.Generator().manual_seed(0))
 
 
 def loader(slow):
@@ -37,7 +37,7 @@ class Net(nn.Sequential):
     def __init__(self, slow: bool = False):
         torch.manual_seed(0)
         deep = [m for _ in range(3) for m in (nn.Linear(32, 32), nn.Tanh())]
-        layers = [nn.Linear(3, 32), nn.Tanh(), *deep, nn.Linear(32, 1)] if slow else [nn.Linear(3, 1)]
+        layers = [nn.Linear(6, 32), nn.Tanh(), *deep, nn.Linear(32, 1)] if slow else [nn.Linear(6, 1)]
         super().__init__(*layers)
 
     def forward(self, x, y=None):
@@ -289,7 +289,8 @@ def test_lightning_asks_the_loader_for_eight_windows(k):
     data = loader(False).dataset
     Counted.given = 0
     # Of the second loader there are three batches only.
-    parts = dict(a=Counted(data, 32, shuffle=True), b=DataLoader(data[:96], 32))
+    few = TensorDataset(*data[:96])
+    parts = dict(a=Counted(data, 32, shuffle=True), b=DataLoader(few, 32))
     curve = lr_find(
         trainer, Module(), parts, num_training=20, probe=True, early_stop_threshold=None, silent=True
     ).curve

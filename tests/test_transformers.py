@@ -635,12 +635,12 @@ def test_with_update_args_it_is_set_and_used(tmp_path, capsys):
 
 def test_without_a_suggestion_nothing_is_set(tmp_path, capsys):
     trainer = make(tmp_path)
-    found = lr_find(trainer, num_it=30, end_lr=1e-6, probe=False)
+    found = lr_find(trainer, num_it=30, end_lr=1e-6, probe=False, batches=None)
     assert capsys.readouterr().out.startswith('No suggested learning_rate. The loss does not fall')
     with pytest.raises(NoSuggestion):
         found.suggestion()
     with pytest.raises(NoSuggestion):
-        lr_find(trainer, num_it=30, end_lr=1e-6, probe=False, update_args=True)
+        lr_find(trainer, num_it=30, end_lr=1e-6, probe=False, batches=None, update_args=True)
     assert trainer.args.learning_rate == 5e-5
 
 
