@@ -266,6 +266,11 @@ def curve(self:LRSweep) -> LRCurve:
     return LRCurve(rates[:, self._rates.top], losses, rates, reason, self.shift, settings=self._asked(),
                    batches=self.windows)
 
+@patch(as_prop=True)
+def needs_probes(self:LRSweep) -> bool:
+    "Whether the sweep is over, and its curve can't tell which rate is good."
+    return self.done and self.mode != 'hold' and self.curve.needs_probes
+
 @patch
 def _asked(self:LRSweep):
     "The settings of the sweep, as a curve stores them."
