@@ -45,7 +45,7 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
     if not view.falls: return [*found, _no_fall(view)]
     return [*found, *_about_last_rates(self, view), *_about_first_rates(view), *_about_clarity(view)]
 
-# %% ../nbs/04_findings.ipynb #af8cca7c
+# %% ../nbs/04_findings.ipynb #a28cbd8a
 def _about_data(curve):
     "Findings about the data of the sweep of `curve`, not its rates."
     found = []
@@ -56,9 +56,9 @@ def _about_data(curve):
                 "an infinite gradient of the batch before.")
         found.append(Finding(text, 'bad-data'))
     if curve.settings.get('in_order'):
-        text = ("The loader gives its rows in order: if they are sorted, by class or in time, each batch "
-                "shows its place in that order rather than the rate, and a training suffers too. Make the "
-                "DataLoader with shuffle=True.")
+        text = ("The loader gives its rows in order: if they are sorted, by class or in time, the loss "
+                "follows that order, in a training and perhaps in this curve. Make the DataLoader with "
+                "shuffle=True.")
         found.append(Finding(text, 'data-in-order'))
     return found
 
