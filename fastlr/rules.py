@@ -266,8 +266,13 @@ def probe_rates(self:LRCurve) -> list[float]: # five of them, increasing
     check_points(view)
     if np.ptp(view.losses) == 0: raise no_fall(view)
     if view.can_tell: top = np.log10(_from_sweep(view).lr) + PROBE_SPACING*(PROBES//2)
-    else: top = view.x[view.edge]
+    else: top = _top_of_probes(view)
     return [float(10**(top - PROBE_SPACING*k)) for k in reversed(range(PROBES))]
+
+def _top_of_probes(view):
+    "log10 of the highest rate to probe: of the edge, or a quarter of the next rate, if that one is far away."
+    after = view.x[min(view.edge+1, len(view)-1)]
+    return max(view.x[view.edge], after - np.log10(MARGIN))
 
 @patch
 def probed(self:LRCurve,
@@ -290,7 +295,8 @@ def _from_probes(view):
     ends = [np.mean(losses[-_LAST:]) if len(losses) == full else np.inf for _, losses in view.probes]
     winner = view.probes[int(np.argmin(ends))][0]
     # Where the sweep fell clearly, a dip in the noise of the probes says nothing.
-    if view.z[0] - min(ends) <= (0.1*view.fall if view.can_tell else 0): return _from_sweep(view)
+    least = 0.1*view.fall if view.can_tell else view.least_fall
+    if view.z[0] - min(ends) <= least: return _from_sweep(view)
     lr, one_cycle = winner/FALLING, winner/_slowness(view)
     reason = f"half of {winner:.2g}, the best of {len(view.probes)} probes"
     if not view.can_tell: return _answer(view, lr, reason, PROBED, one_cycle=one_cycle)

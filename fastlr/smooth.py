@@ -287,9 +287,14 @@ class View:
         return self.z[0] - self.z[self.low]
 
     @cached_property
+    def least_fall(self) -> float: # in units of the loss, from 0
+        "A fiftieth of the scatter between batches. A smaller fall teaches nothing, however smooth it is."
+        return 0.02*float(np.std(self.uncorrected - self.losses))
+
+    @cached_property
     def falls(self) -> bool:
         "Whether there is a fall that is more than noise."
-        return self.low > 0 and _fall_score(self.cut, self.noise) > 3.5
+        return self.low > 0 and self.fall > self.least_fall and _fall_score(self.cut, self.noise) > 3.5
 
     @cached_property
     def clarity(self) -> float: # from 0; infinite where there is no scatter
