@@ -255,9 +255,9 @@ class View:
         return _read_only(self.uncorrected - batch_effect(self.uncorrected, self.batches))
 
     @cached_property
-    def spread(self) -> float: # in units of the loss; 0 if the batches are unknown
-        "Standard deviation of the levels of the batches, before the loss falls."
-        if self.batches is None: return 0.
+    def spread(self) -> float: # in units of the loss
+        "By how much batches differ, as a standard deviation: that of their levels, or the noise if they are new."
+        if self.batches is None: return self.noise
         rounds = 2*(int(np.max(self.batches, initial=0))+1)
         return float(np.std((self.uncorrected - self.losses)[:rounds]))
 
