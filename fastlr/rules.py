@@ -244,7 +244,7 @@ CLEAR = 3.5
 
 @patch(as_prop=True)
 def can_tell(self:View) -> bool:
-    "Whether the fall is so deep, compared with the scatter and the batches, that the rates can be read off it."
+    "Whether the fall is deep enough, beside the scatter and the batches, to read the rates off it."
     if len(self) < MIN_POINTS or not self.falls: return False
     return self.clarity >= CLEAR and self.fall > self.spread
 

@@ -256,7 +256,7 @@ class View:
 
     @cached_property
     def spread(self) -> float: # in units of the loss
-        "By how much batches differ, as a standard deviation: that of their levels, or the noise if they are new."
+        "By how much batches differ: the standard deviation of their levels, or the noise if they are new."
         if self.batches is None: return self.noise
         rounds = 2*(int(np.max(self.batches, initial=0))+1)
         return float(np.std((self.uncorrected - self.losses)[:rounds]))
