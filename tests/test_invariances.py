@@ -94,8 +94,8 @@ def test_rates_in_equal_steps_up_to_one(name, most):
     assert moved(name, mode='linear', end_lr=1.0) <= most
 
 
-# Up to 10 nearly all steps are beyond the edge, and probes decide.
-@pytest.mark.parametrize('name, most', [('dense', 0.4), ('cnn', 0.9), ('regression', 0.9)])
+# Up to 10 nearly all steps are beyond the edge, and probes decide: for the regression, 0.6 decades lower.
+@pytest.mark.parametrize('name, most', [('dense', 0.4), ('cnn', 0.4), ('regression', 0.7)])
 def test_rates_in_equal_steps_up_to_ten(name, most):
     "The answer was 5e-8 where the second rate was too high: the probes went down from the first."
     assert moved(name, mode='linear') <= most
@@ -120,6 +120,6 @@ def test_momentum(name):
 
 # Up to 0.8 decades too low: the first eight batches of data in order hold two or three of the ten classes (or
 # a third of the targets), which is another problem. Shuffle before a sweep.
-@pytest.mark.parametrize('name, most', [('dense', 1.0), ('cnn', 1.0), ('regression', 0.9)])
+@pytest.mark.parametrize('name, most', [('dense', 0.9), ('cnn', 0.8), ('regression', 0.8)])
 def test_data_in_order(name, most):
     assert moved(name, ordered=True) <= most

@@ -53,7 +53,8 @@ TRAININGS = dict(
 def curve_of(name, seed=0, ordered=False, a=1.0, b=0.0, momentum=None, **options):
     """Return the curve that `find_lr` makes of the training `name`, whose loss is multiplied by `a` and then
     higher by `b`; `ordered`: by class (or by target) instead of shuffled."""
-    data, make, loss_func, make_opt = TRAININGS[name]
+    data, *kind = TRAININGS[name]
+    make, loss_func, make_opt = kind
     x, y = data()
     if ordered:
         order = y.flatten().argsort()
