@@ -6,10 +6,10 @@
 Each task is trained at a constant rate, and with three schedules up to the rate: torch's OneCycleLR, and a
 linear warm-up over a tenth of the updates with a fall to zero along a cosine or a line. The grid has four
 rates per decade from 1e-5 to 17.8, of which a search tries those that matter: a coarse pass over the whole
-grid with one seed, all rates near the best one, and more seeds there. Each task has a file in `oracle/`; what was not
-tried is null in it, and a training that broke down is infinite. It also tells whether the task is *slow*:
-whether the loss over the training data falls, in the first hundred updates at the best constant rate, by less
-than 3 % of what it falls by in all.
+grid with one seed, all rates near the best one, and more seeds there. Each task has a file in `oracle/`; what
+was not tried is null in it, and a training that broke down is infinite. It also tells whether the task is
+*slow*: whether the loss over the training data falls, in the first hundred updates at the best constant rate,
+by less than 3 % of what it falls by in all.
 
 The *regret* of a rate is the share of the achievable reduction of the loss that it leaves behind: 0 for the
 best rate, and 1 for a rate that is no better than not training at all, or for no answer.
@@ -29,9 +29,10 @@ SCHEDULES = ('const', 'onecycle', 'cosine', 'linear')
 SEEDS = (0, 1, 2)
 # The passes of a search: every how manieth rate is tried, how far from the best, and with how many seeds.
 PASSES = dict(
-    const=[(2, 26, 1), (1, 3, 1), (1, 3, 2), (2, 5, 2), (1, 2, 3)],
-    others=[(4, 26, 1), (2, 4, 1), (1, 1, 1), (1, 2, 2), (1, 1, 3)],
-    costly=[(4, 26, 1), (2, 4, 1), (1, 1, 1), (1, 1, 2)],
+    const=[(2, 26, 1), (1, 3, 1), (1, 2, 2), (1, 1, 3)],
+    others=[(2, 4, 1), (8, 26, 1), (4, 8, 1), (2, 4, 1), (1, 1, 1), (1, 1, 2)],
+    costly_const=[(4, 26, 1), (2, 4, 1), (1, 1, 1), (1, 1, 2)],
+    costly_others=[(2, 4, 1), (8, 26, 1), (2, 4, 1), (1, 1, 1)],
 )
 EARLY = 100
 VISIBLE = 0.03
@@ -92,7 +93,9 @@ def scheduler(schedule, opt, lr, steps):
     if schedule == 'const':
         return None
     if schedule == 'onecycle':
-        return OneCycleLR(opt, lr, total_steps=steps)
+        # It also moves the momentum, where there is one.
+        momentum = 'momentum' in opt.defaults or 'betas' in opt.defaults
+        return OneCycleLR(opt, lr, total_steps=steps, cycle_momentum=momentum)
     return LambdaLR(opt, shape(schedule, steps))
 
 
@@ -130,14 +133,14 @@ def medians(rows, init):
     return result
 
 
-def search(task, passes, schedule, init):
-    "Return the final losses for each rate and seed; None where they are not needed."
+def search(task, passes, schedule, init, start=0):
+    "Return the final losses for each rate and seed; None where they are not needed. Begin around `start`."
     rows = [[None] * len(SEEDS) for _ in RATES]
     for step, reach, seeds in passes:
         new = True
         while new:
             loss = medians(rows, init)
-            best = 0 if np.isnan(loss).all() else int(np.nanargmin(loss))
+            best = start if np.isnan(loss).all() else int(np.nanargmin(loss))
             near = [k for k in range(0, len(RATES), step) if abs(k - best) <= reach]
             new = [(k, s) for k in near for s in range(seeds) if rows[k][s] is None]
             for k, s in new:
@@ -160,8 +163,9 @@ def fill(name, schedules=SCHEDULES, anew=False):
     entry.setdefault('init', untrained(task))
     for s in schedules:
         if s not in entry:
-            passes = PASSES['costly' if task.costly else 'const' if s == 'const' else 'others']
-            entry[s] = search(task, passes, s, entry['init'])
+            passes = PASSES[('costly_' if task.costly else '') + ('const' if s == 'const' else 'others')]
+            start = best_rate(entry, 'const') if 'const' in entry else 0
+            entry[s] = search(task, passes, s, entry['init'], start)
             write(file, entry)
             edge = ', AT THE END OF THE GRID' if best_rate(entry, s) in (0, len(RATES) - 1) else ''
             print(f"{name} {s}: {time.time() - began:.0f} s{edge}", flush=True)

@@ -22,11 +22,10 @@ size. The trainings are in three splits, and no family is in two:
 """
 
 from .chosen_on import CHOSEN_ON
-from .fitted import FITTED, THEN_HELD_OUT
+from .fitted import FITTED, HELD_OUT
 from .locked import LOCKED
 from .task import Setup, Task
 
-HELD_OUT = THEN_HELD_OUT
 TASKS = {**FITTED, **CHOSEN_ON, **LOCKED}
 
 __all__ = ['CHOSEN_ON', 'FITTED', 'HELD_OUT', 'LOCKED', 'TASKS', 'Setup', 'Task']

@@ -6,7 +6,7 @@ from torch import nn, optim
 
 from . import made, real
 from .data import digits
-from .losses import binary, counts, cross_entropy, each_character, elbo
+from .losses import binary, counts, cross_entropy, each_character, elbo, squares
 from .nets import dense, shrunk
 from .optimizers import adafactor, adamw, muon, sgd
 from .sequences import Channels, Decoder, Messages, Recurrent, Table
@@ -62,7 +62,7 @@ CHOSEN_ON = {
         each_character,
         model=Decoder,
         bs=16,
-        steps=200,
+        steps=150,
         real=True,
         trainings=dict(
             english_transformer_adamw=partial(optim.AdamW, betas=(0.9, 0.95), weight_decay=0.1),
@@ -88,29 +88,42 @@ CHOSEN_ON = {
     ),
     **family(
         'real digits, deep plain convolutions, cross-entropy',
-        partial(real.mnist, 14),
+        partial(real.mnist, 8),
         cross_entropy,
         model=plain_net,
         bs=32,
-        steps=400,
+        steps=300,
         real=True,
         trainings=dict(
             mnist_plain_adam=optim.Adam,
-            mnist_plain_adamw=dict(opt=adamw, model=partial(plain_net, 9)),
-            mnist_plain_rmsprop=optim.RMSprop,
         ),
     ),
     **family(
         'order of two symbols, LSTM, cross-entropy',
-        partial(made.temporal_order, length=40),
+        partial(made.temporal_order, length=36),
         cross_entropy,
         model=partial(Recurrent, nn.LSTM, 6, 24, 4),
         bs=32,
-        steps=500,
+        steps=400,
         trainings=dict(
             order_lstm_rmsprop=optim.RMSprop,
             order_lstm_adam=optim.Adam,
-            order_lstm_nadam=optim.NAdam,
+        ),
+    ),
+    **family(
+        'real digits, deep autoencoder, squares',
+        real.centred_mnist,
+        squares,
+        model=lambda: shrunk(0.12, dense(196, 32, 8, 32, 196, act=nn.Tanh)),
+        bs=32,
+        steps=500,
+        real=True,
+        trainings=dict(
+            mnist_autoencoder_sgd=sgd(),
+            mnist_autoencoder_sgdm=sgd(0.9),
+            mnist_autoencoder_nesterov=dict(
+                opt=sgd(0.9, nesterov=True), model=lambda: shrunk(0.3, dense(196, 32, 8, 32, 196))
+            ),
         ),
     ),
     **family(
@@ -126,9 +139,6 @@ CHOSEN_ON = {
             mnist_small_weights_sgdm=sgd(0.9),
             mnist_small_weights_nesterov=dict(
                 opt=sgd(0.9, nesterov=True), model=lambda: shrunk(0.6, dense(196, 32, 32, 32, 32, 10))
-            ),
-            mnist_sigmoid_adam=dict(
-                opt=optim.Adam, model=lambda: dense(196, 32, 32, 32, 32, 32, 10, act=nn.Sigmoid)
             ),
         ),
     ),
@@ -168,7 +178,6 @@ CHOSEN_ON = {
         trainings=dict(
             triangles_adam=optim.Adam,
             triangles_adafactor=adafactor,
-            triangles_nadam=optim.NAdam,
         ),
     ),
     **family(
@@ -183,7 +192,7 @@ CHOSEN_ON = {
         trainings=dict(
             finetune_all_adamw=adamw,
             finetune_all_sgdm=sgd(0.9),
-            finetune_head_adam=dict(opt=optim.Adam, model=partial(FineTuned, frozen=True)),
+            finetune_head_adam=dict(opt=optim.Adam, model=partial(FineTuned, frozen=True), bs=16, steps=60),
         ),
     ),
 }

@@ -1,7 +1,7 @@
 "Data that need no download: artificial problems, and what comes with Python, scikit-learn and mnist1d."
 
 import sysconfig
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +112,22 @@ def raw_columns(n=3000):
     "Return a problem with two classes and columns on scales from 0.3 to 3."
     x, y = made('classification', n, n_features=20, n_informative=8, flip_y=0.02)
     return x * torch.logspace(-0.5, 0.5, 20), y
+
+
+friedman = partial(made, 'friedman1', 4000, noise=1.0)
+
+
+def small_friedman():
+    return small_targets(*friedman())
+
+
+def friedman2():
+    return standard(*made('friedman2', 3000, noise=10.0))
+
+
+def moons():
+    return made('moons', 2000, noise=0.2)
+
+
+def small_moons():
+    return 0.2 * made('moons', 4000, noise=0.05)[0], made('moons', 4000, noise=0.05)[1]

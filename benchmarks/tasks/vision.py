@@ -35,7 +35,7 @@ def residual_net(width=8):
     return nn.Sequential(conv(1, width, 2), nn.ReLU(), *blocks, *ends)
 
 
-def plain_net(depth=10, width=8):
+def plain_net(depth=8, width=8):
     "Return a deep stack of convolutions without normalization or shortcuts."
     layers = [conv(1, width, 2, norm=False), nn.ReLU(), conv(width, width, 2, norm=False), nn.ReLU()]
     for _ in range(depth - 2):
@@ -60,7 +60,7 @@ def lite0():
 class FineTuned(nn.Module):
     """A trained EfficientNet-lite0 with a new last layer; the others may be frozen, for a quick fine-tuning.
 
-    The statistics of the batch norms stay those of ImageNet: few updates with small batches can't renew them.
+    The batch norms renew their statistics faster than in the long training on ImageNet.
     """
 
     def __init__(self, classes=10, frozen=False):
@@ -68,12 +68,9 @@ class FineTuned(nn.Module):
         self.body, self.head = copy.deepcopy(lite0()), nn.Linear(1280, classes)
         del self.body._fc
         self.body.requires_grad_(not frozen)
-
-    def train(self, mode=True):
-        "Set the mode of all but the body, which has no dropout that is used here."
-        super().train(mode)
-        self.body.eval()
-        return self
+        for module in self.body.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 0.1
 
     def forward(self, x):
         features = self.body.extract_features(x.expand(-1, 3, -1, -1))
@@ -111,3 +108,42 @@ class UNet(nn.Module):
         for layer, shortcut in zip(self.up, (half, wide)):
             x = F.relu(layer(torch.cat([F.interpolate(x, scale_factor=2), shortcut], 1)))
         return self.head(x)
+
+
+class Patches(nn.Module):
+    "A vision transformer: pieces of the image as a sequence, with dropout, and the mean of the result."
+
+    def __init__(self, size=7, pieces=16, width=24, layers=2, dropout=0.0, classes=10):
+        super().__init__()
+        self.embed = nn.Conv2d(1, width, size, size)
+        self.place = nn.Parameter(0.02 * torch.randn(pieces, width))
+        block = dict(dropout=dropout, batch_first=True, norm_first=True, activation='gelu')
+        self.body = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, 3, 2 * width, **block) for _ in range(layers)
+        )
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, classes))
+
+    def forward(self, x):
+        x = self.embed(x).flatten(2).transpose(1, 2) + self.place
+        for layer in self.body:
+            x = layer(x)
+        return self.head(x.mean(1))
+
+
+class Sine(nn.Module):
+    "A layer of sines, with the weights that Sitzmann et al. (2020) give it."
+
+    def __init__(self, a, b, frequency=30.0, first=False):
+        super().__init__()
+        self.linear, self.frequency = nn.Linear(a, b), frequency
+        reach = 1 / a if first else (6 / a) ** 0.5 / frequency
+        nn.init.uniform_(self.linear.weight, -reach, reach)
+
+    def forward(self, x):
+        return torch.sin(self.frequency * self.linear(x))
+
+
+def sine_net(width=32, frequency=10.0):
+    "Return a net that gives the brightness of an image at a place."
+    layers = Sine(2, width, frequency, first=True), Sine(width, width, frequency)
+    return nn.Sequential(*layers, nn.Linear(width, 1))
