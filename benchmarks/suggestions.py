@@ -4,13 +4,14 @@
     python benchmarks/suggestions.py --quick --probe    # with probes, 500 steps more each: about six minutes
     python benchmarks/suggestions.py [--tasks a b ...]  # trains everything first: two hours on two cores
 
-What a rate is worth is known by training with it: each task of `tasks.py` is trained at 26 rates from 1e-5 to
-17.8, four per decade, with three seeds, at a constant rate and with torch's OneCycleLR up to that rate. The
-final validation losses are in `oracle.json`. The *regret* of a rate is the share of the achievable reduction
-of the loss that it leaves behind: 0 for the best of the 26, and 1 for a rate that is no better than not
-training at all, or for a finder that gives no answer. Sweeps use other seeds than the trainings.
+What a rate is worth is known by training with it: each task of `tasks.FITTED` was trained at 26 rates from
+1e-5 to 17.8, four per decade, with three seeds, at a constant rate and with torch's OneCycleLR up to it. The
+final validation losses are in `oracle/`, and `oracle.py` obtains them. The *regret* of a rate is the share of
+the achievable reduction of the loss that it leaves behind: 0 for the best of the 26, and 1 for a rate that is
+no better than not training at all, or for a finder that gives no answer. Sweeps use other seeds than the
+trainings.
 
-The other libraries' answers are read from `peers.json`, which `peers.py` writes. Ours are stored in
+The other libraries' answers are read from `peers/`, which `peers.py` writes. Ours are stored in
 `suggestions.json` when all tasks are run with probes. `make benchmark` does that, and installs what the tasks
 need, scikit-learn and mnist1d; the extra `bench` has the other libraries too.
 """
@@ -23,72 +24,13 @@ import torch
 from fastlr import LRSweep, NoSuggestion
 from fastlr.rules import RULES, centre_of_fall
 from fastlr.smooth import noise_level, smoothed, start_level
-from tasks import HELD_OUT, TASKS
-from torch.optim.lr_scheduler import OneCycleLR
+from oracle import fill, load, regret
+from tasks import HELD_OUT
+from tasks import FITTED as TASKS
 
 HERE = Path(__file__).parent
-RATES = [10 ** (-5 + k / 4) for k in range(26)]
 SCHEDULES = ('const', 'onecycle')
-SEEDS = (0, 1, 2)
 SWEEP_SEEDS = (10, 11, 12)
-
-
-# What each rate is worth.
-
-
-@torch.no_grad()
-def validation_loss(setup):
-    "Return the mean loss over the validation data of `setup`."
-    setup.model.eval()
-    losses, sizes = zip(*((setup.loss(setup.model(x), y).item(), len(x)) for x, y in setup.valid))
-    setup.model.train()
-    return float(np.average(losses, weights=sizes))
-
-
-def updates(setup, opt, n):
-    "Train for up to `n` updates, and yield the loss after each."
-    done = 0
-    while True:
-        for xb, yb in setup.train:
-            loss = setup.loss(setup.model(xb), yb)
-            loss.backward()
-            opt.step()
-            opt.zero_grad()
-            yield loss
-            done += 1
-            if done == n:
-                return
-
-
-def final_loss(task, seed, lr, schedule):
-    "Return the validation loss after the task's number of updates; infinite if the training broke down."
-    setup = TASKS[task].build(seed)
-    opt = setup.opt(lr)
-    cycle = OneCycleLR(opt, lr, total_steps=setup.steps) if schedule == 'onecycle' else None
-    for i, loss in enumerate(updates(setup, opt, setup.steps), 1):
-        if i % 20 == 0 and not math.isfinite(loss):
-            return math.inf
-        if cycle is not None and i < setup.steps:
-            cycle.step()
-    loss = validation_loss(setup)
-    return loss if math.isfinite(loss) else math.inf
-
-
-def train_all(task):
-    "Return the entry of `task` in the oracle: the untrained loss, the rates, and the final losses."
-    untrained = float(np.median([validation_loss(TASKS[task].build(seed)) for seed in SEEDS]))
-    final = {s: [[final_loss(task, seed, lr, s) for seed in SEEDS] for lr in RATES] for s in SCHEDULES}
-    return dict(init=untrained, grid=RATES, **final)
-
-
-def regret(oracle, lr, schedule):
-    "Return the share of the achievable reduction that `lr` leaves behind, from 0 to 1; 1 for None."
-    if lr is None or not 0 < lr < math.inf:
-        return 1.0
-    # It is always possible not to train, so nothing is worse than the untrained model.
-    losses = np.fmin(np.median(oracle[schedule], axis=1), oracle['init'])
-    share = (losses - losses.min()) / (oracle['init'] - losses.min())
-    return float(np.interp(math.log10(lr), np.log10(oracle['grid']), share))
 
 
 # What is suggested.
@@ -251,14 +193,9 @@ def options():
 
 def read_oracle(tasks, train):
     "Return the oracle's entries of `tasks`, after training them anew if `train` is True."
-    began = time.time()
-    stored = json.loads((HERE / 'oracle.json').read_text())
     for t in tasks if train else ():
-        stored[t] = train_all(t)
-        (HERE / 'oracle.json').write_text(json.dumps(stored))
-        n = 2 * len(RATES) * len(SEEDS)
-        print(f"{t}: trained {n} times, {time.time() - began:.0f} s", flush=True)
-    return {t: stored[t] for t in tasks}
+        fill(t, SCHEDULES, anew=True)
+    return load(tasks)
 
 
 def our_suggestions(curves, probe):
@@ -279,7 +216,7 @@ def main():
     torch.set_num_threads(1)
     began = time.time()
     oracle = read_oracle(args.tasks, train=not args.quick)
-    peers = json.loads((HERE / 'peers.json').read_text())
+    peers = json.loads((HERE / 'peers/fitted.json').read_text())
     curves = {t: [sweep(t, seed).curve for seed in SWEEP_SEEDS] for t in oracle}
     ours = our_suggestions(curves, args.probe)
     if len(oracle) == len(TASKS) and args.probe:
