@@ -1,0 +1,173 @@
+"""Collect in `answers/` what fastlr suggests for the trainings of `tasks`, and what that costs.
+
+    python benchmarks/answers.py --split CHOSEN_ON       # what is stored is skipped
+    python benchmarks/answers.py --split FITTED --anew   # after a change of a rule
+    python benchmarks/answers.py --tasks TASK ...        # these are asked anew
+
+`find_lr` is called as its documentation says, at its own defaults, with the task's model, optimizer, loss and
+batches, once for each of three seeds; it starts from fresh weights every time. The answers are those of
+`probe='auto'` (the default), of `probe=False` (the same sweep without its probes), and of `probe=True` (a
+second call where the default had no probes); and those of the other rules on the same sweep. Each split has a
+file; in it each task has a line for each seed. An answer without a suggestion is null. The costs are optimizer
+steps, calls of the model, and seconds of processor time; those of `probe=False` after a call that probed are
+its steps and calls without the probes', and the same share of its seconds.
+"""
+
+import argparse, json, math, os, time, warnings
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import tasks
+import torch
+from fastlr import NoSuggestion, find_lr
+from fastlr.rules import RULES
+from fastlr.suggestion import MIN_POINTS
+from peers import counted
+
+SEEDS = 10, 11, 12
+FOLDER = Path(__file__).parent / 'answers'
+SPLITS = 'FITTED', 'CHOSEN_ON', 'LOCKED'
+LOWEST = 1e-7
+RATES = 'lr', 'one_cycle', 'cosine', 'linear', 'low', 'high'
+COSTS = 'steps', 'calls', 'seconds'
+WARNING = (
+    "LOCKED is scored once per release, when all rules and constants are fixed. If you have not fixed them "
+    "for good, stop now: what you learn here can't be unlearned."
+)
+
+
+# One task and seed.
+
+
+def find(name, seed, probe):
+    "Return the curve of a range test, and its costs by name."
+    setup, count = counted(tasks.TASKS[name].build(seed))
+    opt, began = setup.opt(LOWEST), time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        curve = find_lr(setup.model, opt, setup.loss, setup.train, probe=probe, progress=False)
+    return curve, dict(count, seconds=time.process_time() - began)
+
+
+def suggested(curve, rule='auto'):
+    "Return the suggestion, or None."
+    try:
+        return curve.suggest(rule)
+    except NoSuggestion:
+        return None
+
+
+def short(value):
+    "Return `value` with four significant digits, or None for None."
+    return None if value is None else float(f'{value:.4g}')
+
+
+def answer(curve, costs):
+    "Return the rates of a suggestion and what it cost, by name; the rates are None if there is none."
+    s = suggested(curve)
+    rates = {rate: short(getattr(s, rate, None)) for rate in RATES}
+    return {**rates, **{cost: short(costs[cost]) for cost in COSTS}}
+
+
+def without_probes(curve, costs):
+    "Return the costs of the sweep of a call that may have probed."
+    probes = sum(len(losses) for _, losses in curve.probes)
+    share = (costs['calls'] - probes) / costs['calls']
+    return {
+        'steps': costs['steps'] - probes,
+        'calls': costs['calls'] - probes,
+        'seconds': costs['seconds'] * share,
+    }
+
+
+def ask(name, seed):
+    "Return the answers to a range test with this seed: with probes by default, never, and always."
+    curve, costs = find(name, seed, 'auto')
+    sweep = replace(curve, probes=())
+    always = (curve, costs) if curve.probes else find(name, seed, True)
+    others = {rule: suggested(sweep, rule) for rule in RULES if rule != 'auto'}
+    return {
+        'seed': seed,
+        'can_tell': bool(sweep.view.can_tell),
+        'clarity': clarity(sweep.view),
+        'auto': answer(curve, costs),
+        'never': answer(sweep, without_probes(curve, costs)),
+        'always': answer(*always),
+        'rules': {rule: None if s is None else short(s.lr) for rule, s in others.items()},
+    }
+
+
+def clarity(view):
+    "Return the clarity of a view; None if it has too few points to have one, or is perfectly clear."
+    if len(view) < MIN_POINTS or not math.isfinite(view.clarity):
+        return None
+    return short(view.clarity)
+
+
+# The files.
+
+
+def file_of(split):
+    return FOLDER / f'{split.lower()}.json'
+
+
+def load(split):
+    "Return the stored answers of a split: task -> one dict per seed; nothing if there is no file."
+    file = file_of(split)
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def write(split, answers):
+    "Write the file of a split, with a line for each seed, in such a way that it is complete at any time."
+    FOLDER.mkdir(exist_ok=True)
+    blocks = [
+        f'{json.dumps(name)}: [\n ' + ',\n '.join(map(json.dumps, by_seed)) + ' ]'
+        for name, by_seed in answers.items()
+    ]
+    unfinished = file_of(split).with_suffix('.unfinished')
+    unfinished.write_text('{' + ',\n'.join(blocks) + '}\n')
+    os.replace(unfinished, file_of(split))
+
+
+def fill(split, only=None, anew=False):
+    "Ask for each task of a split (or `only` these) that has no answers yet, or for all; write after each."
+    names = [n for n in getattr(tasks, split) if only is None or n in only]
+    # The slowest come last.
+    for name in sorted(names, key=lambda n: tasks.TASKS[n].costly):
+        answers, began = load(split), time.time()
+        if anew or name not in answers:
+            write(split, {**answers, name: [ask(name, seed) for seed in SEEDS]})
+            print(f'{name}: {time.time() - began:.0f} s', flush=True)
+
+
+def parts_of_both(parser):
+    "Add the option that `suggestions.py` has, too."
+    parser.add_argument(
+        '--split', nargs='+', choices=SPLITS, default=[], help='all tasks of a split; LOCKED only once'
+    )
+
+
+def prepare(splits):
+    "Use one core, and warn if the locked split is among these."
+    torch.set_num_threads(1)
+    if 'LOCKED' in splits:
+        print(WARNING, flush=True)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parts_of_both(p)
+    p.add_argument('--tasks', nargs='+', choices=tasks.TASKS, default=[], metavar='TASK')
+    p.add_argument('--anew', action='store_true', help='ask again where answers are stored')
+    args = p.parse_args()
+    own = [split for split in SPLITS if set(args.tasks) & set(getattr(tasks, split))]
+    prepare([*args.split, *own])
+    for split in args.split:
+        fill(split, anew=args.anew)
+    for split in own:
+        fill(split, only=args.tasks, anew=True)
+
+
+if __name__ == '__main__':
+    main()
