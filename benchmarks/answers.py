@@ -141,7 +141,7 @@ def fill(split, only=None, anew=False):
             print(f'{name}: {time.time() - began:.0f} s', flush=True)
 
 
-def parts_of_both(parser):
+def add_split(parser):
     "Add the option that `suggestions.py` has, too."
     parser.add_argument(
         '--split', nargs='+', choices=SPLITS, default=[], help='all tasks of a split; LOCKED only once'
@@ -157,7 +157,7 @@ def prepare(splits):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parts_of_both(p)
+    add_split(p)
     p.add_argument('--tasks', nargs='+', choices=tasks.TASKS, default=[], metavar='TASK')
     p.add_argument('--anew', action='store_true', help='ask again where answers are stored')
     args = p.parse_args()
