@@ -8,13 +8,12 @@
 batches, once for each of three seeds; it starts from fresh weights every time. The answers are those of
 `probe='auto'` (the default), of `probe=False` (the same sweep without its probes), and of `probe=True` (a
 second call where the default had no probes); and those of the other rules on the same sweep. Each split has a
-file; in it each task has a line for each seed. An answer without a suggestion is null. The costs are optimizer
-steps, calls of the model, and seconds of processor time; those of `probe=False` after a call that probed are
-its steps and calls without the probes', and the same share of its seconds.
+file; in it each task has a line for each seed. An answer without a suggestion is null. The costs are
+optimizer steps, calls of the model, and seconds of processor time; those of `probe=False` after a call that
+probed are its steps and calls without the probes', and the same share of its seconds.
 """
 
 import argparse, json, math, os, time, warnings
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 

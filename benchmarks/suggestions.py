@@ -4,10 +4,10 @@
     python benchmarks/suggestions.py                           # asks fastlr anew first: half an hour
     python benchmarks/suggestions.py --split LOCKED            # once per release
 
-What a rate is worth is known by training with it: `oracle.py` did that, and explains the *regret* of a rate,
-the share of the achievable reduction of the loss that it leaves behind. `answers.py` collects our answers, and
-`peers.py` those of other libraries; each was asked with three seeds, which are not those of the trainings.
-`tables.py` computes everything that is printed here.
+What a rate is worth is known by training with it: `oracle.py` did that, and explains the *regret* of a
+rate, the share of the achievable reduction of the loss that it leaves behind. `answers.py` collects our
+answers, and `peers.py` those of other libraries; each was asked with three seeds, which are not those of the
+trainings. `tables.py` computes everything that is printed here.
 
 The trainings are in three splits (see `tasks`). Those of FITTED and CHOSEN_ON were in view when the rule was
 made, so only the numbers of LOCKED tell how good it will be on others.
@@ -18,7 +18,7 @@ import argparse, math, time
 import answers
 import numpy as np
 import tasks
-from tables import BOTH, IN_VIEW, NAMES, OTHERS, RULES, SCHEDULES, SPLITS, goals, read, share
+from tables import BOTH, IN_VIEW, OTHERS, RULES, SCHEDULES, SPLITS, goals, read, share
 
 HEADS = dict(const='const', onecycle='1-cycle', cosine='cosine', linear='linear')
 ABOUT = dict(
@@ -140,9 +140,9 @@ def main():
         for split in wanted:
             answers.fill(split, args.tasks, anew=True)
     print(
-        'regret: share of the achievable reduction of the validation loss that is left behind; 0 is the best\n'
-        'rate, 1 no better than not training, or no answer. Means are over trainings and three seeds each. The\n'
-        'costs of a suggestion are optimizer steps, calls of the model, and seconds of processor time.'
+        'regret: share of the achievable reduction of the validation loss that is left behind; 0 is the\n'
+        'best rate, 1 no better than not training, or no answer. Means are over trainings and three seeds\n'
+        'each. Costs are optimizer steps, calls of the model, and seconds of processor time.'
     )
     for split in SPLITS:
         if split in args.split or not args.split:

@@ -6,8 +6,8 @@
     r.difference('fastlr', 'ignite', 'const')
 
 Everything is computed from `oracle/`, `answers/` and `peers/`. A training is part of it as soon as the first
-two have it; a finder that wasn't asked for some of them (yet) has NaN there. Two families are as different as
-two trainings can be here, and two trainings of a family are alike; therefore standard errors are over families.
+two have it; a finder that wasn't asked for some of them (yet) has NaN there. The trainings of a family are
+alike, so standard errors are over families.
 """
 
 import json, math
@@ -53,7 +53,7 @@ def share(flags, of=None):
 
 @dataclass(eq=False)
 class Results:
-    "What is known of some trainings. Arrays have the shape (trainings, seeds) and NaN where nothing is known."
+    "What is known of some trainings. Arrays are (trainings, seeds), with NaN for what isn't known."
 
     oracle: dict  # training -> what its rates are worth, as `oracle.load` returns it
     own: dict  # training -> our answers for each seed, as in `answers/`
@@ -76,7 +76,7 @@ class Results:
     # Answers and costs.
 
     def rates(self, rule, training, schedule):
-        "Return what `rule` suggests for each seed, None for nothing; None in place of all if it wasn't asked."
+        "Return what `rule` suggests for each seed, None for nothing; None alone if it wasn't asked."
         own = self.own[training]
         if rule in OURS:
             return [a[OURS[rule]][SCHEDULES[schedule]] for a in own]
@@ -176,7 +176,7 @@ class Results:
         return np.array([bool(self.oracle[t].get('slow')) for t in self.trainings], dtype=bool)
 
     def told(self, where=None):
-        "Count the sweeps by (whether they can tell, whether their own answer is bad), of the trainings `where`."
+        "Count the sweeps by (whether they can tell, whether their own answer is bad); `where`: of these."
         where = np.ones(len(self), dtype=bool) if where is None else where
         can_tell, bad = self.each('can_tell') > 0, self.regrets('fastlr, never probed', 'const') > BAD
         pairs = [(can, is_bad) for can in (True, False) for is_bad in (False, True)]
@@ -271,6 +271,10 @@ def claim(split=None):
     theirs = [r.mean(other, s) for other, s in zip(best, BOTH)]
     return (
         f'On {len(r)} trainings {WHEN[split]}, the suggested rate gives up {ours[0]:.0%} of the improvement '
-        f'that the best rate achieves, and {ours[1]:.0%} with one-cycle; of the other finders and fixed rates, '
-        f'the best gives up {theirs[0]:.0%} ({best[0]}) and {theirs[1]:.0%} ({best[1]}).'
+        f'that the best rate achieves, and {ours[1]:.0%} with one-cycle; of the other finders and fixed '
+        f'rates, the best gives up {theirs[0]:.0%} ({best[0]}) and {theirs[1]:.0%} ({best[1]}).'
     ).replace('%', ' %')
+
+
+if __name__ == '__main__':
+    print(claim())
