@@ -10,9 +10,10 @@ two have it; a finder that wasn't asked for some of them (yet) has NaN there. Th
 alike, so standard errors are over families.
 """
 
-import json, math
+import argparse, json, math, re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import answers
 import numpy as np
@@ -276,5 +277,23 @@ def claim(split=None):
     ).replace('%', ' %')
 
 
+# The pages that quote the sentence; the README is made of the second.
+PAGES = 'README.md', 'nbs/index.ipynb', 'nbs/tutorials/measured.ipynb'
+END = r'the best gives up \d+ % \([^|"]*?\) and \d+ % \([^|"]*?\)\.'
+SENTENCE = re.compile(r'On \d+ trainings that [^|"]*?' + END)
+
+
+def main():
+    p = argparse.ArgumentParser(description='Print the sentence that the README quotes.')
+    p.add_argument('--write', action='store_true', help='put it into the pages that quote it')
+    args, sentence = p.parse_args(), claim()
+    for page in PAGES if args.write else ():
+        file = Path(__file__).parent.parent / page
+        text, n = SENTENCE.subn(lambda old: sentence, file.read_text())
+        file.write_text(text)
+        print(f'{page}: {n} replaced')
+    print(sentence)
+
+
 if __name__ == '__main__':
-    print(claim())
+    main()
