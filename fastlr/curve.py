@@ -152,7 +152,7 @@ def median(cls:LRCurve,
     if not curves: raise ValueError("LRCurve.median: needs at least one curve, got none")
     if len(curves) == 1: return curves[0]
     # Each run may have its own batches, whose levels would be noise in the median.
-    curves = [c.without_levels() for c in curves]
+    curves = [c if c.batches is None else c.without_levels() for c in curves]
     by_length = sorted(curves, key=len)
     half = (len(curves)-1)//2
     longest = max(curves, key=len)

@@ -117,9 +117,8 @@ def _draw_losses(ax, curve, show):
     "Draw the losses, and in the background those that were measured, if they were corrected."
     x, y = curve.view.lrs[show], curve.view.losses[show]
     measured = 'median of the runs' if curve.runs else 'single losses'
-    raw = getattr(curve.view, 'uncorrected', None)
-    if raw is not None:
-        ax.plot(x, raw[show], '.', ms=4, mew=0, color=_DOTS, alpha=0.5, label=measured)
+    if curve.view.batches is not None:
+        ax.plot(x, curve.view.uncorrected[show], '.', ms=4, mew=0, color=_DOTS, alpha=0.5, label=measured)
         measured = 'without the level of each batch'
     ax.plot(x, y, '.', ms=5, mew=0, color=_DOTS, alpha=0.7, label=measured)
 

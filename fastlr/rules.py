@@ -34,7 +34,7 @@ def centre_of_fall(
 
 # %% ../nbs/03_rules.ipynb #34131289
 # The constant rate as a share of the centre; the factor for schedules that fall; the margin below the edge.
-CENTRE, FALLING, MARGIN = 0.8, 2, 3
+CENTRE, FALLING, MARGIN = 0.6, 2, 4
 # How far the best rate may be below and above a suggestion: a sweep that can tell, one that can't, and probes.
 SURE, UNSURE, PROBED = (6, 8), (20, 20), (2.5, 3.5)
 
@@ -60,7 +60,7 @@ def _from_sweep(view):
     reason = f"{10**(lr-centre):.2g} times {10**centre:.2g}, the centre of the fall{plain}"
     if lr > cap:
         where = 'where the loss breaks down' if view.edge < len(view)-1 else 'the end of the sweep'
-        lr, reason = cap, f"a third of {10**edge:.2g}, {where}"
+        lr, reason = cap, f"a quarter of {10**edge:.2g}, {where}"
     lr = max(lr, view.x[0])
     return _answer(view, 10**lr, reason, SURE if view.can_tell else UNSURE, most=10**max(cap, lr))
 
@@ -80,9 +80,9 @@ def _before_burst(view):
     "The answer for a loss that is flat and then bursts. Raise `NoSuggestion` if that is not the shape."
     last = _last_flat(view)
     if last is None: raise no_fall(view)
-    lr = max(view.lrs[last]/MARGIN, view.lrs[0])
-    reason = f"a third of {view.lrs[last]:.2g}, where the loss breaks down; it does not visibly fall before"
-    return _answer(view, lr, reason, UNSURE, most=lr)
+    lr = max(view.lrs[last]/MARGIN/FALLING, view.lrs[0])
+    share = f"{1/MARGIN/FALLING:.2g} times {view.lrs[last]:.2g}, where the loss breaks down"
+    return _answer(view, lr, f"{share}; it does not visibly fall before", UNSURE, most=FALLING*lr)
 
 def _last_flat(view):
     "Index of the last rate before the burst; None if there is none, or too short a flat part to be sure."
