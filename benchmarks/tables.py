@@ -236,7 +236,7 @@ def goals(r):
     found += goals_of(r, 'fastlr, always probed', 0.03)
     held = share(r.in_range())
     within = 0.75 <= held <= 0.85
-    found += [Goal('fastlr: the range holds the best constant rate', '75% to 85%', f'{held:.0%}', within)]
+    found += [Goal('fastlr: the range holds the best constant rate', '75% to 85%', f'{held:.1%}', within)]
     return [*found, *(goal_to_lead(r, s) for s in BOTH)]
 
 
