@@ -184,7 +184,7 @@ def _add_further_options(p):
     p.add_argument('--runs', type=int, default=1,
                    help="sweeps from the same state, whose median counts (default: %(default)s)")
     p.add_argument('--probe', choices=list(PROBE_CHOICES), nargs='?', const='always', default='auto',
-                   help="train shortly at five rates: always, never, or if the sweep can't tell (the default)")
+                   help="train shortly at five rates: always, never, or if the sweep can't tell (default)")
     p.add_argument('--batches', type=_number_or_none, default=8, metavar='NUMBER',
                    help="go round this number of batches; 0 or none: fresh ones throughout "
                         "(default: %(default)s)")
@@ -207,7 +207,8 @@ def run_command(
     if not args.serialization_dir and not args.print_config:
         raise ConfigError("-s/--serialization-dir is missing: name a directory for the results")
     settings = sweep_settings(CLI, args.start_lr, args.end_lr, args.num_batches, args.linear,
-                              args.stopping_factor, args.runs, PROBE_CHOICES[args.probe], batches=args.batches)
+                              args.stopping_factor, args.runs, PROBE_CHOICES[args.probe],
+                              batches=args.batches)
     directory = check_directory(args.serialization_dir, args.force, CLI) if args.serialization_dir else None
     config = read_config(args.param_path, args.overrides, CLI)
     file = Path(args.param_path)

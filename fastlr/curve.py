@@ -165,8 +165,12 @@ def median(cls:LRCurve,
     losses = np.sort(padded, 0)[[half, len(curves)//2]].mean(0)
     losses = losses[np.isfinite(losses)]
     n = len(losses)
-    return cls(longest.lrs[:n], losses, longest.group_lrs[:n], by_length[half].stop_reason, longest.shift,
-               tuple(c.losses[:n] for c in curves), longest.settings)
+    # What has ended the sweep belongs to the curve that says why it ended.
+    ended = by_length[half]
+    settings = {**longest.settings, 'not_finite': ended.settings.get('not_finite')}
+    if settings['not_finite'] is None: del settings['not_finite']
+    return cls(longest.lrs[:n], losses, longest.group_lrs[:n], ended.stop_reason, longest.shift,
+               tuple(c.losses[:n] for c in curves), settings)
 
 # %% ../nbs/00_curve.ipynb #432415cb
 def write_whole(

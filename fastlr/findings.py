@@ -15,6 +15,7 @@ from .curve import LRCurve
 from .rules import MIN_POINTS, NoSuggestion
 from .smooth import ceiling
 from .suggestion import peaks_text, range_text
+from .unfinished import bad_batches, name_batches
 
 # %% ../nbs/04_findings.ipynb #03a10007
 class Finding(str):
@@ -31,9 +32,9 @@ class Finding(str):
 @patch(as_prop=True)
 def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a normal curve
     "What is odd about the curve, and what to do about it."
-    found = _about_ending(self)
+    found = [*_about_data(self), *_about_ending(self)]
     n = len(self.aligned()[0])
-    if MIN_POINTS <= n < 30:
+    if MIN_POINTS <= n < 30 and bad_batches(self) is None:
         text = self.entry.advise(f"Only {n} points", "raise {num_it} for a steadier answer")
         found.append(Finding(text, 'few-points'))
     try: self.suggest()
@@ -43,6 +44,23 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
     if self.probes and not view.can_tell: return found
     if not view.falls: return [*found, _no_fall(view)]
     return [*found, *_about_last_rates(self, view), *_about_first_rates(view), *_about_clarity(view)]
+
+# %% ../nbs/04_findings.ipynb #af8cca7c
+def _about_data(curve):
+    "Findings about the data of the sweep of `curve`, not its rates."
+    found = []
+    span = bad_batches(curve)
+    if span is not None:
+        text = (f"The loss of {name_batches(span)} (in the order in which they were used) was not finite, "
+                "and it had not risen before: look for NaN, infinite values and wrong targets there, or for "
+                "an infinite gradient of the batch before.")
+        found.append(Finding(text, 'bad-data'))
+    if curve.settings.get('in_order'):
+        text = ("The loader gives its rows in order: if they are sorted, by class or in time, each batch "
+                "shows its place in that order rather than the rate, and a training suffers too. Make the "
+                "DataLoader with shuffle=True.")
+        found.append(Finding(text, 'data-in-order'))
+    return found
 
 # %% ../nbs/04_findings.ipynb #d006b40c
 def _about_ending(curve):
@@ -58,13 +76,17 @@ def _about_ending(curve):
     if curve.stop_reason == 'non-finite' and not n:
         text = "The very first loss was not finite: look at the data, the first weights and the loss."
         found.append(Finding(text, 'non-finite'))
-    if curve.stop_reason in ('diverged', 'non-finite') and 0 < n < MIN_POINTS:
+    diverged = curve.stop_reason in ('diverged', 'non-finite') and bad_batches(curve) is None
+    if diverged and 0 < n < MIN_POINTS:
         what = f"The loss diverged at once, at {curve.lrs[-1]:.2g}"
         text = entry.advise(what, "lower {start_lr}", "look at the gradients")
         found.append(Finding(text, 'diverged-at-once'))
     if curve.settings.get('extended'):
         asked_for = "The loss was still falling at the last rate that was asked for"
         found.append(Finding(f"{asked_for}, so the sweep went on to {curve.lrs[-1]:.2g}.", 'extended'))
+    if curve.settings.get('limited_by'):
+        what = f"The sweep ended at {curve.lrs[-1]:.2g}, because {curve.settings['limited_by']}"
+        found.append(Finding(f"{what} limits its rate to 1/sqrt(step), and uses no higher one.", 'limited'))
     return found
 
 # %% ../nbs/04_findings.ipynb #03a1000b
@@ -78,7 +100,7 @@ def _no_fall(view):
 
 def _about_last_rates(curve, view):
     "The finding about a loss that ended low, and was never high, if this is one."
-    if curve.stop_reason == 'interrupted': return []
+    if curve.stop_reason == 'interrupted' or {'not_finite', 'limited_by'} & curve.settings.keys(): return []
     ended_low = view.z[-1] < view.z[0] - 0.5*view.fall
     if not ended_low or curve.losses.max() >= ceiling(curve.losses, share=1): return []
     half_a_decade_earlier = np.interp(view.x[-1]-0.5, view.x, view.z)
@@ -98,8 +120,8 @@ def _about_first_rates(view):
 def _about_clarity(view):
     "The finding about a fall that is small beside the scatter of the losses, if this is one."
     if view.can_tell: return []
-    what = (f"The loss falls by only {view.clarity:.1f} times its scatter around the line, so the sweep alone "
-            "can't tell which rate is good")
+    what = (f"The loss falls by only {view.clarity:.1f} times its scatter around the line, so the sweep "
+            "alone can't tell which rate is good")
     return [Finding(view.entry.advise(what, "use {probe}", view.entry.several_runs), 'unclear')]
 
 # %% ../nbs/04_findings.ipynb #97eb1e60

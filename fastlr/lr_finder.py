@@ -12,10 +12,12 @@ from functools import partial
 from itertools import islice
 from numbers import Integral, Real
 
+import torch
 from fastcore.basics import patch
 from torch import nn
 
 from . import old_names
+from .batch import call_model
 from .callback import LearnerCallback
 from .curve import OPTIONS, EntryPoint, LRCurve
 from .detour import Detour
@@ -23,13 +25,14 @@ from .fingerprint import Fingerprint
 from .kinds import parts_of_function
 from .learner import Learner
 from .live import LivePlot
-from .lockstep import CommonBatches, redraw
+from .lockstep import CommonBatches, LockstepLoader, redraw
 from .loop import fit
 from .probes import run_probes
 from .processes import fail_together
 # Importing it gives every learner a recorder.
 from .recorder import Recorder # noqa: F401
 from .settings import SweepSettings
+from .settle import settle_statistics, unsettled
 from .snapshot import Snapshot
 from .sweep import LRSweep
 from .utils import is_main_process, progress_bar
@@ -109,12 +112,12 @@ def on_train_begin(self:LRFinder, **_):
     sweep = LRSweep(learn.opt.opt, _parts_of(learn)[0], settings=self.settings, shift=shift, **self.kwargs)
     self.sweep = sweep.start()
     sweep.use_loader(learn.data.train_dl)
-    if self.val_batches: sweep.use_loader(learn.data.valid_dl)
+    if self.val_batches: sweep.use_loader(learn.data.valid_dl, training=False)
     batches = sweep.common_batches(learn.data.train_dl)
     # A callback may gather batches, too.
     gathered = max(cb.batches_per_step for cb in learn.handler.callbacks)
     if self.settings.batches: batches.n = self.settings.batches * max(self.settings.accumulate, gathered)
-    if sweep.several: batches = _Synchronized(sweep, batches)
+    if sweep.several: batches = LockstepLoader(sweep, batches)
     self.data_before = learn.data
     learn.data = copy.copy(learn.data)
     learn.data.train_dl = batches
@@ -127,16 +130,6 @@ def _parts_of(learn):
     modules, others = parts_of_function(learn.loss_func)
     return [learn.model, *modules], others
 
-class _Synchronized:
-    "The batches of a loader, as long as all processes that train together have one."
-    def __init__(self, sweep, dl):
-        self.sweep = sweep
-        self.dl = dl
-
-    def __iter__(self): return self.sweep.batches(self.dl)
-    def __len__(self): return len(self.dl)
-    def __getattr__(self, k): return getattr(self.dl, k)
-
 # %% ../nbs/35_lr_finder.ipynb #54fbda07
 @patch
 def on_batch_begin(self:LRFinder, **_):
@@ -144,6 +137,23 @@ def on_batch_begin(self:LRFinder, **_):
     self.in_batch = True
     scaler = self.learn.opt.scaler
     if scaler is not None and self.sweep.scaler is None: self.sweep.use_scaler(scaler)
+
+@patch
+def on_epoch_begin(self:LRFinder, **_):
+    if self.val_batches and not self.sweep.iterations: self._settle()
+
+@patch
+def _settle(self:LRFinder):
+    "Before the first validation loss, let fresh running statistics see training batches."
+    learn, modes = self.learn, {m: m.training for m in self.learn.model.modules()}
+    if not unsettled([learn.model]): return
+    with learn.evaluation_handler(metrics=[]) as handler:
+        for m, training in modes.items(): m.training = training
+        def forward(batch):
+            call_model(learn.model, handler.on_batch_begin(*learn.to_batch(batch), train=False)[0])
+            handler.on_batch_end(torch.tensor(math.nan))
+        loader = (self.data_before or learn.data).train_dl
+        settle_statistics(self.sweep, [learn.model], forward, loader)
 
 @patch
 def on_backward_begin(self:LRFinder, last_loss, **_):
@@ -226,9 +236,8 @@ class MockTraining(Detour):
             snapshot.keep(x)
             snapshot.keep(vars(x))
         super().__init__(snapshot)
-        self.learn = learn
         # The `LRFinder` that trains, once there is one.
-        self.finder = None
+        self.learn, self.finder = learn, None
         self._attributes = dict(vars(learn))
         self._scaler = getattr(learn.opt, 'scaler', None)
         # The one that is given last is called first.
@@ -237,8 +246,8 @@ class MockTraining(Detour):
 
     def _finish_sweep(self):
         "Finish the sweep, if `on_train_end` did not get that far."
-        sweep = None if self.finder is None else self.finder.sweep
-        if sweep is not None: sweep.finish(failed=self.failed)
+        if self.finder is not None and self.finder.sweep is not None:
+            self.finder.sweep.finish(failed=self.failed)
 
     def _restore_learner(self):
         "Give the learner the attributes that it had, and its optimizer the gradient scaler."
@@ -262,7 +271,7 @@ def lr_find(
     batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
     val_batches:int=0, # measure the loss on this number of validation batches; 0: the training loss
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
-    probe='auto', # short trainings at five rates, 300 further updates: True, False, or if the sweep can't tell
+    probe='auto', # train shortly at five rates, 300 further updates: True, False, 'auto': if it can't tell
     live:bool=False, # in a notebook, draw the curve while it grows
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
@@ -342,8 +351,8 @@ def _drawing(recorder, live):
         if picture is not None: picture.close(None if recorder.curve is before else recorder.curve)
 
 def _report(curve, probe):
-    "Print that the range test is over, and whether it was probed in vain."
-    if probe is True and not curve.probes:
+    "Print that the range test is over, and whether there was nothing to probe."
+    if probe is True and not (curve.probes or curve.needs_probes or curve.view.can_tell):
         print("Not probed: the curve supports no suggestion; learn.recorder.curve.findings says why.")
     print("LR Finder is complete, type learn.recorder.plot() to see the graph.")
 

@@ -55,8 +55,8 @@ def _announcement(curve, rates, seconds):
     else: time = f", about {_duration(updates*seconds)}"
     if not curve.needs_probes: why = "Probing the suggestion"
     else: why = "This sweep can't tell which rate is good, because the loss falls too little for its scatter"
-    return (f"{why}: training at {rates} rates for {PROBE_STEPS} updates each (up to {updates} further updates"
-            f"{time}). Ctrl-C stops this, and leaves the sweep's own answer.")
+    return (f"{why}: training at {rates} rates for {PROBE_STEPS} updates each (up to {updates} further "
+            f"updates{time}). Ctrl-C stops this, and leaves the sweep's own answer.")
 
 def _duration(seconds):
     "A number of seconds, as one says it."

@@ -21,9 +21,11 @@ from .plot import LRCurve
 from .probes import run_probes
 from .processes import fail_together
 from .settings import SweepSettings
+from .settle import settle_statistics
 from .snapshot import check_parts
 from .sweep import LRSweep
 from .utils import add_note, as_list, describe, needs_closure, progress_bar
+from .watch import check_rates
 
 # %% ../nbs/24_range_test.ipynb #528a8ade
 # The options of `LRSweep` that `find_lr` passes on.
@@ -48,7 +50,7 @@ def find_lr(
     mode:str='exp', # 'exp' or 'linear'
     stop_div=True, # stop on divergence: True, False, a factor on the best loss, or a function of the loss
     runs:int=1, # sweeps from the same state, reseeded, at least 1; the curve is their median
-    probe='auto', # short trainings at five rates, 300 further updates: True, False, or if the sweep can't tell
+    probe='auto', # train shortly at five rates, 300 further updates: True, False, 'auto': if it can't tell
     accumulate:int=1, # batches that make one optimizer update and one point of the curve, at least 1
     batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
     val_loader=None, # measure the loss on these batches after each update; None: the training loss
@@ -137,7 +139,8 @@ class _StepLoss:
         finally: self.running = False
         if self.first and torch.is_grad_enabled() and _any_gradient(self.params):
             raise ValueError(self._message('backward'))
-        self.first = False
+        # Nor is `backward` called on the losses that only settle statistics, without gradients.
+        if torch.is_grad_enabled(): self.first = False
         return loss
 
     def on_optimizer_step(self, *args):
@@ -235,6 +238,7 @@ def check(self:PlainTraining,
 ):
     "Raise `ValueError` or `TypeError` for what can't work."
     self._check_kinds(scaler)
+    check_rates(self.opts)
     if 'step' not in self.functions:
         if len(self.models) > 1:
             raise ValueError(f"model is a list of {len(self.models)}: pass a step that says how they work "
@@ -284,7 +288,9 @@ def run(self:PlainTraining,
         trained = self._prepare(sweep, on_step)
         measure = None
         if val_loader is not None:
-            sweep.use_loader(val_loader)
+            sweep.use_loader(val_loader, training=False)
+            sweep.use_loader(loader)
+            settle_statistics(sweep, trained, loss_of, loader)
             measure = partial(mean_loss, trained, loss_of, val_loader)
         bar = progress_bar(sweep.num_it, silent=not progress)
         try: train_sweep(sweep, loader, loss_of, measure, bar)

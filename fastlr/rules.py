@@ -18,6 +18,7 @@ from .curve import EntryPoint, LRCurve
 from .smooth import View, noise_level, view_of
 from .suggestion import (
     MIN_POINTS, RULES, NoSuggestion, Suggestion, check_fall, check_points, function_of_view, no_fall, rule)
+from .unfinished import check_data
 
 # %% ../nbs/03_rules.ipynb #4086ecab
 def _counted(lrs):
@@ -35,8 +36,8 @@ def centre_of_fall(
 # %% ../nbs/03_rules.ipynb #34131289
 # The constant rate as a share of the centre; the factor for schedules that fall; the margin below the edge.
 CENTRE, FALLING, MARGIN = 0.6, 2, 4
-# How far the best rate may be below and above a suggestion: a sweep that can tell, one that can't, and probes.
-SURE, UNSURE, PROBED = (6, 8), (20, 20), (2.5, 3.5)
+# How far off the best rate may be, below and above: a sweep that can tell, one that can't, and probes.
+SURE, UNSURE, PROBED = (6, 6), (10, 20), (4, 4)
 
 @rule('auto', label='suggested', color='tab:green')
 def fall_centre(
@@ -44,8 +45,8 @@ def fall_centre(
     losses=None, # (n,) the loss after each rate was applied, finite
     momentum:float=None # of SGD (or RMSprop) during the sweep, from 0 to below 1; None: none, or the view's
 ) -> Suggestion:
-    """Suggest the centre of the fall, or less to stay below the edge; with probes, what they make of it. Raise
-    `NoSuggestion`."""
+    """Suggest the centre of the fall, or less to stay below the edge; with probes, what they make of it.
+    Raise `NoSuggestion`."""
     view = view_of(lrs, losses, momentum)
     return _from_probes(view) if view.probes else _from_sweep(view)
 
@@ -222,6 +223,7 @@ def suggest(self:LRCurve,
     if not callable(rule) and rule not in RULES:
         raise ValueError(f"suggest: unknown rule {rule!r}; choose from {', '.join(RULES)}, "
                          "or pass a function")
+    check_data(self)
     find = function_of_view(rule) if callable(rule) else RULES[rule].find
     s = find(self.view)
     ratios = self.group_lrs[s.index]/self.lrs[s.index]
@@ -257,8 +259,11 @@ PROBES, PROBE_SPACING = 5, 0.4
 
 @patch
 def probe_rates(self:LRCurve) -> list[float]: # five of them, increasing
-    "Return the rates to probe: around the suggestion, or down from the edge if the curve can't tell."
+    """Return the rates to probe: around the suggestion, or down from the edge if the curve can't tell. Raise
+    `NoSuggestion` if there are too few points, or if the loss is constant."""
     view = self.view
+    check_points(view)
+    if np.ptp(view.losses) == 0: raise no_fall(view)
     if view.can_tell: top = np.log10(_from_sweep(view).lr) + PROBE_SPACING*(PROBES//2)
     else: top = view.x[view.edge]
     return [float(10**(top - PROBE_SPACING*k)) for k in reversed(range(PROBES))]
@@ -283,7 +288,8 @@ def _from_probes(view):
     # A probe that was stopped has diverged, however low its loss was.
     ends = [np.mean(losses[-_LAST:]) if len(losses) == full else np.inf for _, losses in view.probes]
     winner = view.probes[int(np.argmin(ends))][0]
-    if not min(ends) < view.z[0]: return _from_sweep(view)
+    # Where the sweep fell clearly, a dip in the noise of the probes says nothing.
+    if view.z[0] - min(ends) <= (0.1*view.fall if view.can_tell else 0): return _from_sweep(view)
     lr, one_cycle = winner/FALLING, winner/_slowness(view)
     reason = f"half of {winner:.2g}, the best of {len(view.probes)} probes"
     if not view.can_tell: return _answer(view, lr, reason, PROBED, one_cycle=one_cycle)

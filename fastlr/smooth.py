@@ -178,6 +178,7 @@ def _window_sums(values, reach):
     sums = np.r_[0, np.cumsum(values)]
     at = np.arange(len(values))
     return sums[np.minimum(at+reach+1, len(values))] - sums[np.maximum(at-reach, 0)]
+
 @patch
 def without_levels(self:LRCurve) -> LRCurve:
     "Return the curve without the level of each batch; the curve itself if its batches are unknown."
@@ -283,8 +284,8 @@ class View:
 
     @cached_property
     def clarity(self) -> float: # from 0; infinite where there is no scatter
-        """How many times as deep the fall is as the losses scatter where it is lowest. The scatter is measured
-        by second differences, to which neither the fall nor its slope adds much."""
+        """How many times as deep the fall is as the losses scatter where it is lowest. The scatter is
+        measured by second differences, to which neither the fall nor its slope adds much."""
         bend = np.abs(np.diff(self.losses, 2)) / np.sqrt(6)
         x = self.x[1:-1] - self.x[self.low]
         near = (x > -0.7) & (x < 0.3)

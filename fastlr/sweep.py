@@ -14,16 +14,16 @@ from fastcore.basics import patch
 from .curve import EntryPoint
 from .detour import Detour
 from .fingerprint import Fingerprint
-from .loaders import seed_all, seed_loader
+from .loaders import gives_in_order, seed_all, seed_loader
 from .lockstep import CommonBatches, Lockstep
 from .plot import LRCurve
 from .points import Points, as_scalar
 from .processes import SingleProcess, current_processes, fail_together
 from .settings import SweepSettings
 from .snapshot import Snapshot, check_parts
-from .stop import Divergence, rule_in_file
-from .utils import as_list
-from .watch import Rates, ScalerWatch, inner_optimizer
+from .stop import VALIDATION_FLOOR, Divergence, rule_in_file
+from .utils import as_list, inner_optimizer, known_len
+from .watch import Rates, ScalerWatch
 
 # %% ../nbs/22_sweep.ipynb #46b43bfa
 SWEEP = EntryPoint('LRSweep', {option: option for option in (
@@ -80,6 +80,8 @@ class LRSweep(Lockstep):
         self._rates = None
         self._points = Points([], SingleProcess(), None)
         self._scaler_watch = None
+        # Of the training data: whether the rows come in their order, and the number of batches, if known.
+        self._in_order, self._epoch = False, None
 
     def end(self,
         reason:str # one of `STOP_REASONS`, see `LRCurve`
@@ -95,6 +97,7 @@ def start(self:LRSweep):
     with fail_together(self.reduce):
         if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
         self._rates = Rates(self.opts, self.settings)
+        self.num_it = min(self.settings.num_it, self._rates.limit)
         if self.verify: self.fingerprint = self._fingerprint()
         snapshot = self._lent
         if snapshot is None:
@@ -154,6 +157,7 @@ def _begin(self:LRSweep):
     self.processes.before_forward(as_list(self.model), self.synchronize)
     rule = self.settings.stop_div
     diverged = copy.copy(rule) if callable(rule) else Divergence(rule)
+    if not self.shift and isinstance(diverged, Divergence): diverged.floor = VALIDATION_FLOOR
     self._points = Points(self.groups, self.processes, diverged)
     for s in as_list(self.schedulers): s.step = lambda *args, **kwargs: None
     self._rates.watch()
@@ -201,7 +205,7 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     # The data may run out in the middle of a window.
     rest = self.stop_reason == 'data'
     if not points.window or self.done and not rest: return self.done
-    loss, window = points.close_window()
+    loss, window = points.close_window(self.iterations)
     if self.scaler is not None:
         skipped, hopeless = points.was_skipped(loss, self._scaler_watch)
         if hopeless: self.end('non-finite')
@@ -228,7 +232,9 @@ def _look(self:LRSweep):
 @patch
 def _goes_on(self:LRSweep):
     "With `extend`: return whether the loss is still at its best here, and the sweep goes on beyond `end_lr`."
-    if not self.settings.extend or self.mode == 'hold' or len(self) >= 2*self.num_it: return False
+    settings = self.settings
+    most = min(2*settings.num_it, self._rates.limit)
+    if not settings.extend or self.mode == 'hold' or len(self) >= most: return False
     return self._points.diverged.at_best
 
 # %% ../nbs/22_sweep.ipynb #da20703e
@@ -267,8 +273,16 @@ def _asked(self:LRSweep):
     asked = dict(start_lr=s.start_lr, end_lr=s.end_lr, num_it=s.num_it, mode=s.mode,
                  stop_div=rule_in_file(s.stop_div), accumulate=s.accumulate, batches=s.batches,
                  seed=self.seed, extended=len(self._points.losses) > s.num_it, momentum=self._rates.momentum,
-                 names=dict(s.entry.options))
+                 names=dict(s.entry.options), **self._noticed())
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asked.items()}
+
+@patch
+def _noticed(self:LRSweep):
+    "What was noticed about the data and the optimizer, for the findings."
+    bad = self._points.bad_batches(self._epoch)
+    noticed = dict(in_order=self._in_order, not_finite=None if bad is None else list(bad),
+                   limited_by=self._rates.limited_by(len(self)))
+    return {k: v for k, v in noticed.items() if v}
 
 # %% ../nbs/22_sweep.ipynb #677648ed
 @patch
@@ -298,20 +312,17 @@ def common_batches(self:LRSweep,
 # %% ../nbs/22_sweep.ipynb #157b853d
 @patch
 def use_loader(self:LRSweep,
-    loader # any iterable of batches; `sweep(loader)` does this by itself
+    loader, # any iterable of batches; `sweep(loader)` does this by itself
+    training:bool=True # the loop trains with its batches; False: it only measures a loss with them
 ):
     "Restore `loader` too at the end, and reseed its generators if the sweep has a seed."
+    # The batches come again after an epoch, or after a round of the common ones.
+    if training: self._epoch = known_len(loader)
     if isinstance(loader, CommonBatches): loader = loader.loader
-    if self.fingerprint is not None: self._verify_loader(loader)
+    if training: self._in_order = gives_in_order(loader)
+    if self.fingerprint is not None: self.fingerprint.add_loader(loader)
     self.snapshot.add_loader(loader)
     if self.seed is not None: seed_loader(loader, self.seed)
-
-@patch
-def _verify_loader(self:LRSweep, loader):
-    known = self.fingerprint.objects
-    if any(loader is x for x in known.values()): return
-    n = sum(name.startswith('loader') for name in known)
-    self.fingerprint.add(**{f'loader{n+1}' if n else 'loader': loader})
 
 @patch
 def use_scaler(self:LRSweep,

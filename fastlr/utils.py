@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['as_list', 'describe', 'known_len', 'add_note', 'is_main_process', 'trains_alone', 'is_watched', 'progress_bar',
-           'set_group_value', 'needs_closure', 'read_every']
+           'set_group_value', 'inner_optimizer', 'needs_closure', 'read_every']
 
 # %% ../nbs/09_utils.ipynb #09000003
 import inspect, sys
@@ -85,6 +85,13 @@ def set_group_value(
     "Set a hyperparameter of `group`; in place if it is a tensor, as compiled steps need it."
     if torch.is_tensor(group.get(name)): group[name].fill_(float(value))
     else: group[name] = float(value)
+
+def inner_optimizer(
+    opt # torch optimizer, or a wrapper around one, such as accelerate's
+): # torch optimizer
+    "Return the innermost optimizer of wrappers that hold one as `optimizer`."
+    inner = getattr(opt, 'optimizer', None)
+    return inner_optimizer(inner) if isinstance(inner, torch.optim.Optimizer) else opt
 
 def needs_closure(
     opt # torch optimizer

@@ -18,6 +18,7 @@ from fastlr.compat.torch_lr_finder import RangeTest
 from fastlr.curve import EntryPoint
 from fastlr.fingerprint import Fingerprint
 from fastlr.range_test import PlainTraining
+from fastlr.settle import settle_statistics
 from faults import fails_for, learner_of
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 
@@ -90,7 +91,8 @@ def by_sweep(k, val):
     kw = dict(num_it=40, stop_div=False, accumulate=k, batches=None, shift=0 if val else 1)
     with LRSweep(opt, model, **kw) as sweep:
         if val:
-            sweep.use_loader(valid)
+            sweep.use_loader(valid, training=False)
+            settle_statistics(sweep, [model], lambda batch: model(batch[0]), train)
         for i, (x, y) in enumerate(sweep(train), 1):
             loss = criterion(model(x), y)
             (loss / k).backward()

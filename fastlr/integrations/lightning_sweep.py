@@ -76,6 +76,8 @@ def on_train_start(self:_SweepCallback, trainer, module):
     sweep = LRSweep(optimizers, module, settings=settings, scaler=scaler, schedulers=schedulers,
                     snapshot=self.snapshot)
     self.sweep = sweep.start()
+    loaders = leaf_loaders(trainer.train_dataloader)
+    for dl in loaders: sweep.use_loader(dl, training=len(loaders) == 1)
     for opt in optimizers:
         if hasattr(opt, 'register_step_post_hook'): opt.register_step_post_hook(self._note_step)
     self.bar = progress_bar(settings.num_it, self.silent)

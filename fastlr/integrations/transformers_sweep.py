@@ -22,7 +22,8 @@ from ..processes import fail_together
 from ..settings import SweepSettings
 from ..snapshot import Snapshot
 from ..sweep import LRSweep
-from ..utils import progress_bar, set_group_value
+from ..utils import inner_optimizer, progress_bar, set_group_value
+from ..watch import check_rates
 
 # %% ../../nbs/64_transformers_sweep.ipynb #30a639bb
 _ARGS_OF_A_SWEEP = dict(eval_on_start=False, load_best_model_at_end=False, save_total_limit=None,
@@ -133,8 +134,9 @@ class _SweepCallback:
 
     def on_train_begin(self, args, state, control, model, optimizer, lr_scheduler, train_dataloader, **_):
         # Accelerate may have wrapped the optimizer.
-        opt = getattr(optimizer, 'optimizer', optimizer)
-        _check_optimizer(opt, self.expected_lr)
+        opt = inner_optimizer(optimizer)
+        check_rates([opt])
+        _check_first_rate(opt, self.expected_lr)
         # With `model_init` both are new.
         for x in (model, opt): self.snapshot.keep(x)
         for g in opt.param_groups: set_group_value(g, 'lr', g.get('initial_lr', g['lr']))
@@ -154,6 +156,8 @@ class _SweepCallback:
     def on_step_begin(self, *args, **kwargs): self.shares.clear()
 
     def on_step_end(self, args, state, control, **kwargs):
+        # The sweep counts batches.
+        self.sweep.iterations += len(self.shares) - 1
         control.should_training_stop = self.sweep.record(torch.stack(self.shares).sum(), update=True)
         if self.bar is not None: self.bar.update(min(len(self.sweep), self.settings.num_it))
 
@@ -165,11 +169,8 @@ class _SweepCallback:
         if self.sweep is not None: self.sweep.finish(failed=detour.failed)
 
 # %% ../../nbs/64_transformers_sweep.ipynb #4253d56c
-def _check_optimizer(opt, expected_lr):
-    "Raise `ValueError` if a group has no rate, or if none begins at `expected_lr`, if that is given."
-    if any(g.get('lr') is None for g in opt.param_groups):
-        raise ValueError(f"{type(opt).__name__} has groups without a rate to sweep (lr=None): pass it an lr; "
-                         "Adafactor needs relative_step=False, too")
+def _check_first_rate(opt, expected_lr):
+    "Raise `ValueError` if no group of `opt` begins at `expected_lr`, if that is given."
     rates = [g.get('initial_lr', g['lr']) for g in opt.param_groups]
     if expected_lr is None or expected_lr in rates: return
     raise ValueError("update_args=True: the optimizer of this trainer does not begin at args.learning_rate="
@@ -212,6 +213,8 @@ def sweep_once(
     silent:bool=False # no progress bar
 ) -> LRSweep: # finished
     "Let `trainer` train for one sweep, and restore everything. Raises `ValueError` if there is no batch."
+    # The trainer would make a scheduler first, for which there must be a rate, too.
+    if trainer.optimizer is not None: check_rates([inner_optimizer(trainer.optimizer)])
     before = Fingerprint(trainer=trainer) if verify else None
     bar = progress_bar(settings.num_it, silent)
     with fail_together(), Detour(_snapshot(trainer, where)) as detour:
