@@ -203,6 +203,7 @@ def test_quick_mode_prints_the_locked_part_first():
 
 def test_answers_are_asked_for_stored_and_not_asked_again(tmp_path, monkeypatch):
     monkeypatch.setattr(answers, 'FOLDER', tmp_path)
+    monkeypatch.setattr(answers, 'CURVES', tmp_path / 'curves')
     answers.fill('FITTED', only=['digits_logreg_sgd'])
     stored = json.loads((tmp_path / 'fitted.json').read_text())
     a = stored['digits_logreg_sgd'][0]
@@ -212,8 +213,14 @@ def test_answers_are_asked_for_stored_and_not_asked_again(tmp_path, monkeypatch)
     kept = {t: s['auto'] for t, (s, *_) in json.loads((HERE / 'answers/fitted.json').read_text()).items()}
     rates = [a['auto'][r] for r in answers.RATES], [kept['digits_logreg_sgd'][r] for r in answers.RATES]
     np.testing.assert_allclose(*np.log10(rates), atol=0.05)
-    monkeypatch.setattr(answers, 'ask', None)
+    monkeypatch.setattr(answers, 'range_test', None)
     answers.fill('FITTED', only=['digits_logreg_sgd'])
+    # The kept curves give the same answers, unless a rule would now probe other rates.
+    answers.fill('FITTED', only=['digits_logreg_sgd'], kept=True)
+    assert answers.load('FITTED') == stored
+    monkeypatch.setattr('fastlr.rules.CENTRE', 0.3)
+    with pytest.raises(TypeError, match='NoneType'):
+        answers.fill('FITTED', only=['digits_logreg_sgd'], kept=True)
 
 
 def test_the_locked_split_comes_with_a_warning(capsys):
