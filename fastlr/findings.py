@@ -41,11 +41,11 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
     except NoSuggestion as e: return [*found, Finding(str(e), 'no-suggestion')]
     view = self.view
     # What the sweep doesn't show, the probes have.
-    if self.probes and not view.can_tell: return found
+    if self.probes and not view.can_tell: return [*found, *_about_probes(view)]
     if not view.falls: return [*found, _no_fall(view)]
     return [*found, *_about_last_rates(self, view), *_about_first_rates(view), *_about_clarity(view)]
 
-# %% ../nbs/04_findings.ipynb #af8cca7c
+# %% ../nbs/04_findings.ipynb #a28cbd8a
 def _about_data(curve):
     "Findings about the data of the sweep of `curve`, not its rates."
     found = []
@@ -56,9 +56,9 @@ def _about_data(curve):
                 "an infinite gradient of the batch before.")
         found.append(Finding(text, 'bad-data'))
     if curve.settings.get('in_order'):
-        text = ("The loader gives its rows in order: if they are sorted, by class or in time, each batch "
-                "shows its place in that order rather than the rate, and a training suffers too. Make the "
-                "DataLoader with shuffle=True.")
+        text = ("The loader gives its rows in order: if they are sorted, by class or in time, the loss "
+                "follows that order, in a training and perhaps in this curve. Make the DataLoader with "
+                "shuffle=True.")
         found.append(Finding(text, 'data-in-order'))
     return found
 
@@ -97,6 +97,13 @@ def _no_fall(view):
     hidden = "the sweep may be too short or too noisy to show a fall"
     advice = view.entry.advise(hidden, "use {probe}", "raise {num_it}", view.entry.several_runs)
     return Finding(f"{flat}: {trained}. Otherwise {advice}", 'no-fall')
+
+def _about_probes(view):
+    "The finding about probes of which the highest is the best, at the end of the sweep, if this is one."
+    ends = [losses[-8:].mean() for _, losses in view.probes]
+    if int(np.argmin(ends)) < len(ends)-1 or view.edge < len(view)-1: return []
+    what = "The best of the probes is the highest rate of the sweep"
+    return [Finding(view.entry.advise(what, "raise {end_lr}"), 'highest-probe')]
 
 def _about_last_rates(curve, view):
     "The finding about a loss that ended low, and was never high, if this is one."

@@ -109,16 +109,22 @@ class CommonBatches:
     earlier, later passes go round those that came."""
     def __init__(self,
         loader, # iterable of batches; a generator will do
-        n:int # number of batches, at least 1
+        n:int, # number of batches, at least 1
+        length:int=None, # batches of a pass, from 0, which continues the one before; default: each comes once
+        window:int=1 # with `length`: batches of an update, at least 1; a pass begins with a whole window
     ):
         self.loader = loader
-        self.n = n
+        self.n = n if length is None else min(n, length)
+        self.length = length
+        self.window = window
         # Index, from 0, of the batch that was yielded last; None before the first one.
         self.current = None
         # The batches so far, the iterator that gives more, and whether no more will come.
         self._drawn = []
         self._source = None
         self._complete = False
+        # Index of the batch with which the next pass begins.
+        self._first = 0
 
     @staticmethod
     def of(
@@ -130,12 +136,21 @@ class CommonBatches:
         return CommonBatches(loader, settings.batches*settings.accumulate)
 
     def __iter__(self):
-        for i in range(self.n):
-            if i == len(self._drawn) and not self._draw(): return
-            self.current = i
-            yield copied(self._drawn[i])
+        first = self._first
+        for i in range(first, first + (self.n if self.length is None else self.length)):
+            drawn = i < len(self._drawn) or self._draw()
+            if not drawn and (self.length is None or not self._drawn): return
+            self.current = i % len(self._drawn)
+            if self.length is not None: self._plan_next_pass()
+            yield copied(self._drawn[self.current])
+
+    def _plan_next_pass(self):
+        "Let the next pass begin with the window after this one, or with the first one."
+        first = self.window * (self.current//self.window + 1)
+        self._first = first if first < self.n else 0
 
     def __len__(self):
+        if self.length is not None: return self.length
         return len(self._drawn) if self._complete else min(self.n, len(self.loader))
 
     def __getattr__(self, name):
@@ -173,6 +188,7 @@ def release(self:CommonBatches):
     """Let go of the loader's iterator. If no pass has come to the end yet, the next one draws anew, or goes
     on drawing if the loader is a generator."""
     self._leave()
+    self._first = 0
     if not self._complete and not hasattr(self.loader, '__next__'): self._drawn = []
 
 def redraw(
@@ -181,7 +197,7 @@ def redraw(
     """Return what another run goes round, once the loader was reseeded: batches that are still to be drawn.
     A generator gives its batches once, so that all runs go round the same; other iterables are returned."""
     if not isinstance(batches, CommonBatches) or hasattr(batches.loader, '__next__'): return batches
-    return CommonBatches(batches.loader, batches.n)
+    return CommonBatches(batches.loader, batches.n, batches.length, batches.window)
 
 # %% ../nbs/20_lockstep.ipynb #2b31a218
 # What a loader that asks for other rows has in common with the loader that it stands for.

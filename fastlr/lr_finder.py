@@ -12,12 +12,10 @@ from functools import partial
 from itertools import islice
 from numbers import Integral, Real
 
-import torch
 from fastcore.basics import patch
 from torch import nn
 
 from . import old_names
-from .batch import call_model
 from .callback import LearnerCallback
 from .curve import OPTIONS, EntryPoint, LRCurve
 from .detour import Detour
@@ -26,13 +24,12 @@ from .kinds import parts_of_function
 from .learner import Learner
 from .live import LivePlot
 from .lockstep import CommonBatches, LockstepLoader, redraw
-from .loop import fit
+from .loop import fit, settle
 from .probes import run_probes
 from .processes import fail_together
 # Importing it gives every learner a recorder.
 from .recorder import Recorder # noqa: F401
 from .settings import SweepSettings
-from .settle import settle_statistics, unsettled
 from .snapshot import Snapshot
 from .sweep import LRSweep
 from .utils import is_main_process, progress_bar
@@ -140,20 +137,9 @@ def on_batch_begin(self:LRFinder, **_):
 
 @patch
 def on_epoch_begin(self:LRFinder, **_):
-    if self.val_batches and not self.sweep.iterations: self._settle()
-
-@patch
-def _settle(self:LRFinder):
-    "Before the first validation loss, let fresh running statistics see training batches."
-    learn, modes = self.learn, {m: m.training for m in self.learn.model.modules()}
-    if not unsettled([learn.model]): return
-    with learn.evaluation_handler(metrics=[]) as handler:
-        for m, training in modes.items(): m.training = training
-        def forward(batch):
-            call_model(learn.model, handler.on_batch_begin(*learn.to_batch(batch), train=False)[0])
-            handler.on_batch_end(torch.tensor(math.nan))
-        loader = (self.data_before or learn.data).train_dl
-        settle_statistics(self.sweep, [learn.model], forward, loader)
+    "Before the first validation loss, let batch normalization get to know the data."
+    if not self.val_batches or self.sweep.iterations: return
+    settle(self.learn, self.sweep, (self.data_before or self.learn.data).train_dl)
 
 @patch
 def on_backward_begin(self:LRFinder, last_loss, **_):

@@ -244,8 +244,9 @@ CLEAR = 3.5
 
 @patch(as_prop=True)
 def can_tell(self:View) -> bool:
-    "Whether the fall is so deep, compared with the scatter around it, that the rates can be read off it."
-    return len(self) >= MIN_POINTS and self.falls and self.clarity >= CLEAR
+    "Whether the fall is so deep, compared with the scatter and the batches, that the rates can be read off it."
+    if len(self) < MIN_POINTS or not self.falls: return False
+    return self.clarity >= CLEAR and self.fall > self.spread
 
 @patch(as_prop=True)
 def needs_probes(self:LRCurve) -> bool:

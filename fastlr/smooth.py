@@ -147,29 +147,31 @@ def smooth(self:LRCurve,
 
 # %% ../nbs/01_smooth.ipynb #01c20002
 def batch_effect(
-    lrs, # (n,) learning rates, above zero, increasing
-    losses, # (n,) the loss after each rate was applied, finite
-    batches # (n,) the batch that each loss was measured on, as a whole number from 0
+    losses, # (n,) losses in the order in which they were measured, finite
+    batches # (n,) the batch that each was measured on, as a whole number from 0
 ) -> np.ndarray: # (n,) in units of the loss
     "Return by how much each loss is higher because of its batch; zeros if there are fewer than two rounds."
     count = int(np.max(batches, initial=0)) + 1
-    effect = np.zeros(len(losses))
-    if len(losses) < 2*count or count < 2: return effect
-    # The line with which the levels are compared is better when they have been taken off once.
-    for _ in range(2): effect = _levels(lrs, losses, losses - effect, batches, count)
-    left = losses - effect
-    residual = np.minimum(losses, ceiling(left) + effect) - smoothed(lrs, left)
-    size = _window_sums(effect*effect, count)
-    share = _window_sums(residual*effect, count) / np.where(size > 0, size, 1)
-    return np.clip(share, 0, 1) * effect
+    if len(losses) < 2*count or count < 2: return np.zeros(len(losses))
+    # The mean over a whole round doesn't depend on the levels.
+    line = _round_means(np.minimum(losses, ceiling(losses)), count)
+    level = _levels(losses - line, line, batches, count)
+    cut = np.minimum(losses, ceiling(losses - level) + level)
+    size = _window_sums(level*level, count)
+    share = _window_sums((cut-line)*level, count) / np.where(size > 0, size, 1)
+    return np.clip(share, 0, 1) * level
 
-def _levels(lrs, losses, left, batches, count):
-    "The level of the batch of each loss, about the smooth line through `left`, before that line has fallen."
-    line = smoothed(lrs, left)
+def _round_means(losses, count):
+    "The mean of `count` neighbours around each loss, or of the first or last `count`."
+    sums = np.r_[0, np.cumsum(losses)]
+    start = np.clip(np.arange(len(losses)) - count//2, 0, len(losses)-count)
+    return (sums[start+count] - sums[start]) / count
+
+def _levels(residual, line, batches, count):
+    "The level of the batch of each loss: the median of its residuals before the `line` has fallen."
     fallen = np.flatnonzero(line < line[0] - 0.05*(line[0]-line.min()))
-    flat = slice(max(2*count, fallen[0] if len(fallen) else 0))
-    residual = losses[flat] - line[flat]
-    of_batch = [residual[batches[flat] == k] for k in range(count)]
+    flat = slice(max(2*count, fallen[0] if len(fallen) else len(line)))
+    of_batch = [residual[flat][batches[flat] == k] for k in range(count)]
     levels = np.array([np.median(r) if len(r) else 0. for r in of_batch])
     return (levels - levels.mean())[batches]
 
@@ -183,7 +185,7 @@ def _window_sums(values, reach):
 def without_levels(self:LRCurve) -> LRCurve:
     "Return the curve without the level of each batch; the curve itself if its batches are unknown."
     if self.batches is None: return self
-    effect = batch_effect(self.lrs, self.losses, self.batches)
+    effect = batch_effect(self.losses, self.batches)
     return replace(self, losses=self.losses - effect, batches=None)
 
 # %% ../nbs/01_smooth.ipynb #7930e4f6
@@ -250,7 +252,14 @@ class View:
     def losses(self) -> np.ndarray: # (n,)
         "The loss after each rate was applied, without the level of its batch."
         if self.batches is None: return self.uncorrected
-        return _read_only(self.uncorrected - batch_effect(self.lrs, self.uncorrected, self.batches))
+        return _read_only(self.uncorrected - batch_effect(self.uncorrected, self.batches))
+
+    @cached_property
+    def spread(self) -> float: # in units of the loss; 0 if the batches are unknown
+        "Standard deviation of the levels of the batches, before the loss falls."
+        if self.batches is None: return 0.
+        rounds = 2*(int(np.max(self.batches, initial=0))+1)
+        return float(np.std((self.uncorrected - self.losses)[:rounds]))
 
     @cached_property
     def z(self) -> np.ndarray: # (n,)

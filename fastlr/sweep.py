@@ -266,23 +266,25 @@ def curve(self:LRSweep) -> LRCurve:
     return LRCurve(rates[:, self._rates.top], losses, rates, reason, self.shift, settings=self._asked(),
                    batches=self.windows)
 
+@patch(as_prop=True)
+def needs_probes(self:LRSweep) -> bool:
+    "Whether the sweep is over, and its curve can't tell which rate is good."
+    return self.done and self.mode != 'hold' and self.curve.needs_probes
+
 @patch
 def _asked(self:LRSweep):
     "The settings of the sweep, as a curve stores them."
     s = self.settings
+    bad = self._points.bad_batches(self._epoch)
     asked = dict(start_lr=s.start_lr, end_lr=s.end_lr, num_it=s.num_it, mode=s.mode,
                  stop_div=rule_in_file(s.stop_div), accumulate=s.accumulate, batches=s.batches,
                  seed=self.seed, extended=len(self._points.losses) > s.num_it, momentum=self._rates.momentum,
-                 names=dict(s.entry.options), **self._noticed())
-    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asked.items()}
-
-@patch
-def _noticed(self:LRSweep):
-    "What was noticed about the data and the optimizer, for the findings."
-    bad = self._points.bad_batches(self._epoch)
+                 names=dict(s.entry.options))
+    # What the findings should know about the data and the optimizer.
     noticed = dict(in_order=self._in_order, not_finite=None if bad is None else list(bad),
                    limited_by=self._rates.limited_by(len(self)))
-    return {k: v for k, v in noticed.items() if v}
+    asked.update({k: v for k, v in noticed.items() if v})
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asked.items()}
 
 # %% ../nbs/22_sweep.ipynb #677648ed
 @patch

@@ -286,18 +286,26 @@ def test_the_built_in_example_and_quiet(capfd):
 
 
 def test_no_suggestion_for_the_built_in_example_in_its_own_process():
-    options = '--num-batches', '20', '--start-lr', '1e-9', '--end-lr', '1e-8'
+    options = '--num-batches', '20', '--start-lr', '1e-9', '--end-lr', '1e-8', '--probe', 'never'
     p = fastlr('find-lr', 'digits', '-s', 'd', *options)
     assert p.returncode == 1
     check_no_suggestion(p.stdout, p.stderr)
 
 
 def test_no_honest_suggestion(capfd):
-    args = 'find-lr', 'small.json', '--start-lr', '1e-9', '--end-lr', '1e-8'
+    args = 'find-lr', 'small.json', '--start-lr', '1e-9', '--end-lr', '1e-8', '--probe', 'never'
     assert code(*args, '-s', 'd') == 1
     check_no_suggestion(*capfd.readouterr())
     assert code(*args, '-s', 'e', '--json') == 1
     assert json.loads(capfd.readouterr().out)['lr'] is None
+
+
+def test_a_loss_that_barely_moves_is_probed_and_the_answer_is_said_to_be_the_end_of_the_sweep(capfd):
+    "At these rates the best probe is the highest."
+    assert code('find-lr', 'digits', '--start-lr', '1e-9', '--end-lr', '1e-8', '-s', 'd') == 0
+    out, err = capfd.readouterr()
+    assert "can't tell which rate is good" in out + err and 'highest rate of the sweep' in out + err
+    assert len(LRCurve.load('d/curve.json').probes) == 5
 
 
 def check_no_suggestion(out, err):
@@ -661,7 +669,7 @@ def test_further_options():
 
 def test_probes_move_the_answer(capfd):
     assert code('find-lr', 'small.json', '-s', 'd', *SHORT, '--probe', '--json') == 0
-    assert 'by probes at 5 rates' in json.loads(capfd.readouterr().out)['reason']
+    assert 'the best of 5 probes' in json.loads(capfd.readouterr().out)['reason']
     assert len(LRCurve.load('d/curve.json').probes) == 5
 
 

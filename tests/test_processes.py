@@ -344,7 +344,7 @@ def test_a_later_fit_is_the_same_in_both(two):
 
 def test_only_the_first_lightning_process_prints(two):
     a, b = two.printed('lightning.training')
-    assert a.count('uggest') == 1
+    assert a.count('Suggested learning rate') == 1
     assert 'uggest' not in b
 
 
@@ -353,6 +353,15 @@ def test_one_curve_of_two_optimizers_and_after_an_error(two, name):
     a, b = two.curves(f'lightning.{name}')
     check_same(a, b)
     assert len(a) == 20
+
+
+@pytest.mark.parametrize('scenario', ['accelerate.probes', 'lightning.probes', 'transformers.probes'])
+def test_probes_are_the_same_in_both_processes(two, scenario):
+    a, b = two.curves(scenario)
+    check_same(a, b)
+    assert a.to_dict() == b.to_dict()
+    assert len(a.probes) == 5
+    assert a.suggest() == b.suggest()
 
 
 def test_a_stream_ends_sooner_in_one_process(two):

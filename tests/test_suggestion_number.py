@@ -317,16 +317,17 @@ def test_marks_at_one_rate_are_all_seen(monkeypatch, size):
         assert pixels(ax, color) > 10, color
 
 
-def test_losses_that_were_corrected_for_their_batches_are_drawn_with_the_measured_ones(monkeypatch):
-    c = a_curve()
-    raw = np.array(c.losses) + np.tile([0.3, -0.3], 50)
-    corrected = replace(c.view)
-    object.__setattr__(corrected, 'uncorrected', raw)
-    monkeypatch.setattr(LRCurve, 'view', property(lambda self: corrected))
+def test_losses_that_were_corrected_for_their_batches_are_drawn_with_the_measured_ones():
+    plain = a_curve()
+    raw = np.array(plain.losses) + np.tile([0.3, -0.3], 50)
+    c = replace(plain, losses=raw, batches=np.tile([0, 1], 50))
     ax = c.plot()
     assert labels(ax) == ['single losses', 'without the level of each batch', 'smoothed']
     measured, without = ax.get_lines()[:2]
-    assert np.array_equal(measured.get_ydata(), raw) and np.array_equal(without.get_ydata(), c.losses)
+    assert (
+        np.array_equal(measured.get_ydata(), raw)
+        and np.median(np.abs(without.get_ydata() - plain.losses)) < 0.01
+    )
     assert measured.get_markersize() < without.get_markersize()
     assert measured.get_alpha() < without.get_alpha()
     assert isinstance(c.view, View)

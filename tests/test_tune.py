@@ -107,13 +107,10 @@ def test_trainings_and_tune_print_the_rate(capsys):
 
 
 def test_one_number_for_both_is_printed_once_with_its_reason(capsys, monkeypatch):
-    "The loss is flat and then bursts, as that of a model that is trained already."
+    "The loss falls late and steeply, and then bursts: no rate may be higher than a quarter of the edge."
     lrs = 10 ** np.linspace(-6, 0.5, 100)
-    burst = LRCurve(
-        lrs,
-        0.5 + np.random.default_rng(0).normal(0, 0.05, 100) + 1e4 * np.maximum(lrs - 0.1, 0) ** 2,
-        shift=0,
-    )
+    falling = 2.3 - 1.8 / (1 + (1e-3 / lrs) ** 8) + np.random.default_rng(0).normal(0, 0.01, 100)
+    burst = LRCurve(lrs, np.where(lrs < 1.5e-3, falling, 40.0), shift=0, stop_reason='data')
     learn = learner(silent=False, auto=False)
     monkeypatch.setattr(Learner, 'lr_find', lambda self, **kw: burst)
     learn.tune()

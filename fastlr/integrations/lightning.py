@@ -6,6 +6,8 @@
 __all__ = ['LIGHTNING', 'lr_find']
 
 # %% ../../nbs/62_lightning.ipynb #c128da3b
+import time
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -14,6 +16,7 @@ from torch.utils.data import Dataset
 from ..batch import check_loader
 from ..curve import EntryPoint
 from .lightning_sweep import leaf_loaders, sweep_once
+from ..probes import run_probes
 from ..settings import SweepSettings
 from ..suggestion import NoSuggestion, peaks_text, range_text
 from ..tune import LRFound, rate_places, set_rate
@@ -21,7 +24,8 @@ from ..utils import as_list, describe
 
 # %% ../../nbs/62_lightning.ipynb #60b20002
 LIGHTNING = EntryPoint('lr_find', dict(start_lr='min_lr', end_lr='max_lr', num_it='num_training', mode='mode',
-                                       stop_div='early_stop_threshold', loader='train_dataloaders'),
+                                       stop_div='early_stop_threshold', probe='probe', batches='batches',
+                                       loader='train_dataloaders'),
                        modes=dict(exponential='exp', linear='linear'), never='None')
 
 # %% ../../nbs/62_lightning.ipynb #fc72ce2b
@@ -112,6 +116,8 @@ def lr_find(
     update_attr:bool=False, # set the rate as `lr` or `learning_rate` of the module and of its hparams
     attr_name:str='', # the name of that attribute, if it is another one
     *,
+    probe='auto', # short trainings at five rates, 300 further updates: True, False, or if the sweep can't tell
+    batches:int=8, # number of (accumulated) batches of each loader to go round; None: fresh ones throughout
     monitor:str=None, # the loss is what the module logs by this name; default: what `training_step` returns
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
     silent:bool=False # no progress bar, no message
@@ -130,14 +136,24 @@ def lr_find(
     if monitor is not None and not isinstance(monitor, str):
         raise TypeError(f"monitor must be the name by which the module logs its loss, got {monitor!r}")
     settings = SweepSettings(min_lr, max_lr, num_training, LIGHTNING.mode_of(mode),
-                             _stop_div(early_stop_threshold), entry=LIGHTNING)
+                             _stop_div(early_stop_threshold), probe=probe, batches=batches, entry=LIGHTNING)
+    for dl in leaf_loaders(train_dataloaders): settings.check_restartable(dl)
     places = _places(module, update_attr, attr_name)
-    sweep = sweep_once(pl, trainer, module, settings, train_dataloaders, datamodule, monitor=monitor,
-                       verify=verify, silent=silent)
-    found = LRFound(sweep.curve, _schedule_of(as_list(sweep.schedulers)))
+    once = partial(sweep_once, pl, trainer, module, loaders=train_dataloaders, datamodule=datamodule, rings=[],
+                   monitor=monitor, verify=verify, silent=silent)
+    sweep, curve = _sweep_and_probe(once, settings, silent)
+    found = LRFound(curve, _schedule_of(as_list(sweep.schedulers)))
     if update_attr: set_rate(places, found.suggestion())
     if not silent and trainer.is_global_zero: print(_report(found, places, bool(sweep.schedulers)))
     return found
+
+# %% ../../nbs/62_lightning.ipynb #6a2d78ad
+def _sweep_and_probe(once, settings, silent):
+    "Return the sweep that `once` makes, and its curve, with probes if they are needed or asked for."
+    began = time.monotonic()
+    sweep = once(settings)
+    seconds = (time.monotonic()-began) / max(1, len(sweep.curve))
+    return sweep, run_probes(sweep.curve, once, settings, seconds=seconds, silent=silent)
 
 # %% ../../nbs/62_lightning.ipynb #0a0ec174
 _KINDS = dict(OneCycleLR='one_cycle', CosineAnnealingLR='cosine', CosineAnnealingWarmRestarts='cosine',

@@ -6,11 +6,12 @@
 __all__ = ['TRANSFORMERS', 'TrainerLRFound', 'lr_find']
 
 # %% ../../nbs/65_transformers.ipynb #5028ec67
-import sys
+import sys, time
 from functools import partial
 
 from ..curve import EntryPoint, LRCurve
 from .transformers_sweep import sweep_once
+from ..probes import run_probes
 from ..settings import SweepSettings
 from ..suggestion import NoSuggestion, range_text
 from ..tune import LRFound
@@ -18,8 +19,8 @@ from ..utils import describe
 
 # %% ../../nbs/65_transformers.ipynb #62b20002
 TRANSFORMERS = EntryPoint('lr_find', dict(start_lr='start_lr', end_lr='end_lr', num_it='num_it', mode='mode',
-                                          stop_div='stop_div', runs='runs', extend='extend',
-                                          loader='train_dataset'))
+                                          stop_div='stop_div', runs='runs', extend='extend', probe='probe',
+                                          batches='batches', loader='train_dataset'))
 
 # %% ../../nbs/65_transformers.ipynb #1d0d3808
 _KINDS = dict(
@@ -135,6 +136,8 @@ def lr_find(
     stop_div=True, # stop on divergence: True, False, or a factor above 1 on the best loss
     runs:int=1, # sweeps from the same state, with other seeds, at least 1; the curve is their median
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
+    probe='auto', # short trainings at five rates, 300 further updates: True, False, or if the sweep can't tell
+    batches:int=8, # number of (accumulated) batches to go round; None: fresh ones throughout
     update_args:bool=False, # set `trainer.args.learning_rate` to the suggestion
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
@@ -147,15 +150,25 @@ def lr_find(
     _check_trainer(trainer)
     _check_update(trainer, update_args)
     settings = SweepSettings(start_lr, end_lr, num_it, TRANSFORMERS.mode_of(mode), stop_div, extend=extend,
-                             runs=runs, entry=TRANSFORMERS)
+                             runs=runs, probe=probe, batches=batches, entry=TRANSFORMERS)
     silent = silent or not trainer.is_world_process_zero()
     expected_lr = trainer.args.learning_rate if update_args else None
-    once = partial(sweep_once, trainer, settings, where=where, expected_lr=expected_lr, verify=verify,
-                   silent=silent)
-    # The first sweep has the seed of the trainer, and so the batches that the training would see.
-    curves = [once(seed=run or None).curve for run in range(runs)]
-    found = TrainerLRFound(LRCurve.median(curves), _schedule_of(trainer))
+    once = partial(sweep_once, trainer, where=where, expected_lr=expected_lr, verify=verify, silent=silent)
+    found = TrainerLRFound(_sweep_and_probe(once, settings, silent), _schedule_of(trainer))
     # A plain number, because the arguments are saved with the model.
     if update_args: trainer.args.learning_rate = float(found.suggestion())
     if not silent: print(_report(found, update_args))
     return found
+
+# %% ../../nbs/65_transformers.ipynb #62b20009
+def _sweep_and_probe(once, settings, silent):
+    "Return the median curve of all runs, with probes if they are needed or asked for."
+    began = time.monotonic()
+    # The first sweep has the seed of the trainer, and so batches that the training would see. Each further
+    # one draws its own.
+    rings, *others = ([] for _ in range(settings.runs))
+    curves = [once(settings, rings=rings).curve]
+    curves += [once(settings, rings=other, seed=run).curve for run, other in enumerate(others, 1)]
+    curve = LRCurve.median(curves)
+    seconds = (time.monotonic()-began) / max(1, settings.runs*len(curve))
+    return run_probes(curve, partial(once, rings=rings), settings, seconds=seconds, silent=silent)
