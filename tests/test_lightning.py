@@ -97,9 +97,7 @@ def loader(bs=16, **kw):
 
 # A sweep of this length takes two epochs, and a third of the next one.
 STEPS = 14
-find = partial(
-    lr_find, silent=True, max_lr=10.0, early_stop_threshold=None, num_training=STEPS, probe=False
-)
+find = partial(lr_find, silent=True, max_lr=10.0, early_stop_threshold=None, num_training=STEPS, probe=False)
 gen = lambda: torch.Generator().manual_seed(3)
 
 
@@ -150,7 +148,10 @@ def test_the_sweep_sees_the_batches_of_the_training():
             LOG.append(float(batch[0].sum()))
             return super().training_step(batch, i)
 
-    for run in (lambda t, dl: t.fit(make(Sums), dl), lambda t, dl: find(t, make(Sums), dl, num_training=12, batches=None)):
+    for run in (
+        lambda t, dl: t.fit(make(Sums), dl),
+        lambda t, dl: find(t, make(Sums), dl, num_training=12, batches=None),
+    ):
         run(trainer(), loader(generator=gen()))
     assert LOG[:12] == LOG[12:] and len(set(LOG)) > 6
 

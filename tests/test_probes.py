@@ -11,7 +11,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, TensorDataset
 
-from conftest import same
 from fastlr import Learner, LRCurve, LRSweep, cli, find_lr
 from fastlr.fingerprint import Fingerprint
 from fastlr.lockstep import CommonBatches

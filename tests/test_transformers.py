@@ -513,12 +513,16 @@ class Breaks(Trainer):
 @pytest.mark.parametrize('filtered', [True, False])
 def test_a_loss_that_is_not_a_number_ends_it(filtered, tmp_path):
     "This holds also where the Trainer would log something else in its place."
-    curve = lr_find(make(tmp_path, Breaks, logging_nan_inf_filter=filtered), num_it=30, probe=False, silent=True).curve
+    curve = lr_find(
+        make(tmp_path, Breaks, logging_nan_inf_filter=filtered), num_it=30, probe=False, silent=True
+    ).curve
     assert curve.stop_reason == 'non-finite' and len(curve) == 9
 
 
 def test_divergence_ends_it(tmp_path):
-    curve = lr_find(make(tmp_path, data=rows(), max_grad_norm=0.0), num_it=100, end_lr=1e3, probe=False, silent=True).curve
+    curve = lr_find(
+        make(tmp_path, data=rows(), max_grad_norm=0.0), num_it=100, end_lr=1e3, probe=False, silent=True
+    ).curve
     assert curve.stop_reason == 'diverged' and 30 < len(curve) < 95
 
 

@@ -116,7 +116,7 @@ def lr_find(
     update_attr:bool=False, # set the rate as `lr` or `learning_rate` of the module and of its hparams
     attr_name:str='', # the name of that attribute, if it is another one
     *,
-    probe='auto', # short trainings at five rates, 300 further updates: True, False, or if the sweep can't tell
+    probe='auto', # short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell
     batches:int=8, # number of (accumulated) batches of each loader to go round; None: fresh ones throughout
     monitor:str=None, # the loss is what the module logs by this name; default: what `training_step` returns
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
@@ -136,7 +136,8 @@ def lr_find(
     if monitor is not None and not isinstance(monitor, str):
         raise TypeError(f"monitor must be the name by which the module logs its loss, got {monitor!r}")
     settings = SweepSettings(min_lr, max_lr, num_training, LIGHTNING.mode_of(mode),
-                             _stop_div(early_stop_threshold), probe=probe, batches=batches, entry=LIGHTNING)
+                             _stop_div(early_stop_threshold), probe=probe, batches=batches,
+                             entry=LIGHTNING)
     for dl in leaf_loaders(train_dataloaders): settings.check_restartable(dl)
     places = _places(module, update_attr, attr_name)
     once = partial(sweep_once, pl, trainer, module, loaders=train_dataloaders, datamodule=datamodule, rings=[],

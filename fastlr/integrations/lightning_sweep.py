@@ -185,7 +185,7 @@ def leaf_loaders(
     return [leaf for part in parts for leaf in leaf_loaders(part)]
 
 def _wrap_loaders(pl, own, snapshot, settings, rings):
-    "Add the loaders that trainer `own` gets to the snapshot, before anything is drawn; make it go round `rings`."
+    "Add the loaders that trainer `own` gets to the snapshot before they are used; make it go round `rings`."
     source = own.fit_loop._data_source
     get = source.dataloader
 
@@ -214,7 +214,7 @@ def _going_round(pl, loaders, rings, n, window):
     return combined
 
 def _ring(rings, i, dl, n, window, limit):
-    "Return number `i` of the `rings`, which draws from `dl` what it doesn't have yet; the first time, make it."
+    "Return number `i` of the `rings`, which draws what it lacks from `dl`; the first time, make it."
     if isinstance(dl, CommonBatches): return dl
     length = known_len(dl)
     loader = dl if length is not None and length <= limit else _Limited(dl)

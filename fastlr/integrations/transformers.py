@@ -136,7 +136,7 @@ def lr_find(
     stop_div=True, # stop on divergence: True, False, or a factor above 1 on the best loss
     runs:int=1, # sweeps from the same state, with other seeds, at least 1; the curve is their median
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
-    probe='auto', # short trainings at five rates, 300 further updates: True, False, or if the sweep can't tell
+    probe='auto', # short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell
     batches:int=8, # number of (accumulated) batches to go round; None: fresh ones throughout
     update_args:bool=False, # set `trainer.args.learning_rate` to the suggestion
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory

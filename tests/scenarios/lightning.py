@@ -122,7 +122,9 @@ def gan(rank):
 @scenario
 def stream(rank):
     data = DataLoader(Stream([row for row in rows()][: 56 + 24 * rank]), 8)
-    return lr_find(trainer(), Net(), data, max_lr=10.0, num_training=20, batches=None, probe=False, silent=True).curve
+    return lr_find(
+        trainer(), Net(), data, max_lr=10.0, num_training=20, batches=None, probe=False, silent=True
+    ).curve
 
 
 @scenario
