@@ -1,18 +1,22 @@
-"""Collect in `peers.json` the learning rates that other finders suggest for the trainings of `tasks.py`.
+"""Collect in `peers/` the learning rates that other finders suggest for the trainings of `tasks`.
 
-    python benchmarks/peers.py [task ...]
+    python benchmarks/peers.py --split CHOSEN_ON       # what is stored is skipped
+    python benchmarks/peers.py --tasks task ...        # these are asked anew
 
 Each finder is called as its documentation says, at its own defaults, with the task's model, optimizer, loss
 and batches, once for each of three seeds; it starts from fresh weights every time. Three constants that
 people use instead are listed beside them. A finder that raises or finds nothing has no suggestion (null in
-the file; the reason is printed). Tools that are not installed are left out. The file keeps its results on
-tasks that are not named, unless they were obtained with other versions. To install all tools:
+the file; the reason is printed). Tools that are not installed are left out. Each split has a file, which
+also says what each tool did for its answers: optimizer steps, calls of the model, and seconds of processor
+time. Results that were obtained with other versions are dropped. To install all tools:
 
-    pip install torch-lr-finder pytorch-ignite fastai lightning mnist1d scikit-learn
+    pip install -e '.[bench]'
 """
 
-import json, logging, math, os, platform, re, sys, time, warnings
+import argparse, json, logging, math, os, platform, re, time, warnings
+from collections import Counter
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from functools import wraps
 from importlib import import_module
 from importlib.metadata import version
@@ -20,12 +24,12 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import tasks
 import torch
 
-from tasks import TASKS
-
 SEEDS = 10, 11, 12
-FILE = Path(__file__).with_suffix('.json')
+FOLDER = Path(__file__).parent / 'peers'
+SPLITS = 'FITTED', 'CHOSEN_ON', 'LOCKED'
 # torch-lr-finder and ignite start at the rate of the optimizer; the former's documentation sets it to this.
 LOWEST = 1e-7
 # All finders but ignite take 100 steps by default. Ignite's default is the whole run, here one epoch, which
@@ -157,13 +161,30 @@ def importable(tool):
     return True
 
 
+def counted(setup):
+    "Return `setup` with a counter for optimizer steps and calls of the model."
+    count, make = Counter(), setup.opt
+
+    def counting(lr):
+        opt = make(lr)
+        opt.register_step_post_hook(lambda *args: count.update(steps=1))
+        return opt
+
+    setup.model.register_forward_hook(lambda *args: count.update(calls=1))
+    return replace(setup, opt=counting), count
+
+
 def ask(tool, task, seed):
-    "Return {suggestion: a rate, None, or an exception}."
+    "Return {suggestion: a rate, None, or an exception}, and [optimizer steps, calls of the model, seconds]."
+    setup, count = counted(tasks.TASKS[task].build(seed))
+    began = time.process_time()
     try:
         with quiet():
-            return tool(TASKS[task].build(seed))
+            answers = tool(setup)
     except Exception as e:
-        return dict.fromkeys(TOOLS[tool][2], e)
+        answers = dict.fromkeys(TOOLS[tool][2], e)
+    seconds = round(time.process_time() - began, 2)
+    return answers, [count['steps'], count['calls'], seconds]
 
 
 def rounded(answer):
@@ -171,38 +192,63 @@ def rounded(answer):
     return float(f'{answer:.4g}') if isinstance(answer, (int, float)) and math.isfinite(answer) else None
 
 
-def write(result):
+def write(file, result):
     "Write the file, with a line for each task, in such a way that it is complete at any time."
-    unfinished = FILE.with_suffix('.unfinished')
-    unfinished.write_text(re.sub(r'\n\s+(?=[^\[]*\])', ' ', json.dumps(result, indent=1)) + '\n')
-    os.replace(unfinished, FILE)
+    FOLDER.mkdir(exist_ok=True)
+    unfinished = file.with_suffix('.unfinished')
+    text = re.sub(r'\n\s+(?=[^\[\]]*\])', ' ', json.dumps(result, indent=1))
+    unfinished.write_text(re.sub(r'\n\s+(?=[\[\]](?!,?\n\s+"))', ' ', text) + '\n')
+    os.replace(unfinished, file)
 
 
-def main(names):
+def stored(file, versions):
+    "Return what the file has, or nothing if that was obtained with other versions."
+    earlier = json.loads(file.read_text()) if file.exists() else {}
+    return {'costs': {}, **earlier} if earlier.get('versions') == versions else empty(versions)
+
+
+def empty(versions):
+    return {'versions': versions, 'suggestions': {}, 'costs': {}}
+
+
+def add(result, tool, task):
+    "Ask `tool` for each seed, and add its answers for `task` to `result`."
+    asked = [ask(tool, task, seed) for seed in SEEDS]
+    result['costs'].setdefault(TOOLS[tool][0], {})[task] = [cost for _, cost in asked]
+    for name in TOOLS[tool][2]:
+        given = [answers[name] for answers, _ in asked]
+        result['suggestions'].setdefault(name, {})[task] = [rounded(g) for g in given]
+        for seed, g in zip(SEEDS, given):
+            if rounded(g) is None:
+                reason = f'{type(g).__name__}: {g}' if isinstance(g, Exception) else g
+                print(f'  {name}, seed {seed}: {reason}')
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    p.add_argument('--split', choices=SPLITS, help='all tasks of a split that have no results yet')
+    p.add_argument('--tasks', nargs='+', choices=tasks.TASKS, default=[], metavar='TASK')
+    return p.parse_args()
+
+
+def main():
     torch.set_num_threads(1)
-    tools = [t for t in TOOLS if importable(t)]
+    args, tools = options(), [t for t in TOOLS if importable(t)]
     packages = ['torch', 'numpy', 'scikit-learn', 'mnist1d', *(TOOLS[t][0] for t in tools)]
     # The version of Python matters, too: some tasks learn the text of its standard library.
     versions = {'python': platform.python_version(), **{p: version(p) for p in packages}}
-    result = {'versions': versions, 'suggestions': {}}
-    if FILE.exists():
-        earlier = json.loads(FILE.read_text())
-        if earlier['versions'] == versions:
-            result = earlier
-    for task in names or TASKS:
-        start = time.time()
-        for tool in tools:
-            answers = [ask(tool, task, seed) for seed in SEEDS]
-            for name in TOOLS[tool][2]:
-                given = [a[name] for a in answers]
-                result['suggestions'].setdefault(name, {})[task] = [rounded(g) for g in given]
-                for seed, g in zip(SEEDS, given):
-                    if rounded(g) is None:
-                        reason = f'{type(g).__name__}: {g}' if isinstance(g, Exception) else g
-                        print(f'  {name}, seed {seed}: {reason}')
-        write(result)
-        print(f'{task}: {time.time() - start:.0f} s', flush=True)
+    for split in SPLITS:
+        file = FOLDER / f'{split.lower()}.json'
+        result = stored(file, versions)
+        has = result['costs'].get('torch', {})
+        for task in getattr(tasks, split):
+            if task in args.tasks or (split == args.split and task not in has):
+                start = time.time()
+                for tool in tools:
+                    add(result, tool, task)
+                write(file, result)
+                print(f'{task}: {time.time() - start:.0f} s', flush=True)
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    main()
