@@ -38,7 +38,7 @@ class SweepSettings:
         for option in ('start_lr', 'end_lr'): _check_rates(self, option)
         _check_order(self)
         _check_stop(self)
-        if self.probe not in (True, False, 'auto'):
+        if not (isinstance(self.probe, bool) or isinstance(self.probe, str) and self.probe == 'auto'):
             raise ValueError(f"{_name(self, 'probe')} must be True, False or 'auto', got {self.probe!r}")
 
 # %% ../nbs/07_settings.ipynb #0500000b

@@ -255,9 +255,9 @@ class View:
         return _read_only(self.uncorrected - batch_effect(self.uncorrected, self.batches))
 
     @cached_property
-    def spread(self) -> float: # in units of the loss; 0 if the batches are unknown
-        "Standard deviation of the levels of the batches, before the loss falls."
-        if self.batches is None: return 0.
+    def spread(self) -> float: # in units of the loss
+        "By how much batches differ: the standard deviation of their levels, or the noise if they are new."
+        if self.batches is None: return self.noise
         rounds = 2*(int(np.max(self.batches, initial=0))+1)
         return float(np.std((self.uncorrected - self.losses)[:rounds]))
 
@@ -287,9 +287,14 @@ class View:
         return self.z[0] - self.z[self.low]
 
     @cached_property
+    def least_fall(self) -> float: # in units of the loss, from 0
+        "A fiftieth of the scatter between batches. A smaller fall teaches nothing, however smooth it is."
+        return 0.02*float(np.std(self.uncorrected - self.losses))
+
+    @cached_property
     def falls(self) -> bool:
         "Whether there is a fall that is more than noise."
-        return self.low > 0 and _fall_score(self.cut, self.noise) > 3.5
+        return self.low > 0 and self.fall > self.least_fall and _fall_score(self.cut, self.noise) > 3.5
 
     @cached_property
     def clarity(self) -> float: # from 0; infinite where there is no scatter

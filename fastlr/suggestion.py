@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from fastcore.basics import patch
 
-from .smooth import View, start_level
+from .smooth import View, noise_level, start_level
 
 # %% ../nbs/02_suggestion.ipynb #e4970c0e
 SCHEDULES = 'constant', 'one_cycle', 'cosine', 'linear'
@@ -135,7 +135,8 @@ def no_fall(
         what = f"The loss does not fall, it stays at {level:.3g}"
         lost = "check that its gradient reaches the weights"
         return NoSuggestion(view.entry.advise(what, lost, "raise {end_lr}"))
-    noise = f"(it is about {level:.3g}, and jumps by {view.noise:.2g} from batch to batch)"
+    jumps = noise_level(view.uncorrected)
+    noise = f"(it is about {level:.3g}, and jumps by {jumps:.2g} from batch to batch)"
     remedies = ("raise {end_lr} if the sweep ended too early", "lower {start_lr} if it began too late",
                 view.entry.several_runs, "use larger batches")
     text = view.entry.advise(f"The loss does not fall by more than its noise {noise}", *remedies)

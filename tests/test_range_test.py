@@ -1,7 +1,7 @@
 """The range test for plain PyTorch: find_lr against loops by hand and the other entry points; and what it
 shares with RangeTest."""
 
-import copy, random
+import copy, random, re
 from dataclasses import replace
 from functools import partial
 
@@ -13,13 +13,14 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 import fastlr.utils
-from conftest import examples, loaders, net, noting, problem, same
-from fastlr import Learner, LRSweep, find_lr
+from conftest import examples, loaders, make_learner, net, noting, problem, same, state_of
+from fastlr import Learner, LRSweep, cli, find_lr
 from fastlr.compat.torch_lr_finder import RangeTest
 from fastlr.curve import EntryPoint
 from fastlr.fingerprint import Fingerprint
 from fastlr.range_test import PlainTraining
 from fastlr.settle import settle_statistics
+from fastlr.settings import SweepSettings
 from faults import fails_for, learner_of
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 
@@ -122,6 +123,49 @@ def test_one_curve_through_four_entry_points(k, val):
         # Only a loop of one's own doesn't probe by itself.
         plain, other = (replace(each, probes=()).suggest().lr for each in (c, curves[0]))
         assert plain == other and c.stop_reason == 'end'
+
+
+def refused_by_learner(probe):
+    learn = make_learner()
+    learn.fit(1, 1e-3)
+    before = state_of(learn)
+    try:
+        learn.lr_find(probe=probe)
+    finally:
+        assert same(before, state_of(learn)) and learn.recorder.curve is None
+
+
+def refused_by_tune(probe):
+    make_learner().tune(probe=probe)
+
+
+def refused_by_find_lr(probe):
+    t = Training()
+    find_lr(t.model, t.opt, cross_entropy, t.loader, probe=probe, **QUIET)
+
+
+def refused_by_settings(probe):
+    SweepSettings(probe=probe)
+
+
+@pytest.mark.parametrize('probe', ['always', '', 1, 0, None, [True], np.ones(2)], ids=repr)
+@pytest.mark.parametrize(
+    'call', [refused_by_learner, refused_by_tune, refused_by_find_lr, refused_by_settings]
+)
+def test_other_values_of_probe_are_refused(call, probe):
+    "1 was taken for True, and did nothing where the curve could tell; an array was an error of NumPy's."
+    with pytest.raises(
+        ValueError, match=f"probe must be True, False or 'auto', got {re.escape(repr(probe))}"
+    ):
+        call(probe)
+
+
+def test_the_command_refuses_other_values_of_probe_in_its_own_words(capsys):
+    with pytest.raises(ValueError, match="--probe must be True, False or 'auto', got 'sometimes'"):
+        cli.sweep_settings(cli.CLI, probe='sometimes')
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(['find-lr', 'digits', '--probe', 'sometimes'])
+    assert "argument --probe: invalid choice: 'sometimes'" in capsys.readouterr().err
 
 
 # Everything is restored.

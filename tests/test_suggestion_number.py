@@ -17,6 +17,7 @@ from fastlr import LRCurve, NoSuggestion, OneCycleScheduler, RangeTest, Suggesti
 from fastlr.cli import run_command
 from fastlr.cli import parser as cli_parser
 from fastlr.findings import suggestion_text
+from fastlr.integrations.transformers import TrainerLRFound
 from fastlr.results import answer, report
 from fastlr.rules import RULES
 from fastlr.smooth import View
@@ -348,6 +349,24 @@ def test_what_tune_returns_is_the_suggestion():
         assert LRFound(c, schedule).suggestion() == s.peak(schedule)
     with pytest.raises(ValueError, match='constant, one_cycle, cosine, linear'):
         found.suggestion(schedule='triangle')
+
+
+@pytest.mark.parametrize('probed', [False, True])
+@pytest.mark.parametrize('make', [LRFound, TrainerLRFound])
+def test_there_is_one_answer(make, probed):
+    "Lightning gets an `LRFound` as well. Another rate is only given for another schedule."
+    c = a_curve()
+    if probed:
+        c = c.probed({lr: np.full(60, 1 + i) for i, lr in enumerate(c.probe_rates())})
+    found, s = make(c, 'constant'), c.suggest()
+    assert found.suggestion() == s and vars(found.suggestion()) == vars(s)
+    assert found.suggestion(schedule='linear') == s.linear and make(c, 'cosine').suggestion() == s.cosine
+    errors = []
+    for ask in (flat().suggest, make(flat(), 'constant').suggestion):
+        with pytest.raises(NoSuggestion) as e:
+            ask()
+        errors.append(str(e.value))
+    assert errors[0] == errors[1]
 
 
 def test_a_model_gets_a_plain_number():

@@ -140,8 +140,8 @@ def lr_find(
                              entry=LIGHTNING)
     for dl in leaf_loaders(train_dataloaders): settings.check_restartable(dl)
     places = _places(module, update_attr, attr_name)
-    once = partial(sweep_once, pl, trainer, module, loaders=train_dataloaders, datamodule=datamodule, rings=[],
-                   monitor=monitor, verify=verify, silent=silent)
+    once = partial(sweep_once, pl, trainer, module, loaders=train_dataloaders, datamodule=datamodule,
+                   rings=[], monitor=monitor, verify=verify, silent=silent)
     sweep, curve = _sweep_and_probe(once, settings, silent)
     found = LRFound(curve, _schedule_of(as_list(sweep.schedulers)))
     if update_attr: set_rate(places, found.suggestion())
