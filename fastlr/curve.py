@@ -168,7 +168,6 @@ def median(cls:LRCurve,
     # What has ended the sweep belongs to the curve that says why it ended.
     ended = by_length[half]
     settings = {**longest.settings, 'not_finite': ended.settings.get('not_finite')}
-    if settings['not_finite'] is None: del settings['not_finite']
     return cls(longest.lrs[:n], losses, longest.group_lrs[:n], ended.stop_reason, longest.shift,
                tuple(c.losses[:n] for c in curves), settings)
 

@@ -45,7 +45,7 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
     if not view.falls: return [*found, _no_fall(view)]
     return [*found, *_about_last_rates(self, view), *_about_first_rates(view), *_about_clarity(view)]
 
-# %% ../nbs/04_findings.ipynb #a28cbd8a
+# %% ../nbs/04_findings.ipynb #77277770
 def _about_data(curve):
     "Findings about the data of the sweep of `curve`, not its rates."
     found = []
@@ -107,7 +107,8 @@ def _about_probes(view):
 
 def _about_last_rates(curve, view):
     "The finding about a loss that ended low, and was never high, if this is one."
-    if curve.stop_reason == 'interrupted' or {'not_finite', 'limited_by'} & curve.settings.keys(): return []
+    known = curve.stop_reason == 'interrupted' or curve.settings.get('limited_by') or bad_batches(curve)
+    if known: return []
     ended_low = view.z[-1] < view.z[0] - 0.5*view.fall
     if not ended_low or curve.losses.max() >= ceiling(curve.losses, share=1): return []
     half_a_decade_earlier = np.interp(view.x[-1]-0.5, view.x, view.z)
