@@ -60,7 +60,7 @@ def _announcement(curve, rates, seconds):
 
 def _duration(seconds):
     "A number of seconds, as one says it."
-    if seconds < 1: return "a second"
+    if seconds < 1.5: return "a second"
     return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds/60:.0f} minutes"
 
 def _without_data(curve, settings):
