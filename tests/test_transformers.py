@@ -473,6 +473,7 @@ def test_clipping_of_the_trainer_is_honoured(tmp_path, calm):
             end_lr=10.0,
             stop_div=False,
             probe=False,
+            batches=None,
             silent=True,
         ).curve
         for norm in (0.0, 1e-6)
