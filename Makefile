@@ -19,7 +19,7 @@ help:
 	@echo "make docs     build the site from the executed notebooks, in _docs/html"
 	@echo "make prepare  after editing notebooks: clean, export, write the README"
 	@echo "make outputs  run all notebooks, and store the outputs that have changed"
-	@echo "make benchmark   after changing a rule: judge the suggestions, and store what has changed (minutes)"
+	@echo "make benchmark   after changing a rule: ask for all suggestions anew, and judge them (half an hour)"
 	@echo "make budget   after adding tests: record in tests/seconds.txt how long each file takes"
 	@echo "make clean    remove the environment and what builds left behind"
 
@@ -62,7 +62,7 @@ outputs: $(VENV)/.dev
 		$(MAKE) --no-print-directory prepare && exit $$status
 
 benchmark: $(VENV)/.tasks
-	$(BIN)/python benchmarks/suggestions.py --quick --probe --leave-one-out
+	$(BIN)/python benchmarks/suggestions.py
 	@$(MAKE) --no-print-directory outputs
 
 readme: $(VENV)/.dev

@@ -46,6 +46,8 @@ class Callback:
     _order = 0
     # Whether it changes how a step is computed, so that `lr_find` runs it too; None: its events decide.
     shapes_training = None
+    # Batches that make one step of the optimizer, if it skips the steps in between.
+    batches_per_step = 1
 
     def on_train_begin(self, **kwargs): "Before the first epoch."
     def on_epoch_begin(self, **kwargs): "At the start of each epoch."

@@ -29,6 +29,7 @@ class LRCurve:
     runs: tuple = () # losses of the single sweeps, at most n values each, if the curve is their median
     settings: dict = field(default_factory=dict) # of the sweep, plain values; `momentum`, if it is known
     probes: tuple = () # pairs of a rate and the losses of a short training at it, if there were any
+    batches: np.ndarray = None # (n,) which of the common batches, or windows of them, made each loss, from 0
 
     def __post_init__(self):
         "Check everything, and store arrays that can't be written to."
@@ -40,6 +41,7 @@ class LRCurve:
         store('runs', tuple(_frozen('runs', r) for r in self.runs))
         store('settings', dict(self.settings))
         store('probes', tuple((float(lr), _frozen('probes', losses)) for lr, losses in self.probes))
+        store('batches', None if self.batches is None else _whole_numbers('batches', self.batches))
         _check_curve(self)
 
 # %% ../nbs/00_curve.ipynb #fa153ab3
@@ -54,12 +56,22 @@ def _frozen(name, values, ndim=1):
     a.setflags(write=False)
     return a
 
+def _whole_numbers(name, values):
+    "`values` as a new array of whole numbers from 0 that can't be written to."
+    a = _frozen(name, values)
+    bad = np.flatnonzero((a < 0) | (a != np.floor(a)))
+    if len(bad): raise ValueError(f"LRCurve: {name} must be whole numbers from 0, got {a[bad[0]]:g}")
+    a = a.astype(int)
+    a.setflags(write=False)
+    return a
+
 def _check_curve(curve):
     "Raise `ValueError` unless the fields of `curve` fit together."
     lrs = curve.lrs
     n = len(lrs)
-    for name in ('losses', 'group_lrs'):
-        entries = len(getattr(curve, name))
+    for name in ('losses', 'group_lrs', 'batches'):
+        values = getattr(curve, name)
+        entries = n if values is None else len(values)
         if entries == n: continue
         raise ValueError(f"LRCurve: {name} has {entries} entries for {n} rates; give one per rate")
     if n and lrs[0] <= 0: raise ValueError(f"LRCurve: rates must be above zero, got lrs[0]={lrs[0]:g}")
@@ -107,6 +119,11 @@ def aligned(self:LRCurve) -> tuple[np.ndarray, np.ndarray]: # rates (n-shift,), 
     "Return the rates, each with the loss measured after it was applied."
     return self.lrs[:len(self)-self.shift], self.losses[self.shift:]
 
+@patch
+def aligned_batches(self:LRCurve) -> np.ndarray: # (n-shift,) whole numbers from 0; None if they are unknown
+    "Return which of the common batches, or windows of them, made each loss of `aligned`."
+    return None if self.batches is None else self.batches[self.shift:]
+
 # %% ../nbs/00_curve.ipynb #460c10ef
 @patch
 def trim(self:LRCurve,
@@ -122,7 +139,9 @@ def trim(self:LRCurve,
         raise ValueError(self.entry.advise(what, "skip less", "run the sweep with a larger {num_it}"))
     s = slice(skip_start, len(self)-skip_end)
     runs = tuple(r[s] for r in self.runs)
-    return replace(self, lrs=self.lrs[s], losses=self.losses[s], group_lrs=self.group_lrs[s], runs=runs)
+    batches = None if self.batches is None else self.batches[s]
+    return replace(self, lrs=self.lrs[s], losses=self.losses[s], group_lrs=self.group_lrs[s], runs=runs,
+                   batches=batches)
 
 # %% ../nbs/00_curve.ipynb #eb9f276c
 @patch(cls_method=True)
@@ -132,6 +151,8 @@ def median(cls:LRCurve,
     "Return the median of several sweeps. Raise `ValueError` if their rates differ, or if there is none."
     if not curves: raise ValueError("LRCurve.median: needs at least one curve, got none")
     if len(curves) == 1: return curves[0]
+    # Each run may have its own batches, whose levels would be noise in the median.
+    curves = [c if c.batches is None else c.without_levels() for c in curves]
     by_length = sorted(curves, key=len)
     half = (len(curves)-1)//2
     longest = max(curves, key=len)
@@ -144,8 +165,12 @@ def median(cls:LRCurve,
     losses = np.sort(padded, 0)[[half, len(curves)//2]].mean(0)
     losses = losses[np.isfinite(losses)]
     n = len(losses)
-    return cls(longest.lrs[:n], losses, longest.group_lrs[:n], by_length[half].stop_reason, longest.shift,
-               tuple(c.losses[:n] for c in curves), longest.settings)
+    # What has ended the sweep belongs to the curve that says why it ended.
+    ended = by_length[half]
+    settings = {**longest.settings, 'not_finite': ended.settings.get('not_finite')}
+    if settings['not_finite'] is None: del settings['not_finite']
+    return cls(longest.lrs[:n], losses, longest.group_lrs[:n], ended.stop_reason, longest.shift,
+               tuple(c.losses[:n] for c in curves), settings)
 
 # %% ../nbs/00_curve.ipynb #432415cb
 def write_whole(
@@ -172,8 +197,10 @@ def _meta(curve):
 @patch
 def to_dict(self:LRCurve) -> dict: # field -> plain value, ready for JSON
     "Return all fields as plain numbers, lists and strings."
+    batches = None if self.batches is None else self.batches.tolist()
     return dict(fastlr_curve=1, lrs=self.lrs.tolist(), losses=self.losses.tolist(),
-                group_lrs=self.group_lrs.tolist(), runs=[r.tolist() for r in self.runs], **_meta(self))
+                group_lrs=self.group_lrs.tolist(), runs=[r.tolist() for r in self.runs], batches=batches,
+                **_meta(self))
 
 @patch(cls_method=True)
 def from_dict(cls:LRCurve,
@@ -185,7 +212,8 @@ def from_dict(cls:LRCurve,
     n = len(d['lrs'])
     groups = np.reshape(d['group_lrs'], (n, -1)) if n and d.get('group_lrs') else None
     rest = {k: d[k] for k in _META if k in d}
-    return cls(d['lrs'], d['losses'], groups, runs=tuple(d.get('runs', ())), **rest)
+    runs = tuple(d.get('runs', ()))
+    return cls(d['lrs'], d['losses'], groups, runs=runs, batches=d.get('batches'), **rest)
 
 # %% ../nbs/00_curve.ipynb #198271cf
 def _to_csv(curve):
@@ -194,11 +222,14 @@ def _to_csv(curve):
     out.write('# ' + json.dumps(_meta(curve), default=_plain) + '\n')
     w = csv.writer(out, lineterminator='\n')
     groups = [f'lr_{i}' for i in range(curve.group_lrs.shape[1])]
-    w.writerow(['lr', 'loss', *groups, *(f'run_{i}' for i in range(len(curve.runs)))])
+    batches = [] if curve.batches is None else curve.batches[:, None].tolist()
+    header = ['lr', 'loss', *groups, *(f'run_{i}' for i in range(len(curve.runs)))]
+    w.writerow(header + ['batch'] if batches else header)
     for i in range(len(curve)):
         numbers = [repr(float(v)) for v in (curve.lrs[i], curve.losses[i], *curve.group_lrs[i])]
         # A run that was stopped earlier leaves its cells empty.
-        w.writerow([*numbers, *(repr(float(r[i])) if i < len(r) else '' for r in curve.runs)])
+        runs = [repr(float(r[i])) if i < len(r) else '' for r in curve.runs]
+        w.writerow([*numbers, *runs, *(batches[i] if batches else ())])
     return out.getvalue()
 
 def _plain(x):
@@ -214,7 +245,8 @@ def _from_csv(text):
     def column(name): return [float(r[name]) for r in rows if r[name] != '']
     groups = [[float(r[k]) for k in names if k.startswith('lr_')] for r in rows]
     return dict(json.loads(head[2:]), lrs=column('lr') if rows else [], losses=column('loss') if rows else [],
-                group_lrs=groups, runs=[column(k) for k in names if k.startswith('run_')])
+                group_lrs=groups, runs=[column(k) for k in names if k.startswith('run_')],
+                batches=column('batch') if 'batch' in names else None)
 
 # %% ../nbs/00_curve.ipynb #8e4e5ab1
 @patch
@@ -247,7 +279,8 @@ def _checked_path(path, what):
     raise ValueError(f"LRCurve.{what}: path must end in .json or .csv, got {str(path)!r}")
 
 # %% ../nbs/00_curve.ipynb #00e00002
-OPTIONS = ('start_lr', 'end_lr', 'num_it', 'mode', 'stop_div', 'accumulate', 'extend', 'runs', 'probe')
+OPTIONS = ('start_lr', 'end_lr', 'num_it', 'mode', 'stop_div', 'accumulate', 'extend', 'runs', 'probe',
+           'batches')
 
 class EntryPoint:
     "A function that starts a range test, and its names for our options."

@@ -14,13 +14,15 @@ from fastcore.basics import patch
 from .curve import LRCurve
 from .rules import MIN_POINTS, NoSuggestion
 from .smooth import ceiling
+from .suggestion import peaks_text, range_text
+from .unfinished import bad_batches, name_batches
 
 # %% ../nbs/04_findings.ipynb #03a10007
 class Finding(str):
     "One sentence on what is odd about a curve."
     def __new__(cls,
         text:str, # the sentence
-        code:str='' # short name of what is odd, such as 'noisy'
+        code:str='' # short name of what is odd, such as 'unclear'
     ):
         finding = super().__new__(cls, text)
         finding.code = code
@@ -30,16 +32,35 @@ class Finding(str):
 @patch(as_prop=True)
 def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a normal curve
     "What is odd about the curve, and what to do about it."
-    found = _about_ending(self)
+    found = [*_about_data(self), *_about_ending(self)]
     n = len(self.aligned()[0])
-    if MIN_POINTS <= n < 30:
+    if MIN_POINTS <= n < 30 and bad_batches(self) is None:
         text = self.entry.advise(f"Only {n} points", "raise {num_it} for a steadier answer")
         found.append(Finding(text, 'few-points'))
     try: self.suggest()
     except NoSuggestion as e: return [*found, Finding(str(e), 'no-suggestion')]
     view = self.view
+    # What the sweep doesn't show, the probes have.
+    if self.probes and not view.can_tell: return [*found, *_about_probes(view)]
     if not view.falls: return [*found, _no_fall(view)]
-    return [*found, *_about_last_rates(self, view), *_about_first_rates(view), *_about_noise(view)]
+    return [*found, *_about_last_rates(self, view), *_about_first_rates(view), *_about_clarity(view)]
+
+# %% ../nbs/04_findings.ipynb #a28cbd8a
+def _about_data(curve):
+    "Findings about the data of the sweep of `curve`, not its rates."
+    found = []
+    span = bad_batches(curve)
+    if span is not None:
+        text = (f"The loss of {name_batches(span)} (in the order in which they were used) was not finite, "
+                "and it had not risen before: look for NaN, infinite values and wrong targets there, or for "
+                "an infinite gradient of the batch before.")
+        found.append(Finding(text, 'bad-data'))
+    if curve.settings.get('in_order'):
+        text = ("The loader gives its rows in order: if they are sorted, by class or in time, the loss "
+                "follows that order, in a training and perhaps in this curve. Make the DataLoader with "
+                "shuffle=True.")
+        found.append(Finding(text, 'data-in-order'))
+    return found
 
 # %% ../nbs/04_findings.ipynb #d006b40c
 def _about_ending(curve):
@@ -55,13 +76,17 @@ def _about_ending(curve):
     if curve.stop_reason == 'non-finite' and not n:
         text = "The very first loss was not finite: look at the data, the first weights and the loss."
         found.append(Finding(text, 'non-finite'))
-    if curve.stop_reason in ('diverged', 'non-finite') and 0 < n < MIN_POINTS:
+    diverged = curve.stop_reason in ('diverged', 'non-finite') and bad_batches(curve) is None
+    if diverged and 0 < n < MIN_POINTS:
         what = f"The loss diverged at once, at {curve.lrs[-1]:.2g}"
         text = entry.advise(what, "lower {start_lr}", "look at the gradients")
         found.append(Finding(text, 'diverged-at-once'))
     if curve.settings.get('extended'):
         asked_for = "The loss was still falling at the last rate that was asked for"
         found.append(Finding(f"{asked_for}, so the sweep went on to {curve.lrs[-1]:.2g}.", 'extended'))
+    if curve.settings.get('limited_by'):
+        what = f"The sweep ended at {curve.lrs[-1]:.2g}, because {curve.settings['limited_by']}"
+        found.append(Finding(f"{what} limits its rate to 1/sqrt(step), and uses no higher one.", 'limited'))
     return found
 
 # %% ../nbs/04_findings.ipynb #03a1000b
@@ -70,12 +95,19 @@ def _no_fall(view):
     flat = "The loss does not visibly fall before it breaks down"
     trained = "if the model is trained already, prefer a rate below the suggested one"
     hidden = "the sweep may be too short or too noisy to show a fall"
-    advice = view.entry.advise(hidden, "raise {num_it}", view.entry.several_runs)
+    advice = view.entry.advise(hidden, "use {probe}", "raise {num_it}", view.entry.several_runs)
     return Finding(f"{flat}: {trained}. Otherwise {advice}", 'no-fall')
+
+def _about_probes(view):
+    "The finding about probes of which the highest is the best, at the end of the sweep, if this is one."
+    ends = [losses[-8:].mean() for _, losses in view.probes]
+    if int(np.argmin(ends)) < len(ends)-1 or view.edge < len(view)-1: return []
+    what = "The best of the probes is the highest rate of the sweep"
+    return [Finding(view.entry.advise(what, "raise {end_lr}"), 'highest-probe')]
 
 def _about_last_rates(curve, view):
     "The finding about a loss that ended low, and was never high, if this is one."
-    if curve.stop_reason == 'interrupted': return []
+    if curve.stop_reason == 'interrupted' or {'not_finite', 'limited_by'} & curve.settings.keys(): return []
     ended_low = view.z[-1] < view.z[0] - 0.5*view.fall
     if not ended_low or curve.losses.max() >= ceiling(curve.losses, share=1): return []
     half_a_decade_earlier = np.interp(view.x[-1]-0.5, view.x, view.z)
@@ -92,17 +124,19 @@ def _about_first_rates(view):
     text = view.entry.advise("The loss falls from the first rates on", "lower {start_lr}")
     return [Finding(text, 'falls-at-once')]
 
-def _about_noise(view):
-    "The finding about a fall that is small beside the noise, if this is one."
-    if view.fall >= 4*view.noise: return []
-    what = f"Noisy (the loss falls by {view.fall:.2g}, and jumps by {view.noise:.2g} from batch to batch)"
-    return [Finding(view.entry.advise(what, view.entry.several_runs, "use larger batches"), 'noisy')]
+def _about_clarity(view):
+    "The finding about a fall that is small beside the scatter of the losses, if this is one."
+    if view.can_tell: return []
+    what = (f"The loss falls by only {view.clarity:.1f} times its scatter around the line, so the sweep "
+            "alone can't tell which rate is good")
+    return [Finding(view.entry.advise(what, "use {probe}", view.entry.several_runs), 'unclear')]
 
 # %% ../nbs/04_findings.ipynb #97eb1e60
 @patch
 def _repr_html_(self:LRCurve):
     rows = ''.join(map(_row, self.suggestions().values()))
-    head = "<thead><tr><th>rule</th><th>lr</th><th>one-cycle</th><th>reason</th></tr></thead>"
+    names = ''.join(f"<th>{name}</th>" for name in ('rule', 'lr', 'range', 'one-cycle', 'reason'))
+    head = f"<thead><tr>{names}</tr></thead>"
     table = f"<table>{head}<tbody>{rows}</tbody></table>" if rows else ''
     items = ''.join(f"<li>{escape(f)}</li>" for f in self.findings)
     return f"<p><code>{escape(repr(self))}</code></p>{table}<ul>{items}</ul>"
@@ -110,7 +144,7 @@ def _repr_html_(self:LRCurve):
 def _row(s):
     "The row of the table for suggestion `s`."
     one_cycle = f"{s.one_cycle:.2e}" if s.one_cycle != s.lr else ''
-    cells = ''.join(f"<td>{v}</td>" for v in (escape(s.rule), f"{s.lr:.2e}", one_cycle))
+    cells = ''.join(f"<td>{v}</td>" for v in (escape(s.rule), f"{s:.2e}", range_text(s).lower(), one_cycle))
     return f"<tr>{cells}<td style='text-align:left'>{escape(s.reason)}</td></tr>"
 
 # %% ../nbs/04_findings.ipynb #03a10010
@@ -123,6 +157,7 @@ def suggestion_text(
     except NoSuggestion as e: return '\n'.join([f"No suggestion: {e}", *notes])
     fastais = dict(steep='Min numerical gradient', minimum='Min loss divided by 10')
     lines = [f"{name}: {found[rule].lr:.2E}" for rule, name in fastais.items() if rule in found]
-    lines += [f"Suggested lr: {auto.lr:.2E}", f"Suggested maximum for one-cycle: {auto.one_cycle:.2E}"]
+    lines.append(f"Suggested lr: {auto:.2E}{range_text(auto, ' (range {})')}")
     if len(auto.lrs) > 1: lines.append(f"... for each layer group: {', '.join(f'{v:.2E}' for v in auto.lrs)}")
+    lines += filter(None, [peaks_text(auto, "Suggested maximum for {}")])
     return '\n'.join(lines + notes)

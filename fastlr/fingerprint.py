@@ -48,6 +48,14 @@ class Fingerprint:
         self.objects.update(new)
         self.sums.update(_sums(new, self.seen))
 
+    def add_loader(self,
+        loader # any iterable of batches
+    ):
+        "Add `loader` as 'loader', 'loader2', ..., unless it was added before."
+        if any(loader is x for x in self.objects.values()): return
+        n = sum(name.startswith('loader') for name in self.objects)
+        self.add(**{f'loader{n+1}' if n else 'loader': loader})
+
 # %% ../nbs/16_fingerprint.ipynb #27e1491c
 @patch
 def changed(self:Fingerprint) -> list[str]:

@@ -6,7 +6,7 @@
 __all__ = ['LR_FIND', 'LR_FINDER', 'LRFinder', 'MockTraining', 'lr_find', 'run_range_test']
 
 # %% ../nbs/35_lr_finder.ipynb #78f0ea7b
-import copy, math, sys
+import copy, math, sys, time
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -23,7 +23,8 @@ from .fingerprint import Fingerprint
 from .kinds import parts_of_function
 from .learner import Learner
 from .live import LivePlot
-from .loop import fit
+from .lockstep import CommonBatches, LockstepLoader, redraw
+from .loop import fit, settle
 from .probes import run_probes
 from .processes import fail_together
 # Importing it gives every learner a recorder.
@@ -56,6 +57,7 @@ class LRFinder(LearnerCallback):
         mode:str='exp', # 'exp', 'linear', or 'hold': `start_lr` throughout
         accumulate:int=1, # batches that make one optimizer update, at least 1
         extend:bool=False, # go on beyond `end_lr` while the loss still falls there
+        batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
         settings:SweepSettings=None, # already checked; replaces the options above that it contains
         **kwargs # `seed`, `where`, `verify`, `snapshot`: see `LRSweep`
     ):
@@ -65,20 +67,19 @@ class LRFinder(LearnerCallback):
         super().__init__(learn)
         if settings is None:
             settings = SweepSettings(start_lr, end_lr, num_it, mode, stop_div, accumulate, extend,
-                                     entry=LR_FINDER)
+                                     batches=batches, entry=LR_FINDER)
             _check_learner_options(learn, wd, val_batches)
         self.settings = settings
         # As in fastai v1, the callback has these as attributes.
         self.start_lr, self.end_lr = settings.start_lr, settings.end_lr
-        self.num_it = settings.num_it
-        self.stop_div = settings.stop_div
+        self.num_it, self.stop_div = settings.num_it, settings.stop_div
         self.wd = wd
         self.val_batches = val_batches
         self.silent = silent
         self.live = live
         self.kwargs = kwargs
         # Of the running training: the `LRSweep`, its progress bar, whether a batch has begun but not ended,
-        # and the data of the learner if a wrapper has replaced it.
+        # and the learner's data, whose training loader is replaced.
         self.sweep = None
         self.bar = None
         self.in_batch = False
@@ -105,15 +106,18 @@ def on_train_begin(self:LRFinder, **_):
     self.data_before = None
     # The training loss is measured before the step, the validation loss after it.
     shift = 0 if self.val_batches else 1
-    modules, _ = _parts_of(learn)
-    sweep = LRSweep(learn.opt.opt, modules, settings=self.settings, shift=shift, **self.kwargs)
+    sweep = LRSweep(learn.opt.opt, _parts_of(learn)[0], settings=self.settings, shift=shift, **self.kwargs)
     self.sweep = sweep.start()
     sweep.use_loader(learn.data.train_dl)
-    if self.val_batches: sweep.use_loader(learn.data.valid_dl)
-    if sweep.several:
-        self.data_before = learn.data
-        learn.data = copy.copy(learn.data)
-        learn.data.train_dl = _Synchronized(sweep, learn.data.train_dl)
+    if self.val_batches: sweep.use_loader(learn.data.valid_dl, training=False)
+    batches = sweep.common_batches(learn.data.train_dl)
+    # A callback may gather batches, too.
+    gathered = max(cb.batches_per_step for cb in learn.handler.callbacks)
+    if self.settings.batches: batches.n = self.settings.batches * max(self.settings.accumulate, gathered)
+    if sweep.several: batches = LockstepLoader(sweep, batches)
+    self.data_before = learn.data
+    learn.data = copy.copy(learn.data)
+    learn.data.train_dl = batches
     if self.wd is not None: learn.opt.wd = self.wd
     self.bar = progress_bar(self.settings.num_it, self.silent)
     return {'skip_validate': True}
@@ -123,16 +127,6 @@ def _parts_of(learn):
     modules, others = parts_of_function(learn.loss_func)
     return [learn.model, *modules], others
 
-class _Synchronized:
-    "The batches of a loader, as long as all processes that train together have one."
-    def __init__(self, sweep, dl):
-        self.sweep = sweep
-        self.dl = dl
-
-    def __iter__(self): return self.sweep.batches(self.dl)
-    def __len__(self): return len(self.dl)
-    def __getattr__(self, k): return getattr(self.dl, k)
-
 # %% ../nbs/35_lr_finder.ipynb #54fbda07
 @patch
 def on_batch_begin(self:LRFinder, **_):
@@ -140,6 +134,12 @@ def on_batch_begin(self:LRFinder, **_):
     self.in_batch = True
     scaler = self.learn.opt.scaler
     if scaler is not None and self.sweep.scaler is None: self.sweep.use_scaler(scaler)
+
+@patch
+def on_epoch_begin(self:LRFinder, **_):
+    "Before the first validation loss, let batch normalization get to know the data."
+    if not self.val_batches or self.sweep.iterations: return
+    settle(self.learn, self.sweep, (self.data_before or self.learn.data).train_dl)
 
 @patch
 def on_backward_begin(self:LRFinder, last_loss, **_):
@@ -222,9 +222,8 @@ class MockTraining(Detour):
             snapshot.keep(x)
             snapshot.keep(vars(x))
         super().__init__(snapshot)
-        self.learn = learn
         # The `LRFinder` that trains, once there is one.
-        self.finder = None
+        self.learn, self.finder = learn, None
         self._attributes = dict(vars(learn))
         self._scaler = getattr(learn.opt, 'scaler', None)
         # The one that is given last is called first.
@@ -233,8 +232,8 @@ class MockTraining(Detour):
 
     def _finish_sweep(self):
         "Finish the sweep, if `on_train_end` did not get that far."
-        sweep = None if self.finder is None else self.finder.sweep
-        if sweep is not None: sweep.finish(failed=self.failed)
+        if self.finder is not None and self.finder.sweep is not None:
+            self.finder.sweep.finish(failed=self.failed)
 
     def _restore_learner(self):
         "Give the learner the attributes that it had, and its optimizer the gradient scaler."
@@ -255,9 +254,10 @@ def lr_find(
     mode:str='exp', # 'exp' or 'linear'
     runs:int=1, # sweeps from the same state, reseeded, at least 1; the curve is their median
     accumulate:int=1, # batches that make one optimizer update, at least 1
+    batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
     val_batches:int=0, # measure the loss on this number of validation batches; 0: the training loss
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
-    probe:bool=False, # move the suggestion by short trainings at five rates around it, 500 further updates
+    probe='auto', # train shortly at five rates, 300 further updates: True, False, 'auto': if it can't tell
     live:bool=False, # in a notebook, draw the curve while it grows
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
@@ -266,7 +266,7 @@ def lr_find(
     "Explore rates from `start_lr` to `end_lr` over `num_it` updates; everything is restored afterwards."
     first, last = learn.lr_range(start_lr, 'start_lr'), learn.lr_range(end_lr, 'end_lr')
     settings = SweepSettings(first, last, num_it, LR_FIND.mode_of(mode), stop_div, accumulate, extend, runs,
-                             probe, LR_FIND)
+                             probe, batches, LR_FIND)
     return run_range_test(learn, settings, wd=wd, val_batches=val_batches, live=live, where=where,
                           verify=verify, silent=silent)
 
@@ -284,38 +284,45 @@ def run_range_test(
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
     silent:bool=False # no bar, no message
 ) -> LRCurve: # also at `learn.recorder.curve`
-    "Run the range test that `settings` describe; everything but the recorder's curve is restored afterwards."
+    """Run the range test that `settings` describe; everything but the recorder's curve is restored.
+
+    The probes go round the batches of the first run. Other runs draw their own, except from a generator."""
     settings.check_restartable(learn.data.train_dl)
     _check_learner_options(learn, wd, val_batches)
     recorder = learn.recorder
     silent = silent or learn.quiet
+    common = CommonBatches.of(learn.data.train_dl, settings)
     options = dict(wd=wd, val_batches=val_batches, where=where, verify=verify, silent=silent)
     with _drawing(recorder, live) as picture:
-        with fail_together(): _run_sweeps(learn, settings, live=picture, **options)
-        if settings.probe:
-            sweep_once = partial(_sweep_once, learn, **options)
-            recorder.curve = run_probes(recorder.curve, sweep_once, settings)
+        began = time.monotonic()
+        with fail_together(): _run_sweeps(learn, common, settings, live=picture, **options)
+        seconds = (time.monotonic()-began) / max(1, settings.runs*len(recorder.curve))
+        sweep_once = partial(_sweep_once, learn, common, **options)
+        recorder.curve = run_probes(recorder.curve, sweep_once, settings, seconds=seconds, silent=silent)
     if not silent: _report(recorder.curve, settings.probe)
     return recorder.curve
 
 # %% ../nbs/35_lr_finder.ipynb #487542ae
-def _sweep_once(learn, settings, verify=False, where='device', **kwargs):
-    "Return the `LRSweep` of one mock training; `kwargs` are for its `LRFinder`."
+def _sweep_once(learn, batches, settings, verify=False, where='device', **kwargs):
+    "Return the `LRSweep` of one mock training on `batches`; `kwargs` are for its `LRFinder`."
     attributes = {k: v for k, v in vars(learn).items() if k != 'recorder'}
     before = Fingerprint(leave_out=(learn, learn.recorder), **attributes) if verify else None
     with MockTraining(learn, where) as mock:
         if learn.opt is None: learn.create_opt(1.)
+        learn.data = copy.copy(learn.data)
+        learn.data.train_dl = batches
         mock.finder = LRFinder(learn, settings=settings, snapshot=mock.snapshot, **kwargs)
         fit(sys.maxsize, learn, [mock.finder, *learn.callbacks_for(shaping=True)], silent=True)
     if verify: before.check()
     return mock.finder.sweep
 
-def _run_sweeps(learn, settings, **kwargs):
+def _run_sweeps(learn, common, settings, **kwargs):
     "Run all sweeps. After Ctrl-C `learn.recorder.curve` is the median of those that were complete."
     curves = []
     try:
         for run in range(settings.runs):
-            curves.append(_sweep_once(learn, settings, seed=run or None, **kwargs).curve)
+            batches = redraw(common) if run else common
+            curves.append(_sweep_once(learn, batches, settings, seed=run or None, **kwargs).curve)
     finally:
         if curves: learn.recorder.curve = LRCurve.median(curves)
 
@@ -330,8 +337,8 @@ def _drawing(recorder, live):
         if picture is not None: picture.close(None if recorder.curve is before else recorder.curve)
 
 def _report(curve, probe):
-    "Print that the range test is over, and whether it was probed in vain."
-    if probe and not curve.probes:
+    "Print that the range test is over, and whether there was nothing to probe."
+    if probe is True and not (curve.probes or curve.needs_probes or curve.view.can_tell):
         print("Not probed: the curve supports no suggestion; learn.recorder.curve.findings says why.")
     print("LR Finder is complete, type learn.recorder.plot() to see the graph.")
 

@@ -36,7 +36,7 @@ class OneCycleScheduler(LearnerCallback):
     "One cycle of rate and momentum over a fit. Raise `ValueError` for a shape that isn't a cycle."
     def __init__(self,
         learn, # the `Learner`
-        lr_max, # peak rate, above zero: a number, or a list with one per layer group
+        lr_max, # peak rate, above zero: a number, a list with one per layer group, or a `Suggestion`
         moms=(0.95, 0.85), # momentum at both ends, and at the peak of the rate, in [0, 1); or one number
         div_factor:float=25., # the rate starts at lr_max/div_factor, above zero
         pct_start:float=0.3, # share of the steps in which the rate rises, in (0, 1)
@@ -45,6 +45,7 @@ class OneCycleScheduler(LearnerCallback):
         start_epoch:int=None # epoch at which to resume a cycle, counted from 0
     ):
         super().__init__(learn)
+        lr_max = _maximum(lr_max)
         moms = tuple(moms) if isinstance(moms, (tuple, list)) else (moms, moms)
         _check_cycle(lr_max, moms, div_factor, pct_start, final_div)
         self.lr_max = np.array(lr_max, dtype=float)
@@ -59,6 +60,11 @@ class OneCycleScheduler(LearnerCallback):
         self.n = None
         self.i = 0
         self.old_moms = None
+
+def _maximum(rate):
+    "Return `rate`; of a `Suggestion`, which is a constant rate, the one-cycle maximum, or one per group."
+    if not isinstance(rate, Suggestion): return rate
+    return list(rate.one_cycle_lrs) if len(rate.lrs) > 1 else rate.one_cycle
 
 def _check_cycle(lr_max, moms, div_factor, pct_start, final_div):
     "Raise `ValueError`, naming the parameter, unless these describe a cycle."
@@ -148,9 +154,7 @@ def fit_one_cycle(self:Learner,
     start_epoch:int=None # epoch at which to resume a cycle, counted from 0
 ):
     "Train with the one-cycle schedule: see `OneCycleScheduler`."
-    max_lr = self.rate_or_tuned(max_lr, 'max_lr', one_cycle=True)
-    if isinstance(max_lr, Suggestion):
-        max_lr = list(max_lr.one_cycle_lrs) if len(max_lr.lrs) > 1 else max_lr.one_cycle
+    max_lr = _maximum(self.rate_or_tuned(max_lr, 'max_lr', one_cycle=True))
     max_lr = self.lr_range(max_lr, 'max_lr')
     cb = OneCycleScheduler(self, max_lr, moms, div_factor, pct_start, final_div, tot_epochs, start_epoch)
     self.fit(cyc_len, max_lr, wd, [*listify(callbacks), cb])

@@ -6,6 +6,8 @@
 __all__ = ['label_rates', 'new_axes', 'plot_curves']
 
 # %% ../nbs/05_plot.ipynb #017b46be
+from textwrap import fill
+
 import numpy as np
 from fastcore.basics import patch
 
@@ -13,7 +15,7 @@ from fastcore.basics import patch
 from .findings import LRCurve
 from .rules import RULES, NoSuggestion
 from .smooth import ceiling, smoothed
-from .suggestion import Rule
+from .suggestion import Rule, Suggestion, range_text
 
 # %% ../nbs/05_plot.ipynb #d2449981
 def _loss_limits(losses):
@@ -27,7 +29,7 @@ def _line(curve, k=None):
     "Rates and losses (n,), and the smoothed losses (m,), m <= n: up to the last loss below the ceiling."
     if k is not None and not k > 0:
         raise ValueError(f"plot: k must be above zero, got {k!r}; 2 smooths twice as far as usual")
-    x, y = curve.aligned()
+    x, y = curve.view.lrs, curve.view.losses
     if len(x) < 2:
         what = f"plot: the curve has {len(x)} points to draw, and a line needs 2"
         raise ValueError(curve.entry.advise(what, "sweep with a larger {num_it}"))
@@ -46,36 +48,79 @@ def _shown(curve, skip_start, skip_end):
 
 # %% ../nbs/05_plot.ipynb #709e4827
 _LINE, _DOTS = 'tab:blue', '0.5'
-_ONE_CYCLE = 'one-cycle', 'chocolate'
 # For a function that was passed as a rule, and has no entry in the registry.
 _OTHER = 'olive'
+_CIRCLE = dict(marker='o', ms=10, zorder=5)
+_MARKS = {
+    # A triangle below the line, whose tip is at the rate. (matplotlib has numbers for some markers.)
+    'one_cycle': dict(marker=6, ms=13, zorder=5.1),
+    'steep': dict(marker='o', ms=12, mfc='none', mew=2, zorder=5.2),
+    'auto': dict(marker='D', ms=7, zorder=5.3),
+    'minimum': dict(marker='s', ms=8, zorder=5),
+    'valley': dict(marker='v', ms=10, zorder=5),
+    'slide': dict(marker='P', ms=9, zorder=5),
+}
 
-def _name_and_color(rule):
-    "The name of `rule` in the legend, and the colour of its point."
-    if rule == 'one_cycle': return _ONE_CYCLE
+def _look(rule):
+    "The name of `rule` in the legend, its colour, and its mark."
+    if rule == 'one_cycle': return 'one-cycle', 'chocolate', _MARKS[rule]
     entries = [r for name, r in RULES.items() if rule in (name, r.find)]
     if isinstance(rule, Rule): entries = [rule]
-    if entries: return entries[0].label, entries[0].color
+    if entries: return entries[0].label, entries[0].color, _MARKS.get(entries[0].name, _CIRCLE)
     # A `partial` has the name of its function.
     function = getattr(rule, 'func', rule)
-    return getattr(function, '__name__', str(rule)), _OTHER
+    return getattr(function, '__name__', str(rule)), _OTHER, _CIRCLE
 
 # %% ../nbs/05_plot.ipynb #1be079a5
 def _found(curve, rule):
-    "The rate that `rule` finds in `curve`; None if it finds none."
-    try: return curve.suggest('auto').one_cycle if rule == 'one_cycle' else curve.suggest(rule).lr
-    except NoSuggestion: return None
+    "The suggestion of `rule` for `curve`; or the `NoSuggestion` that it raises."
+    try: return curve.suggest('auto' if rule == 'one_cycle' else rule)
+    except NoSuggestion as e: return e
 
-def _point(ax, x, z, lr, **kwargs):
-    "Draw a point at rate `lr` on the line `z` over the rates `x`, with a rim of the background's colour."
+def _mark(ax, line, lr, color, mark, label=None):
+    "Draw a mark at rate `lr` on the `line`, with a rim of the background's colour; return its height."
+    x, z = line
     height = np.interp(np.log10(lr), np.log10(x), z)
-    ax.plot([lr], [height], 'o', ms=8, mec=ax.get_facecolor(), zorder=5, **kwargs)
+    rim = color if mark.get('mfc') == 'none' else ax.get_facecolor()
+    ax.plot([lr], [height], ls='none', color=color, mec=rim, label=label, **mark)
+    return height
 
-def _mark(ax, x, z, rule, lr):
-    "Draw the point of `rule`, in its colour and with its name; nothing if it found no rate."
-    if lr is None: return
-    name, color = _name_and_color(rule)
-    _point(ax, x, z, lr, color=color, label=f"{name}: {lr:.2e}")
+def _rate_label(name, s): return f"{name}: {s:.2e}{range_text(s, ' ({})').lower()}"
+
+def _mark_suggestion(ax, line, s, color, mark, label=None):
+    "Draw the suggestion `s`, and its range as far as the `line` reaches."
+    height = _mark(ax, line, s.lr, color, mark, label)
+    if s.low is None: return
+    ends = np.clip([s.low, s.high], line[0][0], line[0][-1])
+    ax.plot(ends, [height]*2, color=color, lw=5, alpha=0.4, solid_capstyle='butt', zorder=4)
+
+def _mark_rules(ax, line, found, explain):
+    "Draw what the rules have found: pairs of a rule and `_found`. With `explain` name those without a rate."
+    for rule, s in found:
+        name, color, mark = _look(rule)
+        if isinstance(s, NoSuggestion): continue
+        if rule == 'one_cycle': _mark(ax, line, s.one_cycle, color, mark, f"{name}: {s.one_cycle:.2e}")
+        else: _mark_suggestion(ax, line, s, color, mark, _rate_label(name, s))
+    for text in _without_rate(found, explain):
+        # As wide as the legend may become.
+        ax.plot([], [], ' ', label=fill(text, max(24, int(8*_inches(ax)))))
+
+def _without_rate(found, explain):
+    "Why there is no rate, if no rule has found one; otherwise, with `explain`, the rules that found none."
+    errors = [(rule, s) for rule, s in found if isinstance(s, NoSuggestion)]
+    if len(errors) < len(found): return [f"{_look(rule)[0]}: no suggestion" for rule, _ in errors if explain]
+    reasons = dict.fromkeys(e.reason for _, e in errors)
+    return [f"no suggestion: {reason[:1].lower()}{reason[1:]}" for reason in reasons]
+
+# %% ../nbs/05_plot.ipynb #e1c2b0cf
+def _draw_losses(ax, curve, show):
+    "Draw the losses, and in the background those that were measured, if they were corrected."
+    x, y = curve.view.lrs[show], curve.view.losses[show]
+    measured = 'median of the runs' if curve.runs else 'single losses'
+    if curve.view.batches is not None:
+        ax.plot(x, curve.view.uncorrected[show], '.', ms=4, mew=0, color=_DOTS, alpha=0.5, label=measured)
+        measured = 'without the level of each batch'
+    ax.plot(x, y, '.', ms=5, mew=0, color=_DOTS, alpha=0.7, label=measured)
 
 # %% ../nbs/05_plot.ipynb #89dd5a65
 # Up to this number of runs the band is from the lowest to the highest.
@@ -154,8 +199,11 @@ def _finish(ax, low, high, show_grid):
     ax.set(xlabel='Learning rate', ylabel='Loss')
     label_rates(ax)
     if show_grid: ax.grid(True, alpha=0.4)
-    ax.legend(loc='best', fontsize=_small(ax), framealpha=0.7, edgecolor='none', labelspacing=0.3,
-              handlelength=1.5)
+    legend = ax.legend(loc='best', fontsize=_small(ax), framealpha=0.7, edgecolor='none', labelspacing=0.3,
+                       handlelength=1.5, markerscale=0.8)
+    # There the triangle is beside its name, and not below it.
+    for line in legend.get_lines():
+        if line.get_marker() == _MARKS['one_cycle']['marker']: line.set_marker('^')
     return ax
 
 # %% ../nbs/05_plot.ipynb #29cc0a38
@@ -175,14 +223,13 @@ def plot(self:LRCurve,
     show = _shown(self, skip_start, skip_end)
     rules = ('steep', 'auto', 'one_cycle') if suggestion is True else suggestion or ()
     if isinstance(rules, str) or callable(rules): rules = [rules]
-    marks = [(rule, _found(self, rule)) for rule in rules]
+    found = [(rule, _found(self, rule)) for rule in rules]
     low, high = _loss_limits(y[show])
     if ax is None: ax = new_axes()
-    dots = 'median of the runs' if self.runs else 'single losses'
-    ax.plot(x[show], y[show], '.', ms=5, mew=0, color=_DOTS, alpha=0.7, label=dots)
+    _draw_losses(ax, self, show)
     low = _band(ax, self, show, k, low, high)
     ax.plot(x[:len(z)][show], z[show], lw=2, color=_LINE, label='smoothed')
-    for rule, lr in marks: _mark(ax, x[:len(z)], z, rule, lr)
+    _mark_rules(ax, (x[:len(z)], z), found, explain=suggestion is not True)
     if bounds: _shade_bounds(ax, self)
     _mark_stop(ax, self, x[show][-1])
     return _finish(ax, low, high, show_grid)
@@ -209,10 +256,10 @@ def plot_curves(
     rule = 'auto' if suggestion is True else suggestion
     parts = [_parts(label, curve, rule, skip_start, skip_end, k) for label, curve in curves.items()]
     if ax is None: ax = new_axes()
-    for (x, y, z), show, lr, name in parts:
+    for (x, y, z), show, s, name in parts:
         color = ax.plot(x[show], y[show], '.', ms=5, mew=0, alpha=0.35)[0].get_color()
         ax.plot(x[:len(z)][show], z[show], lw=2, color=color, label=name)
-        if lr is not None: _point(ax, x[:len(z)], z, lr, color=color)
+        if isinstance(s, Suggestion): _mark_suggestion(ax, (x[:len(z)], z), s, color, {**_CIRCLE, 'ms': 8})
     lows, highs = zip(*(_loss_limits(y[show]) for (_, y, _), show, _, _ in parts))
     return _finish(ax, min(lows), max(highs), show_grid)
 
@@ -222,10 +269,11 @@ def _parts(label, curve, rule, skip_start, skip_end, k):
     try:
         line = _line(curve, k)
         show = _shown(curve, skip_start, skip_end)
-        lr = _found(curve, rule) if rule else None
+        s = _found(curve, rule) if rule else None
     except ValueError as e: raise ValueError(f"plot_curves: curves[{label!r}]: {e}") from e
     if not rule: return line, show, None, str(label)
-    return line, show, lr, f"{label}: no suggestion" if lr is None else f"{label}: {lr:.2e}"
+    if isinstance(s, NoSuggestion): return line, show, s, f"{label}: no suggestion"
+    return line, show, s, _rate_label(label, s)
 
 def _check_curves(curves, suggestion):
     "Raise `ValueError` or `TypeError` unless `curves` is a dict of curves and `suggestion` at most one rule."

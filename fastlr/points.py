@@ -26,38 +26,78 @@ class Points:
         self.groups = groups
         self.processes = processes
         self.diverged = diverged
-        # Losses of the iterations since the last update, scalar tensors.
+        # Losses of the iterations since the last update, scalar tensors; and the first and the last iteration
+        # of the window that was closed last, counted from 1.
         self.window = []
-        # Pairs of the rates and the loss of each update: those whose loss waits on its device, and the rest.
+        # The first and the last iteration of the latest window, from 1.
+        self.span = (0, 0)
+        # The `CommonBatches` that the loop goes round; for each loss in the window, which batches made it;
+        # and the windows so far, {batches: number in order of appearance}.
+        self.rings = []
+        self._used = []
+        self._numbers = {}
+        # Of each update: rates, loss, number of the window, span. Those whose loss waits on its device,
+        # and the rest.
         self.waiting = []
         self.read = []
+        # The first and the last iteration of the update whose loss was not finite, if there was one.
+        self.not_finite = None
 
     def __len__(self): return len(self.read) + len(self.waiting)
 
     @property
     def losses(self) -> list[float]:
         "The losses that have been read, one per point."
-        return [loss for _, loss in self.read]
+        return [loss for _, loss, _ in self.read]
 
     @property
     def rates(self) -> np.ndarray: # (points, groups)
         "The rates of the points that have been read."
-        return np.array([rates for rates, _ in self.read]).reshape(len(self.read), len(self.groups))
+        return np.array([rates for rates, *_ in self.read]).reshape(len(self.read), len(self.groups))
+
+    @property
+    def windows(self) -> list[int]: # one per point; None if they were not common batches
+        "Which window of the common batches made each loss that has been read, in order of appearance."
+        numbers = [number for *_, number in self.read]
+        return None if not self.rings or None in numbers else numbers
 
 # %% ../nbs/21_points.ipynb #19600008
 @patch
-def close_window(self:Points) -> torch.Tensor: # scalar
+def gather(self:Points,
+    loss:torch.Tensor # of this iteration, scalar
+):
+    "Add a loss to the window, and note which of the common batches made it."
+    self.window.append(loss)
+    if self.rings: self._used.append(tuple(ring.current for ring in self.rings))
+
+@patch
+def close_window(self:Points,
+    iterations:int=None # of the loop so far; default: one for each loss
+) -> tuple: # (mean loss, a scalar tensor; number of the window, or None)
     "Return the mean loss of the iterations since the last update, and begin a new window."
     window, self.window = self.window, []
-    return window[0] if len(window) == 1 else torch.stack(window).mean()
+    used, self._used = tuple(self._used), []
+    number = self._numbers.setdefault(used, len(self._numbers)) if used else None
+    before = self.span[1]
+    self.span = (before+1, before+len(window) if iterations is None else iterations)
+    return window[0] if len(window) == 1 else torch.stack(window).mean(), number
 
 @patch
 def add(self:Points,
     rates:list, # one per group, with which the update was made
-    loss:torch.Tensor # scalar; it waits on its device
+    loss:torch.Tensor, # scalar; it waits on its device
+    window:int=None # number of the window of common batches that made it
 ):
     "Add a point."
-    self.waiting.append((rates, loss))
+    self.waiting.append((rates, loss, window, self.span))
+
+@patch
+def bad_batches(self:Points,
+    epoch:int=None # batches of an epoch, from 1, if that is known
+) -> tuple[int, int]: # numbers of the first and the last batch of an update, from 1; or None
+    "Return the batches whose loss was not finite, unless their data was fine in an earlier epoch."
+    seen_before = epoch and self.not_finite and self.not_finite[0] > epoch
+    return None if seen_before else self.not_finite
 
 @patch(as_prop=True)
 def is_full(self:Points) -> bool:
@@ -74,10 +114,12 @@ def _device(self:Points):
 def fetch(self:Points) -> str: # 'non-finite' or 'diverged' if the sweep has to end, else None
     "Read the losses that wait, with one copy, and ask the rule about each of them in turn."
     waiting, self.waiting = self.waiting, []
-    losses = self.processes.mean([loss for _, loss in waiting], self._device)
-    for (rates, _), loss in zip(waiting, losses):
-        if not math.isfinite(loss): return 'non-finite'
-        self.read.append((rates, loss))
+    losses = self.processes.mean([loss for _, loss, *_ in waiting], self._device)
+    for (rates, _, window, span), loss in zip(waiting, losses):
+        if not math.isfinite(loss):
+            self.not_finite = span
+            return 'non-finite'
+        self.read.append((rates, loss, window))
         if self.diverged(loss): return 'diverged'
     return None
 
@@ -104,4 +146,6 @@ def was_skipped(self:Points,
     "Return whether the step was skipped, and whether the sweep has to end for that. All processes call this."
     skipped = self.processes.any_process(scaler_watch.look(), self._device)
     if scaler_watch.count(skipped) > 50: return skipped, True
-    return skipped, skipped and not math.isfinite(self.processes.mean([loss], self._device)[0])
+    hopeless = skipped and not math.isfinite(self.processes.mean([loss], self._device)[0])
+    if hopeless: self.not_finite = self.span
+    return skipped, hopeless

@@ -6,6 +6,7 @@
 __all__ = ['MORE', 'ELSEWHERE', 'FIND_LR', 'find_lr', 'train_sweep', 'PlainTraining']
 
 # %% ../nbs/24_range_test.ipynb #a72acb30
+import time
 from functools import partial
 
 import torch
@@ -15,13 +16,16 @@ from .batch import (as_device, call_model, check_loaders, check_loss, device_of,
                           loss_with_graph, mean_loss, move_training, split_batch, step_optimizers, to_device)
 from .curve import OPTIONS, EntryPoint
 from .kinds import parts_of_function
+from .lockstep import CommonBatches, redraw
 from .plot import LRCurve
 from .probes import run_probes
 from .processes import fail_together
 from .settings import SweepSettings
+from .settle import settle_statistics
 from .snapshot import check_parts
 from .sweep import LRSweep
 from .utils import add_note, as_list, describe, needs_closure, progress_bar
+from .watch import check_rates
 
 # %% ../nbs/24_range_test.ipynb #528a8ade
 # The options of `LRSweep` that `find_lr` passes on.
@@ -38,7 +42,7 @@ def find_lr(
     model, # `nn.Module`; with `step` all modules that it calls, such as an averaged model: one, or a list
     optimizer, # torch optimizer over its parameters, or a list of several that step together
     criterion, # (output, target) -> scalar tensor; None if the model or `step` computes the loss
-    loader, # iterable of training batches; it is restarted when it runs out
+    loader, # iterable of training batches; all sweeps go round the first few, or those that `batches` says
     *,
     start_lr=1e-7, # first rate, above zero, of the fastest parameter group; or a list, one per group
     end_lr=10., # last rate, above the first, likewise
@@ -46,8 +50,9 @@ def find_lr(
     mode:str='exp', # 'exp' or 'linear'
     stop_div=True, # stop on divergence: True, False, a factor on the best loss, or a function of the loss
     runs:int=1, # sweeps from the same state, reseeded, at least 1; the curve is their median
-    probe:bool=False, # check the suggestion by short trainings at five rates around it, 500 further updates
+    probe='auto', # train shortly at five rates, 300 further updates: True, False, 'auto': if it can't tell
     accumulate:int=1, # batches that make one optimizer update and one point of the curve, at least 1
+    batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
     val_loader=None, # measure the loss on these batches after each update; None: the training loss
     step=None, # batch -> loss, instead of `criterion(model(input), target)`; without `backward`
     device=None, # where to train; default: where the model is
@@ -56,25 +61,30 @@ def find_lr(
 ) -> LRCurve: # of the sweep, or the median of its `runs`
     """Run a learning-rate range test, and restore everything.
 
+    The probes go round the batches of the first run. Each further run draws others, but not from a generator.
     Raises `ValueError` or `TypeError` for what can't work, before anything has changed."""
     with fail_together(kwargs.get('reduce', True)):
         _check_options(kwargs)
         settings = SweepSettings(start_lr, end_lr, num_it, FIND_LR.mode_of(mode), stop_div, accumulate,
-                                 kwargs.pop('extend', False), runs, probe, FIND_LR)
+                                 kwargs.pop('extend', False), runs, probe, batches, FIND_LR)
         functions = {name: f for name, f in dict(criterion=criterion, step=step).items() if f is not None}
         training = PlainTraining(as_list(model), as_list(optimizer), functions, device)
         training.check(accumulate, kwargs.get('scaler'))
         check_loaders(loader, val_loader)
         settings.check_restartable(loader)
         loss_of, on_step = _loss_function(training, criterion, step)
+        common = CommonBatches.of(loader, settings)
 
         def sweep_once(settings, seed=None):
             sweep = LRSweep(training.opts, training.modules, settings=settings, seed=seed,
                             shift=1 if val_loader is None else 0, **kwargs)
-            return training.run(sweep, loader, loss_of, val_loader, on_step, progress)
+            data = common if seed is None else redraw(common)
+            return training.run(sweep, data, loss_of, val_loader, on_step, progress)
 
+        began = time.monotonic()
         curve = LRCurve.median([sweep_once(settings, run or None).curve for run in range(runs)])
-        return run_probes(curve, sweep_once, settings) if probe else curve
+        seconds = (time.monotonic()-began) / max(1, runs*len(curve))
+        return run_probes(curve, sweep_once, settings, seconds=seconds, silent=not progress)
 
 # %% ../nbs/24_range_test.ipynb #aed2aa49
 def _check_options(options):
@@ -129,7 +139,8 @@ class _StepLoss:
         finally: self.running = False
         if self.first and torch.is_grad_enabled() and _any_gradient(self.params):
             raise ValueError(self._message('backward'))
-        self.first = False
+        # Nor is `backward` called on the losses that only settle statistics, without gradients.
+        if torch.is_grad_enabled(): self.first = False
         return loss
 
     def on_optimizer_step(self, *args):
@@ -227,6 +238,7 @@ def check(self:PlainTraining,
 ):
     "Raise `ValueError` or `TypeError` for what can't work."
     self._check_kinds(scaler)
+    check_rates(self.opts)
     if 'step' not in self.functions:
         if len(self.models) > 1:
             raise ValueError(f"model is a list of {len(self.models)}: pass a step that says how they work "
@@ -276,7 +288,9 @@ def run(self:PlainTraining,
         trained = self._prepare(sweep, on_step)
         measure = None
         if val_loader is not None:
-            sweep.use_loader(val_loader)
+            sweep.use_loader(val_loader, training=False)
+            sweep.use_loader(loader)
+            settle_statistics(sweep, trained, loss_of, loader)
             measure = partial(mean_loss, trained, loss_of, val_loader)
         bar = progress_bar(sweep.num_it, silent=not progress)
         try: train_sweep(sweep, loader, loss_of, measure, bar)

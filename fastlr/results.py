@@ -8,6 +8,7 @@ __all__ = ['FILES', 'CHECK_DIRECTORY', 'answer', 'can_be_drawn', 'report', 'chec
 # %% ../nbs/41_results.ipynb #8b783704
 import os, re, shutil, sys, tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 # Importing it gives curves their `plot`.
 import fastlr.plot  # noqa: F401
@@ -15,6 +16,7 @@ from . import __version__
 from .config import ConfigError
 from .curve import EntryPoint, LRCurve
 from .rules import NoSuggestion
+from .suggestion import range_text
 
 # %% ../nbs/41_results.ipynb #d2a22762
 def answer(
@@ -22,12 +24,13 @@ def answer(
     rule:str='auto' # name of a rule, as for `curve.suggest`
 ) -> dict: # the fields of the table above, without `directory`
     "Return what can be said about a curve; if it supports no suggestion, `error` says why."
-    found = dict(lr=None, one_cycle=None, lrs=None, reason=None, bounds=None, findings=list(curve.findings),
+    from_suggestion = 'lr', 'low', 'high', 'one_cycle', 'cosine', 'linear', 'lrs', 'reason'
+    found = dict(dict.fromkeys(from_suggestion), bounds=None, findings=list(curve.findings),
                  stop_reason=curve.stop_reason, points=len(curve), error=None)
     try:
         suggestion = curve.suggest(rule)
-        found.update(lr=suggestion.lr, one_cycle=suggestion.one_cycle, lrs=list(suggestion.lrs),
-                     reason=suggestion.reason)
+        found.update({name: getattr(suggestion, name) for name in from_suggestion})
+        found['lrs'] = list(suggestion.lrs)
         bounds = curve.bounds()
         found['bounds'] = [bounds.base_lr, bounds.max_lr]
     except NoSuggestion as e:
@@ -63,6 +66,10 @@ def report(
 def _table(found):
     rate = lambda lr: 'none' if lr is None else f'{lr:.2e}'
     rows = {'constant rate': rate(found['lr']), 'maximum for one-cycle': rate(found['one_cycle'])}
+    for name in ('cosine', 'linear'):
+        if found[name] != found['lr']: rows[f'maximum for {name} decay'] = rate(found[name])
+    if found['low']:
+        rows['range of the best constant rate'] = range_text(SimpleNamespace(**found)).lower()
     if found['lrs'] and len(found['lrs']) > 1: rows['by parameter group'] = ', '.join(map(rate, found['lrs']))
     if found['bounds']: rows['bounds for a cyclical schedule'] = ' to '.join(map(rate, found['bounds']))
     return ['| | learning rate |', '|---|---|', *(f'| {k} | {v} |' for k, v in rows.items())]

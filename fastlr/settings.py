@@ -26,16 +26,20 @@ class SweepSettings:
     accumulate: int = 1 # batches that make one optimizer update, at least 1
     extend: bool = False # go on beyond `end_lr` while the loss still falls there
     runs: int = 1 # sweeps from the same state, at least 1
-    probe: bool = False # follow the sweep with short trainings around the suggestion
+    probe: object = False # short trainings after the sweep: True, False, or 'auto': if it can't tell
+    batches: int = 8 # number of windows of `accumulate` batches to go round; None: fresh ones throughout
     entry: EntryPoint = EntryPoint() # the function that was called, whose words the messages use
 
     def __post_init__(self):
         _check_count(self, 'num_it', 2)
         _check_count(self, 'accumulate', 1)
         _check_count(self, 'runs', 1)
+        if self.batches is not None: _check_count(self, 'batches', 1)
         for option in ('start_lr', 'end_lr'): _check_rates(self, option)
         _check_order(self)
         _check_stop(self)
+        if not (isinstance(self.probe, bool) or isinstance(self.probe, str) and self.probe == 'auto'):
+            raise ValueError(f"{_name(self, 'probe')} must be True, False or 'auto', got {self.probe!r}")
 
 # %% ../nbs/07_settings.ipynb #0500000b
 def _name(settings, option): return settings.entry.options.get(option, option)
@@ -44,9 +48,10 @@ def _check_count(settings, option, least):
     "Raise unless `option` is a whole number from `least`."
     value = getattr(settings, option)
     name = _name(settings, option)
+    more = ", or None for fresh batches throughout" if option == 'batches' else ''
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    why = ", one step at each end of the sweep" if option == 'num_it' else ''
+        raise TypeError(f"{name} must be a whole number{more}, got {value!r}")
+    why = ", one step at each end of the sweep" if option == 'num_it' else more
     if value < least: raise ValueError(f"{name} must be at least {least}{why}, got {value}")
 
 def _check_rates(settings, option):
@@ -167,8 +172,22 @@ def check_restartable(self:SweepSettings,
     loader # training data
 ):
     "Raise `ValueError` if one sweep uses up `loader` and the settings ask for several."
+    if self.batches is not None: return
     asked = [f"{_name(self, 'runs')}={self.runs}"] if self.runs > 1 else []
-    if self.probe: asked.append(f"{_name(self, 'probe')}=True")
+    if self.probe is True: asked.append(f"{_name(self, 'probe')}=True")
     if not asked or not hasattr(loader, '__next__'): return
-    raise ValueError(f"{' and '.join(asked)}: the {_name(self, 'loader')} must be one that can be restarted; "
-                     "pass a loader or a list, not a generator")
+    what = f"{' and '.join(asked)}: the {_name(self, 'loader')} must be one that can be restarted"
+    raise ValueError(self.entry.advise(what, "pass a loader or a list, not a generator",
+                                       "go round a few batches of it with {batches}=8"))
+
+# %% ../nbs/07_settings.ipynb #6240b3c3
+@patch
+def check_alone(self:SweepSettings,
+    function:str, # the one that was called
+    options:dict # options that were passed besides these settings, by their names here
+):
+    "Raise `ValueError` for an option that is not the default, and would be ignored."
+    for name, value in options.items():
+        if np.array_equal(value, getattr(SweepSettings, name)): continue
+        raise ValueError(f"{function}: {name}={value!r} would be ignored, because settings were passed: "
+                         f"set {name} there")

@@ -9,29 +9,27 @@ __all__ = ['SWEEP', 'LRSweep']
 import copy, warnings
 
 import numpy as np
-import torch
 from fastcore.basics import patch
 
 from .curve import EntryPoint
 from .detour import Detour
 from .fingerprint import Fingerprint
-from .loaders import seed_all, seed_loader
-from .lockstep import Lockstep
+from .loaders import gives_in_order, seed_all, seed_loader
+from .lockstep import CommonBatches, Lockstep
 from .plot import LRCurve
 from .points import Points, as_scalar
 from .processes import SingleProcess, current_processes, fail_together
 from .settings import SweepSettings
 from .snapshot import Snapshot, check_parts
-from .stop import Divergence, rule_in_file
-from .utils import as_list
+from .stop import VALIDATION_FLOOR, Divergence, rule_in_file
+from .utils import as_list, inner_optimizer, known_len
 from .watch import Rates, ScalerWatch
 
 # %% ../nbs/22_sweep.ipynb #46b43bfa
 SWEEP = EntryPoint('LRSweep', {option: option for option in (
-    'start_lr', 'end_lr', 'num_it', 'mode', 'stop_div', 'accumulate', 'extend',
+    'start_lr', 'end_lr', 'num_it', 'mode', 'stop_div', 'accumulate', 'extend', 'batches',
     'opt', 'model', 'schedulers', 'scaler', 'others', 'where')})
 
-# %% ../nbs/22_sweep.ipynb #e50ff128
 class LRSweep(Lockstep):
     "A range test around a loop of your own. After the `with` block, everything that was passed is restored."
     def __init__(self,
@@ -46,6 +44,7 @@ class LRSweep(Lockstep):
         scaler=None, # `torch.amp.GradScaler`: a step that it skips is not a point
         schedulers=None, # schedulers that the loop steps: one or a list; they do nothing during the sweep
         extend:bool=False, # go on beyond `end_lr` while the loss still falls, for up to `num_it` more updates
+        batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
         shift:int=1, # 1: the loss that is recorded was measured before the step; 0: after it
         seed:int=None, # reseed the random generators at the start; default: don't
         others=None, # other objects that the loop changes, such as a metric: their attributes are restored
@@ -53,18 +52,18 @@ class LRSweep(Lockstep):
         where='device', # where the copy of the state is stored: 'device', 'cpu', or a directory
         snapshot:Snapshot=None, # one that was taken earlier, of the same objects; the sweep doesn't close it
         verify:bool=False, # check by checksum that all is restored; `NotRestored` names what is not
-        settings:SweepSettings=None # instead of `start_lr` to `extend`, which can't be passed besides
+        settings:SweepSettings=None # instead of `start_lr` to `batches`, which can't be passed besides
     ):
         super().__init__()
         asked = dict(start_lr=start_lr, end_lr=end_lr, num_it=num_it, mode=mode, stop_div=stop_div,
-                     accumulate=accumulate, extend=extend)
-        if settings is not None: _check_defaults(asked)
+                     accumulate=accumulate, extend=extend, batches=batches)
+        if settings is not None: settings.check_alone('LRSweep', asked)
         self.settings = s = SweepSettings(**asked, entry=SWEEP) if settings is None else settings
         check_parts(as_list(model), as_list(opt), as_list(schedulers), scaler, as_list(others), s.entry)
         self.num_it, self.mode, self.accumulate = s.num_it, s.mode, s.accumulate
         # The training. Of a wrapper, such as accelerate's, the optimizer inside is the one that is swept.
         self.model = model
-        self.opts = [_inner(o) for o in as_list(opt)]
+        self.opts = [inner_optimizer(o) for o in as_list(opt)]
         self._wrappers = [o for o in as_list(opt) if o not in self.opts]
         self.schedulers = schedulers
         self.scaler = scaler
@@ -81,6 +80,8 @@ class LRSweep(Lockstep):
         self._rates = None
         self._points = Points([], SingleProcess(), None)
         self._scaler_watch = None
+        # Of the training data: whether the rows come in their order, and the number of batches, if known.
+        self._in_order, self._epoch = False, None
 
     def end(self,
         reason:str # one of `STOP_REASONS`, see `LRCurve`
@@ -89,18 +90,6 @@ class LRSweep(Lockstep):
         self._read()
         super().end(reason)
 
-def _check_defaults(options):
-    "Raise `ValueError` for an option that is not the default, and would be ignored."
-    for name, value in options.items():
-        if np.array_equal(value, getattr(SweepSettings, name)): continue
-        raise ValueError(f"LRSweep: {name}={value!r} would be ignored, because settings were passed: "
-                         f"set {name} there")
-
-def _inner(opt):
-    "The torch optimizer inside of a wrapper, such as accelerate's."
-    inner = getattr(opt, 'optimizer', None)
-    return _inner(inner) if isinstance(inner, torch.optim.Optimizer) else opt
-
 # %% ../nbs/22_sweep.ipynb #59d02473
 @patch
 def start(self:LRSweep):
@@ -108,6 +97,7 @@ def start(self:LRSweep):
     with fail_together(self.reduce):
         if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
         self._rates = Rates(self.opts, self.settings)
+        self.num_it = min(self.settings.num_it, self._rates.limit)
         if self.verify: self.fingerprint = self._fingerprint()
         snapshot = self._lent
         if snapshot is None:
@@ -133,7 +123,6 @@ def __enter__(self:LRSweep): return self if self.snapshot is not None else self.
 @patch
 def __exit__(self:LRSweep, kind, *exc): self.finish(failed=kind is not None)
 
-# %% ../nbs/22_sweep.ipynb #e6b7205a
 @patch
 def _fingerprint(self:LRSweep):
     parts = dict(model=self.model, opt=self.opts, schedulers=self.schedulers, scaler=self.scaler,
@@ -168,6 +157,7 @@ def _begin(self:LRSweep):
     self.processes.before_forward(as_list(self.model), self.synchronize)
     rule = self.settings.stop_div
     diverged = copy.copy(rule) if callable(rule) else Divergence(rule)
+    if not self.shift and isinstance(diverged, Divergence): diverged.floor = VALIDATION_FLOOR
     self._points = Points(self.groups, self.processes, diverged)
     for s in as_list(self.schedulers): s.step = lambda *args, **kwargs: None
     self._rates.watch()
@@ -175,7 +165,6 @@ def _begin(self:LRSweep):
     if self.seed is not None: seed_all(self.seed)
     self._rates.set(0)
 
-# %% ../nbs/22_sweep.ipynb #15d978da
 @patch
 def _note_end(self:LRSweep):
     "The loop is over: read the losses that wait, and call it interrupted if nothing else has ended it."
@@ -183,7 +172,9 @@ def _note_end(self:LRSweep):
         if not self.done:
             self._look()
             self.stop('interrupted')
-    finally: self.snapshot = None
+    finally:
+        self.snapshot = None
+        for ring in self._points.rings: ring.release()
 
 # %% ../nbs/22_sweep.ipynb #daccf183
 @patch
@@ -201,7 +192,7 @@ def record(self:LRSweep,
     self.iterations += 1
     # When the data has run out, part of a window may be left.
     if self.done and self.stop_reason != 'data': return True
-    if loss is not None: self._points.window.append(loss)
+    if loss is not None: self._points.gather(loss)
     full = self.iterations % self.accumulate == 0 if update is None else update
     if full and update is None: self._rates.check_step(len(self), skips=self.scaler is not None)
     return self.flush() if full else False
@@ -214,12 +205,12 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     # The data may run out in the middle of a window.
     rest = self.stop_reason == 'data'
     if not points.window or self.done and not rest: return self.done
-    loss = points.close_window()
+    loss, window = points.close_window(self.iterations)
     if self.scaler is not None:
         skipped, hopeless = points.was_skipped(loss, self._scaler_watch)
         if hopeless: self.end('non-finite')
         if skipped: return self.done
-    points.add(self._rates.current, loss)
+    points.add(self._rates.current, loss, window)
     at_end = len(points) >= self.num_it
     if points.is_full or at_end or rest: self._read()
     if at_end and not self.done and not self._goes_on(): self.end('end')
@@ -242,7 +233,8 @@ def _look(self:LRSweep):
 def _goes_on(self:LRSweep):
     "With `extend`: return whether the loss is still at its best here, and the sweep goes on beyond `end_lr`."
     settings = self.settings
-    if not settings.extend or self.mode == 'hold' or len(self) >= 2*self.num_it: return False
+    most = min(2*settings.num_it, self._rates.limit)
+    if not settings.extend or self.mode == 'hold' or len(self) >= most: return False
     return self._points.diverged.at_best
 
 # %% ../nbs/22_sweep.ipynb #da20703e
@@ -256,6 +248,12 @@ def losses(self:LRSweep) -> list[float]:
     return self._points.losses
 
 @patch(as_prop=True)
+def windows(self:LRSweep) -> list[int]: # or None
+    "Which of the common batches, or windows of them, made each loss so far; None if the sweep can't know."
+    self._look()
+    return self._points.windows if self.shift else None
+
+@patch(as_prop=True)
 def curve(self:LRSweep) -> LRCurve:
     "The curve so far. Raises `RuntimeError` before the start, and for `mode='hold'`."
     if self.mode == 'hold':
@@ -265,22 +263,33 @@ def curve(self:LRSweep) -> LRCurve:
                            "run it with `with LRSweep(...) as sweep:`")
     losses, rates = self.losses, self._points.rates
     reason = self.stop_reason or 'interrupted'
-    return LRCurve(rates[:, self._rates.top], losses, rates, reason, self.shift, settings=self._asked())
+    return LRCurve(rates[:, self._rates.top], losses, rates, reason, self.shift, settings=self._asked(),
+                   batches=self.windows)
+
+@patch(as_prop=True)
+def needs_probes(self:LRSweep) -> bool:
+    "Whether the sweep is over, and its curve can't tell which rate is good."
+    return self.done and self.mode != 'hold' and self.curve.needs_probes
 
 @patch
 def _asked(self:LRSweep):
     "The settings of the sweep, as a curve stores them."
     s = self.settings
+    bad = self._points.bad_batches(self._epoch)
     asked = dict(start_lr=s.start_lr, end_lr=s.end_lr, num_it=s.num_it, mode=s.mode,
-                 stop_div=rule_in_file(s.stop_div), accumulate=s.accumulate, seed=self.seed,
-                 extended=len(self._points.losses) > s.num_it, momentum=self._rates.momentum,
+                 stop_div=rule_in_file(s.stop_div), accumulate=s.accumulate, batches=s.batches,
+                 seed=self.seed, extended=len(self._points.losses) > s.num_it, momentum=self._rates.momentum,
                  names=dict(s.entry.options))
+    # What the findings should know about the data and the optimizer.
+    noticed = dict(in_order=self._in_order, not_finite=None if bad is None else list(bad),
+                   limited_by=self._rates.limited_by(len(self)))
+    asked.update({k: v for k, v in noticed.items() if v})
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asked.items()}
 
 # %% ../nbs/22_sweep.ipynb #677648ed
 @patch
 def __call__(self:LRSweep,
-    loader # iterable of batches; it is restarted when it runs out
+    loader # iterable of batches, or the `CommonBatches` that another sweep has gone round
 ):
     """Yield batches until the sweep is over. Raises `ValueError` if there is none, `RuntimeError` if an
     iteration recorded no loss."""
@@ -290,24 +299,32 @@ def __call__(self:LRSweep,
     if not hasattr(loader, '__iter__') and not hasattr(loader, '__getitem__'):
         raise TypeError(f"LRSweep: the loader must be an iterable of batches, got {loader!r}")
     self.use_loader(loader)
-    yield from self.repeat(loader)
+    yield from self.repeat(self.common_batches(loader))
+
+@patch
+def common_batches(self:LRSweep,
+    loader # iterable of batches, or the `CommonBatches` that another sweep has gone round
+): # `CommonBatches`, for as many passes as are needed; with `batches=None` the `loader` itself
+    "Return the batches to go round in this running sweep. `sweep(loader)` does this by itself."
+    rings = self._points.rings
+    ring = next((r for r in rings if r.loader is loader), CommonBatches.of(loader, self.settings))
+    if isinstance(ring, CommonBatches) and ring not in rings: rings.append(ring)
+    return ring
 
 # %% ../nbs/22_sweep.ipynb #157b853d
 @patch
 def use_loader(self:LRSweep,
-    loader # any iterable of batches; `sweep(loader)` does this by itself
+    loader, # any iterable of batches; `sweep(loader)` does this by itself
+    training:bool=True # the loop trains with its batches; False: it only measures a loss with them
 ):
     "Restore `loader` too at the end, and reseed its generators if the sweep has a seed."
-    if self.fingerprint is not None: self._verify_loader(loader)
+    # The batches come again after an epoch, or after a round of the common ones.
+    if training: self._epoch = known_len(loader)
+    if isinstance(loader, CommonBatches): loader = loader.loader
+    if training: self._in_order = gives_in_order(loader)
+    if self.fingerprint is not None: self.fingerprint.add_loader(loader)
     self.snapshot.add_loader(loader)
     if self.seed is not None: seed_loader(loader, self.seed)
-
-@patch
-def _verify_loader(self:LRSweep, loader):
-    known = self.fingerprint.objects
-    if any(loader is x for x in known.values()): return
-    n = sum(name.startswith('loader') for name in known)
-    self.fingerprint.add(**{f'loader{n+1}' if n else 'loader': loader})
 
 @patch
 def use_scaler(self:LRSweep,

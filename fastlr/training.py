@@ -45,7 +45,7 @@ class GradientAccumulation(LearnerCallback):
         if isinstance(n_step, bool) or not isinstance(n_step, int) or n_step < 1:
             raise ValueError(f"n_step must be a whole number from 1, got {n_step!r}")
         super().__init__(learn)
-        self.n_step = n_step
+        self.n_step = self.batches_per_step = n_step
         # Batches in the window.
         self.count = 0
 

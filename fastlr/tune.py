@@ -15,19 +15,23 @@ from fastcore.basics import patch
 from .learner import Learner
 # Importing it gives every learner `lr_find`.
 from .lr_finder import lr_find # noqa: F401
-from .rules import NoSuggestion
+from .suggestion import NoSuggestion, Suggestion, peaks_text, range_text
 
 # %% ../nbs/36_tune.ipynb #e96b5f9d
 class LRFound:
     "What `tune` has found: the `curve`, with the methods of Lightning's finder."
     def __init__(self,
-        curve # `LRCurve`
+        curve, # `LRCurve`
+        schedule:str='constant' # of the training, one of `fastlr.suggestion.SCHEDULES`
     ):
         self.curve = curve
+        self.schedule = schedule
 
     def __repr__(self):
-        try: return f"LRFound({self.suggestion():.2E} from {self.curve!r})"
+        try: lr = self.suggestion()
         except (NoSuggestion, ValueError): return f"LRFound(no suggestion from {self.curve!r})"
+        what = range_text(lr, ' (range {})') if isinstance(lr, Suggestion) else f' for {self.schedule}'
+        return f"LRFound({lr:.2E}{what} from {self.curve!r})"
 
     @property
     def results(self) -> dict: # lr: (n,), loss: (n,)
@@ -38,16 +42,19 @@ class LRFound:
 @patch
 def suggestion(self:LRFound,
     skip_begin:int=None, # points at the low end that can't be the answer, from 0; default: see below
-    skip_end:int=None # points at the high end that can't be the answer, from 0
-) -> float: # the constant rate of the fastest group
+    skip_end:int=None, # points at the high end that can't be the answer, from 0
+    schedule:str=None # another schedule of the training, one of `SCHEDULES`; default: `self.schedule`
+) -> float: # of the fastest group: the `Suggestion` for a constant rate, the peak for other schedules
     """Return the curve's suggestion; if it lies among the points to skip, the suggestion without these.
 
     Without an argument nothing is skipped. If only one is given, the other has Lightning's default:
-    10 at the low end, 1 at the high end. Raise `NoSuggestion` if there is none."""
-    lr = self.curve.suggest().lr
-    if skip_begin is None and skip_end is None: return lr
-    rest = self.curve.trim(10 if skip_begin is None else skip_begin, 1 if skip_end is None else skip_end)
-    return lr if rest.lrs[0] <= lr <= rest.lrs[-1] else rest.suggest().lr
+    10 at the low end, 1 at the high end. Raise `NoSuggestion` if there is none, or `ValueError`."""
+    s = self.curve.suggest()
+    if skip_begin is not None or skip_end is not None:
+        rest = self.curve.trim(10 if skip_begin is None else skip_begin, 1 if skip_end is None else skip_end)
+        if not rest.lrs[0] <= s <= rest.lrs[-1]: s = rest.suggest()
+    schedule = schedule or self.schedule
+    return s if schedule == 'constant' else s.peak(schedule)
 
 @patch
 def plot(self:LRFound,
@@ -120,6 +127,8 @@ def set_rate(
 ):
     "Write `lr` to all `places`. If one doesn't accept it, restore them all and raise `ValueError`."
     before = [(place, place.read()) for place in places]
+    # A plain number, which others can save in a file.
+    lr = float(lr)
     try:
         for place in places:
             place.write(lr)
@@ -147,8 +156,8 @@ def tune(self:Learner,
 
 def _what_was_set(s, places, findings):
     "Return the message: the rates that were set, why they are equal if they are, and the findings."
-    lr, one_cycle = f"{s.lr:.2E}", f"{s.one_cycle:.2E}"
     also = ''.join(f', also as {place.label}' for place in places)
-    if one_cycle == lr: one_cycle = f"the same, which is {s.reason}"
-    text = f"Learning rate set to {lr}{also}; for one-cycle {one_cycle}"
+    same = f"for one-cycle the same, which is {s.reason}" if s.one_cycle == s.lr else ''
+    what = f"Learning rate set to {s:.2E}{range_text(s, ' (range {})')}{also}"
+    text = '; '.join(filter(None, [what, peaks_text(s, "for {}"), same]))
     return '\n'.join([text, *(f"Note: {finding}" for finding in findings)])

@@ -142,3 +142,18 @@ def early():
 
     yield early
     del RULES['early']
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    "Make the default rule one that knows a range and different rates for all schedules."
+    from fastlr.rules import RULES, check_fall
+    from fastlr.suggestion import Rule
+
+    def measured(view):
+        check_fall(view)
+        rates = dict(one_cycle=6e-3, cosine=4e-3, linear=5e-3, low=1e-3, high=9e-3)
+        return view.answer(3e-3, 'auto', 'as measured', **rates)
+
+    monkeypatch.setitem(RULES, 'auto', Rule('auto', measured, 'suggested', 'tab:green'))
+    return measured

@@ -286,18 +286,25 @@ def test_the_built_in_example_and_quiet(capfd):
 
 
 def test_no_suggestion_for_the_built_in_example_in_its_own_process():
-    options = '--num-batches', '20', '--start-lr', '1e-9', '--end-lr', '1e-8'
+    options = '--num-batches', '20', '--start-lr', '1e-9', '--end-lr', '1e-8', '--probe', 'never'
     p = fastlr('find-lr', 'digits', '-s', 'd', *options)
     assert p.returncode == 1
     check_no_suggestion(p.stdout, p.stderr)
 
 
 def test_no_honest_suggestion(capfd):
-    args = 'find-lr', 'small.json', '--start-lr', '1e-9', '--end-lr', '1e-8'
+    args = 'find-lr', 'small.json', '--start-lr', '1e-9', '--end-lr', '1e-8', '--probe', 'never'
     assert code(*args, '-s', 'd') == 1
     check_no_suggestion(*capfd.readouterr())
     assert code(*args, '-s', 'e', '--json') == 1
     assert json.loads(capfd.readouterr().out)['lr'] is None
+
+
+def test_a_loss_that_barely_moves_is_probed_and_no_rate_is_suggested_for_it(capfd):
+    "The probes fall, smoothly and by next to nothing."
+    assert code('find-lr', 'digits', '--start-lr', '1e-9', '--end-lr', '1e-8', '-s', 'd') == 1
+    check_no_suggestion(*capfd.readouterr())
+    assert len(LRCurve.load('d/curve.json').probes) == 5
 
 
 def check_no_suggestion(out, err):
@@ -661,7 +668,7 @@ def test_further_options():
 
 def test_probes_move_the_answer(capfd):
     assert code('find-lr', 'small.json', '-s', 'd', *SHORT, '--probe', '--json') == 0
-    assert 'by probes at 5 rates' in json.loads(capfd.readouterr().out)['reason']
+    assert 'the best of 5 probes' in json.loads(capfd.readouterr().out)['reason']
     assert len(LRCurve.load('d/curve.json').probes) == 5
 
 
@@ -797,7 +804,7 @@ def test_the_curve_of_the_command_uses_its_names():
 def test_errors_of_the_sweep_speak_the_words_of_the_command(capfd):
     Path('once.py').write_text('import mine\ndef batches(): return iter(mine.loader())\n')
     args = 'find-lr', 'small.json', '-s', 'd', '-o', '{"data": {"class_path": "once.batches"}}'
-    assert code(*args, '--runs', '2') == 2
+    assert code(*args, '--runs', '2', '--batches', 'none') == 2
     err = capfd.readouterr().err
     assert '--runs' in err
     assert ' the data must be one that can be restarted' in err

@@ -259,10 +259,26 @@ def test_points_far_apart_keep_a_value_each():
     ids=['empty', 'two', 'equal', 'rising', 'noise'],
 )
 def test_no_suggestion_has_a_reason_and_a_remedy(c):
-    for ask in (*(lambda r=r: c.suggest(r) for r in RULES), c.bounds, c.probe_rates):
+    for ask in (*(lambda r=r: c.suggest(r) for r in RULES), c.bounds):
         with pytest.raises(NoSuggestion, match='num_it|start_lr|end_lr|runs'):
             ask()
     assert c.suggestions() == {} and len(c.findings) == 1 and c._repr_html_()
+    # Short trainings may tell more, where the loss moved at all.
+    if c.needs_probes:
+        assert len(c.probe_rates()) == 5
+    else:
+        with pytest.raises(NoSuggestion, match='num_it|start_lr|end_lr|runs'):
+            c.probe_rates()
+
+
+def test_what_is_probed_is_a_complete_sweep_whose_loss_moved_without_a_clear_fall():
+    x, noise = np.log10(LOGS), np.random.default_rng(0).normal(0, 1, 60)
+    fall = -np.tanh(2 * (x - x.mean()))
+    needs = lambda losses, n=60, **kw: LRCurve(LOGS[:n], losses[:n], shift=0, **kw).needs_probes
+    assert needs(noise) and needs(np.linspace(1, 5, 60)) and needs(fall + noise)
+    assert not needs(fall + 0.01 * noise) and not needs(np.ones(60)) and not needs(noise, 9)
+    for stop_reason in ('interrupted', 'data'):
+        assert not needs(noise, stop_reason=stop_reason)
 
 
 def test_a_loss_that_only_falls_has_a_suggestion_and_a_finding():
@@ -285,7 +301,8 @@ def test_plot_never_shows_takes_an_ax_and_refuses_to_be_blank(monkeypatch):
     # No blank figure was left.
     assert len(plt.get_fignums()) == n
     flat = LRCurve(LOGS, [1.0] * 60).plot(suggestion=True)
-    assert len(flat.get_lines()) == 2
+    # Two lines with points, and one for the text that there is no suggestion.
+    assert [len(l.get_xdata()) for l in flat.get_lines()] == [59, 59, 0]
     plt.close('all')
 
 

@@ -27,7 +27,7 @@ KINDS = {
         'num_it',
     ),
     'flat': (LRCurve(LRS, 0.1 + np.random.default_rng(0).normal(0, 0.02, 100)), 'does not fall', 'end_lr'),
-    'noisy': (a_curve(noise=0.8, seed=1), 'Noisy', 'runs'),
+    'unclear': (a_curve(noise=0.8, seed=1), "the sweep alone can't tell", 'runs'),
     'few points': (a_curve(lrs=10 ** np.linspace(-5, 1, 20)), 'Only 20 points', 'num_it'),
     'diverged at once': (
         LRCurve(LRS[:4], [2.0, 3.0, 9.0, 40.0], stop_reason='diverged'),
@@ -91,6 +91,15 @@ def test_no_suggestion_is_an_error_with_a_remedy(c):
 def test_the_reason_where_nothing_falls(losses, words):
     with pytest.raises(NoSuggestion, match=words):
         LRCurve(LRS, losses).suggest()
+
+
+@pytest.mark.parametrize('ends, codes', [((1.8, 1.7), ['highest-probe']), ((1.7, 1.8), [])])
+def test_where_the_highest_probe_wins_at_the_end_of_the_sweep_higher_ones_are_advised(ends, codes):
+    c = LRCurve(LRS, 2 + flat(noise=0.3), shift=0)
+    assert c.view.edge == len(LRS) - 1 and c.needs_probes
+    probed = c.probed({lr: np.full(60, end) for lr, end in zip(c.probe_rates(), np.linspace(*ends, 5))})
+    assert [f.code for f in probed.findings] == codes and probed.suggest()
+    assert all('raise end_lr' in f for f in probed.findings)
 
 
 def test_findings_are_texts_with_a_code():

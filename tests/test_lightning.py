@@ -15,7 +15,7 @@ import launches
 from conftest import net, problem, same
 from fastlr import Learner, NoSuggestion, NotRestored, find_lr
 from fastlr.fingerprint import Fingerprint
-from fastlr.integrations.lightning import lr_find
+from fastlr.integrations.lightning import _schedule_of, lr_find
 
 L = pytest.importorskip('lightning.pytorch')
 PL = pytest.importorskip('pytorch_lightning')
@@ -97,7 +97,7 @@ def loader(bs=16, **kw):
 
 # A sweep of this length takes two epochs, and a third of the next one.
 STEPS = 14
-find = partial(lr_find, silent=True, max_lr=10.0, early_stop_threshold=None, num_training=STEPS)
+find = partial(lr_find, silent=True, max_lr=10.0, early_stop_threshold=None, num_training=STEPS, probe=False)
 gen = lambda: torch.Generator().manual_seed(3)
 
 
@@ -148,7 +148,10 @@ def test_the_sweep_sees_the_batches_of_the_training():
             LOG.append(float(batch[0].sum()))
             return super().training_step(batch, i)
 
-    for run in (lambda t, dl: t.fit(make(Sums), dl), lambda t, dl: find(t, make(Sums), dl, num_training=12)):
+    for run in (
+        lambda t, dl: t.fit(make(Sums), dl),
+        lambda t, dl: find(t, make(Sums), dl, num_training=12, batches=None),
+    ):
         run(trainer(), loader(generator=gen()))
     assert LOG[:12] == LOG[12:] and len(set(LOG)) > 6
 
@@ -929,8 +932,11 @@ def test_data_that_cannot_begin_again():
         def __iter__(self):
             return self.rows
 
-    curve = find(trainer(), make(), DataLoader(Once(), 8)).curve
+    curve = find(trainer(), make(), DataLoader(Once(), 8), batches=None).curve
     assert curve.stop_reason == 'data' and len(curve) == 12
+    # It need not begin again where the sweep goes round a few batches.
+    curve = find(trainer(), make(), DataLoader(Once(), 8)).curve
+    assert curve.stop_reason == 'end' and curve.batches.tolist() == [i % 8 for i in range(STEPS)]
 
 
 def test_an_empty_loader_and_a_training_that_never_steps():
@@ -1038,7 +1044,76 @@ def test_what_is_set_is_what_the_next_fit_uses(pl, attrs, name, read, capsys):
         assert t.optimizers[0].param_groups[0]['lr'] == lr
 
 
-TOO_LOW = dict(min_lr=1e-9, max_lr=1e-8, num_training=50)
+def scheduled(name, opt):
+    "Return the scheduler of this name."
+    S = torch.optim.lr_scheduler
+    return dict(
+        one_cycle=lambda: S.OneCycleLR(opt, 0.1, total_steps=100),
+        cosine=lambda: S.CosineAnnealingLR(opt, 100),
+        polynomial=lambda: S.PolynomialLR(opt, 100),
+        line=lambda: S.LinearLR(opt, 1.0, 0.0, total_iters=100),
+        warm_up=lambda: S.LinearLR(opt, 0.1, 1.0, total_iters=10),
+        lambda_lr=lambda: S.LambdaLR(opt, lambda i: 1 / (i + 1)),
+        warm_cosine=lambda: S.SequentialLR(
+            opt, [S.LinearLR(opt, 0.1, 1.0, 10), S.CosineAnnealingLR(opt, 90)], [10]
+        ),
+    )[name]()
+
+
+class Scheduled(Digits):
+    def configure_optimizers(self):
+        opt = super().configure_optimizers()
+        return [opt], [{'scheduler': scheduled(self.name, opt), 'interval': 'step'}]
+
+
+@pytest.mark.parametrize(
+    'name, schedule',
+    [
+        ('one_cycle', 'one_cycle'),
+        ('cosine', 'cosine'),
+        ('polynomial', 'linear'),
+        ('line', 'linear'),
+        ('warm_cosine', 'cosine'),
+        ('warm_up', 'constant'),
+        ('lambda_lr', 'constant'),
+    ],
+)
+def test_schedulers_are_recognized(name, schedule):
+    opt = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
+    assert _schedule_of([scheduled(name, opt)]) == schedule
+    other = scheduled('cosine' if schedule != 'cosine' else 'line', opt)
+    assert _schedule_of([scheduled(name, opt), other]) == _schedule_of([]) == 'constant'
+
+
+@pytest.mark.parametrize(
+    'pl, name, schedule, rate',
+    [
+        (L, 'one_cycle', 'one_cycle', 6e-3),
+        (PL, 'warm_cosine', 'cosine', 4e-3),
+        (PL, 'lambda_lr', 'constant', 3e-3),
+    ],
+)
+def test_the_rate_is_for_the_schedule_of_the_module(pl, name, schedule, rate, measured, capsys):
+    m = make(Scheduled, pl, lr=0.7, name=name)
+    found = lr_find(trainer(pl), m, DATA, num_training=40, probe=False, update_attr=True)
+    assert found.schedule == schedule and found.suggestion() == m.lr == rate and type(m.lr) is float
+    for other in ('constant', 'cosine'):
+        assert found.suggestion(schedule=other) == found.curve.suggest().peak(other)
+    said = capsys.readouterr().out.splitlines()
+    first = f'Learning rate set to {rate:.2E}, as model.lr'
+    if schedule == 'constant':
+        unknown = "for a constant rate: the schedule of configure_optimizers isn't known"
+        assert said[0] == f'{first} (range 1.0E-03 to 9.0E-03), {unknown}'
+        assert said[1].startswith('Suggested maximum for one-cycle: 6.00E-03')
+    else:
+        kind = schedule.replace('_', '-')
+        assert said[0] == (
+            f'{first}, the maximum of the {kind} schedule of configure_optimizers '
+            '(3.00E-03 for a constant rate, range 1.0E-03 to 9.0E-03)'
+        )
+
+
+TOO_LOW = dict(min_lr=1e-9, max_lr=1e-8, num_training=50, probe=False, batches=None)
 
 
 def test_a_missing_suggestion_is_an_error():
@@ -1057,7 +1132,7 @@ def test_a_missing_suggestion_is_an_error():
 def test_what_is_printed(capsys):
     t = trainer()
     capsys.readouterr()
-    lr_find(t, make(Digits), DATA, num_training=50)
+    lr_find(t, make(Digits), DATA, num_training=50, probe=False)
     assert capsys.readouterr().out.startswith('Suggested learning rate: ')
     lr_find(t, make(Digits), DATA, **TOO_LOW)
     assert capsys.readouterr().out.startswith('No learning rate is suggested: ')
@@ -1066,7 +1141,7 @@ def test_what_is_printed(capsys):
 
 
 # The suggestion lies among the first points, and they are few.
-EARLY = dict(min_lr=5e-3, max_lr=10.0, num_training=29, early_stop_threshold=None)
+EARLY = dict(min_lr=5e-3, max_lr=10.0, num_training=29, early_stop_threshold=None, probe=False)
 
 
 @BOTH
@@ -1083,7 +1158,10 @@ def test_one_curve_has_one_suggestion(pl, capsys):
 @pytest.mark.parametrize('update_attr', [False, True])
 def test_findings_follow_the_suggestion(update_attr, capsys):
     found = lr_find(trainer(), make(Digits, lr=0.7), DATA, update_attr=update_attr, **EARLY)
-    _, *notes = capsys.readouterr().out.splitlines()
+    first, *notes = capsys.readouterr().out.splitlines()
+    assert first.startswith('Learning rate set to' if update_attr else 'Suggested learning rate: ')
+    # Between them may be the rates for other schedules.
+    notes = notes[notes[0].startswith('Suggested maximum') :]
     assert notes == [f'Note: {finding}' for finding in found.curve.findings]
     assert notes[0].startswith('Note: Only ')
 
@@ -1271,7 +1349,7 @@ def test_lightning_processes_agree_and_none_waits(tmp_path):
     assert a['processes'] == 1, 'launched once'
     assert a['losses'] == b['losses']
     assert len(a['losses']) == 20
-    assert out.count('uggest') == 1, 'one of them speaks'
+    assert out.count('Suggested learning rate') == 1, 'one of them speaks'
     assert b['fault'] == "KeyError: 'unreadable'"
     assert "process 1 has failed (KeyError: 'unreadable')" in a['fault']
     for end in (a, b):

@@ -43,11 +43,18 @@ def test_loaders_of_any_length(loader, points, reason):
         curve = find(t)
         assert len(curve) == points and curve.stop_reason == reason
 
-    check(partial(Training.find, num_it=30))
-    check(lambda t: learner_of(t).lr_find(num_it=30, stop_div=False))
+    check(partial(Training.find, num_it=30, batches=None))
+    check(lambda t: learner_of(t).lr_find(num_it=30, stop_div=False, batches=None))
     check(
         lambda t: find_lr(
-            t.model, t.opt, nn.CrossEntropyLoss(), t.loader, num_it=30, stop_div=False, progress=False
+            t.model,
+            t.opt,
+            nn.CrossEntropyLoss(),
+            t.loader,
+            num_it=30,
+            stop_div=False,
+            batches=None,
+            progress=False,
         )
     )
 

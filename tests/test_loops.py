@@ -86,7 +86,7 @@ def test_accumulated_batches_make_one_point_with_their_mean_loss():
 
     check(
         lambda t, step: find_lr(
-            t.model, t.opt, None, t.loader, step=step, accumulate=3, progress=False
+            t.model, t.opt, None, t.loader, step=step, accumulate=3, batches=None, progress=False
         ).losses.tolist()
     )
 

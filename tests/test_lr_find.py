@@ -270,7 +270,7 @@ def test_a_negative_loss_does_not_stop_it(offset):
 def test_generator_ends_with_data():
     x, y = problem()[:]
     learn = make_learner(dls=(((x[i : i + 8], y[i : i + 8]) for i in range(0, 56, 8)), None))
-    c = learn.lr_find()
+    c = learn.lr_find(batches=None)
     assert c.stop_reason == 'data' and len(c) == 7
     with pytest.raises(NoSuggestion, match='num_it'):
         c.suggest()

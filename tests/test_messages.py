@@ -223,7 +223,9 @@ def in_transformers(folder, **kw):
 
 
 # A value that no function accepts, for each of our options.
-BAD = dict(start_lr=-1.0, end_lr=0.0, num_it=1, mode='cosine', stop_div=-1.0, accumulate=0, runs=0)
+BAD = dict(
+    start_lr=-1.0, end_lr=0.0, num_it=1, mode='cosine', stop_div=-1.0, accumulate=0, runs=0, batches=-3
+)
 # These are flags, so that no bad value can be passed.
 FLAGS = {('cli.CLI', 'mode'), ('compat.allennlp.ALLENNLP', 'mode'), ('compat.allennlp.SEARCH', 'mode')}
 CASES = [

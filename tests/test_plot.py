@@ -20,7 +20,7 @@ from fastlr.plot import plot_curves
 from fastlr.rules import RULES, NoSuggestion
 from fastlr.rules import rule as as_rule
 from fastlr.smooth import smoothed
-from fastlr.suggestion import Rule
+from fastlr.suggestion import Rule, Suggestion, range_text
 from faults import fails_for
 
 BLUE, STYLES, SIZES = to_rgb('tab:blue'), ['default', 'dark_background'], [(3, 2), (10, 6)]
@@ -50,12 +50,17 @@ def legend(ax):
     return [t.get_text() for t in ax.get_legend().get_texts()]
 
 
+def rate_label(name, s):
+    return f'{name}: {s:.2e}{range_text(s, " ({})").lower()}'
+
+
 def line(ax, label):
     return next(l for l in ax.get_lines() if l.get_label() == label)
 
 
 def points(ax):
-    return [l for l in ax.get_lines() if l.get_marker() == 'o']
+    "Return the marks: lines of one point that isn't one of the losses."
+    return [l for l in ax.get_lines() if l.get_marker() not in ('.', 'None') and len(l.get_xdata()) == 1]
 
 
 def pixels(ax):
@@ -95,7 +100,7 @@ def bounds(monkeypatch):
         LRCurve, 'bounds', lambda self: SimpleNamespace(base_lr=1e-4, max_lr=1e-2, reason=''), raising=False
     )
     monkeypatch.setattr(
-        LRCurve, 'suggest', lambda self, rule='auto': SimpleNamespace(lr=3e-3, loss=1.0, one_cycle=2e-2)
+        LRCurve, 'suggest', lambda self, rule='auto': Suggestion(3e-3, 50, 1.0, 'auto', '', one_cycle=2e-2)
     )
 
 
@@ -179,7 +184,7 @@ def test_the_points_lie_on_the_line_and_carry_the_rate(kw):
         assert (
             p.get_xdata()[0] == lr
             and p.get_color() == RULES[rule].color
-            and p.get_label() == f"{RULES[rule].label}: {lr:.2e}"
+            and p.get_label() == rate_label(RULES[rule].label, c.suggest(rule))
         )
         assert p.get_ydata()[0] == pytest.approx(
             np.interp(np.log10(lr), np.log10(z.get_xdata()), z.get_ydata())
@@ -381,7 +386,9 @@ def test_every_colour_stands_out_from_the_background(style, bounds):
             for artist in (*ax.get_lines(), *ax.texts):
                 assert contrast(artist.get_color(), ax.get_facecolor()) > 2, artist
             for p in points(ax):
-                assert p.get_markeredgecolor() == ax.get_facecolor()
+                # A ring has no rim.
+                ring = p.get_markerfacecolor() == 'none'
+                assert p.get_markeredgecolor() == (p.get_color() if ring else ax.get_facecolor())
             assert contrast(ax.get_legend().get_texts()[0].get_color(), ax.get_facecolor()) > 2
 
 
@@ -392,7 +399,8 @@ def test_curves_each_have_a_colour_and_their_rate():
     curves = {'wd 0': curve(2.0), 0.01: curve(0.3, seed=1), 'flat': flat()}
     ax = plot_curves(curves, suggestion=True)
     rate = [curves[k].suggest().lr for k in ('wd 0', 0.01)]
-    assert legend(ax) == [f"wd 0: {rate[0]:.2e}", f"0.01: {rate[1]:.2e}", 'flat: no suggestion']
+    known = [rate_label(k, curves[k].suggest()) for k in ('wd 0', 0.01)]
+    assert legend(ax) == [*known, 'flat: no suggestion']
     assert [p.get_xdata()[0] for p in points(ax)] == rate
     colors = [line(ax, label).get_color() for label in legend(ax)]
     assert len(set(colors)) == 3 and [p.get_color() for p in points(ax)] == colors[:2]

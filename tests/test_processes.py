@@ -100,6 +100,8 @@ def test_all_processes_end_well(two, more):
         (plain.left, 5, 'interrupted'),
         (plain.skipped_in_one, 10, 'end'),
         (plain.in_a_learner, 7, 'data'),
+        (plain.common, 20, 'end'),
+        (plain.common_in_a_learner, 20, 'end'),
         (sharded.curve, None, 'diverged'),
         (sharded.on_disk, None, 'diverged'),
         (faults.usual_again, None, 'diverged'),
@@ -134,6 +136,14 @@ def test_one_answer_on_three(more, scenario, points):
         a, *others = found.curves(scenario)
         check_same(a, *others)
         assert len(a) == (points or len(a))
+
+
+def test_common_batches_of_different_number(two):
+    "All processes go round as many as the one that has the fewest: three."
+    for a, b in zip(*(two.curves(s) for s in (plain.common, plain.common_in_a_learner))):
+        assert a.batches.tolist() == [i % 3 for i in range(20)]
+        # Windows of two: 01, 20, 12.
+        assert b.batches.tolist() == [i % 3 for i in range(20)]
 
 
 def test_the_mean_is_recorded(two, more):
@@ -334,7 +344,7 @@ def test_a_later_fit_is_the_same_in_both(two):
 
 def test_only_the_first_lightning_process_prints(two):
     a, b = two.printed('lightning.training')
-    assert a.count('uggest') == 1
+    assert a.count('Suggested learning rate') == 1
     assert 'uggest' not in b
 
 
@@ -343,6 +353,15 @@ def test_one_curve_of_two_optimizers_and_after_an_error(two, name):
     a, b = two.curves(f'lightning.{name}')
     check_same(a, b)
     assert len(a) == 20
+
+
+@pytest.mark.parametrize('scenario', ['accelerate.probes', 'lightning.probes', 'transformers.probes'])
+def test_probes_are_the_same_in_both_processes(two, scenario):
+    a, b = two.curves(scenario)
+    check_same(a, b)
+    assert a.to_dict() == b.to_dict()
+    assert len(a.probes) == 5
+    assert a.suggest() == b.suggest()
 
 
 def test_a_stream_ends_sooner_in_one_process(two):

@@ -1,7 +1,8 @@
 """The range test for plain PyTorch: find_lr against loops by hand and the other entry points; and what it
 shares with RangeTest."""
 
-import copy, random
+import copy, random, re
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,12 +13,14 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 import fastlr.utils
-from conftest import examples, loaders, net, noting, problem, same
-from fastlr import Learner, LRSweep, find_lr
+from conftest import examples, loaders, make_learner, net, noting, problem, same, state_of
+from fastlr import Learner, LRSweep, cli, find_lr
 from fastlr.compat.torch_lr_finder import RangeTest
 from fastlr.curve import EntryPoint
 from fastlr.fingerprint import Fingerprint
 from fastlr.range_test import PlainTraining
+from fastlr.settle import settle_statistics
+from fastlr.settings import SweepSettings
 from faults import fails_for, learner_of
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 
@@ -44,7 +47,8 @@ def by_learner(k, val):
     "Sweep with a learner, which makes its own optimizer."
     model, _, loss = parts()
     learn = Learner(loaders(), model, partial(torch.optim.Adam, weight_decay=0.0), loss, silent=True)
-    return learn.lr_find(num_it=40, stop_div=False, accumulate=k, val_batches=3 if val else 0)
+    val_batches = 3 if val else 0
+    return learn.lr_find(num_it=40, stop_div=False, accumulate=k, batches=None, val_batches=val_batches)
 
 
 def by_range_test(k, val):
@@ -70,6 +74,7 @@ def by_find_lr(k, val):
         num_it=40,
         stop_div=False,
         accumulate=k,
+        batches=None,
         val_loader=valid if val else None,
         progress=False,
     )
@@ -85,9 +90,11 @@ def by_sweep(k, val):
         model.train()
         return loss
 
-    with LRSweep(opt, model, num_it=40, stop_div=False, accumulate=k, shift=0 if val else 1) as sweep:
+    kw = dict(num_it=40, stop_div=False, accumulate=k, batches=None, shift=0 if val else 1)
+    with LRSweep(opt, model, **kw) as sweep:
         if val:
-            sweep.use_loader(valid)
+            sweep.use_loader(valid, training=False)
+            settle_statistics(sweep, [model], lambda batch: model(batch[0]), train)
         for i, (x, y) in enumerate(sweep(train), 1):
             loss = criterion(model(x), y)
             (loss / k).backward()
@@ -113,7 +120,52 @@ def test_one_curve_through_four_entry_points(k, val):
             and np.array_equal(c.losses, curves[0].losses)
             and c.shift == curves[0].shift == (0 if val else 1)
         )
-        assert c.suggest().lr == curves[0].suggest().lr and c.stop_reason == 'end'
+        # Only a loop of one's own doesn't probe by itself.
+        plain, other = (replace(each, probes=()).suggest().lr for each in (c, curves[0]))
+        assert plain == other and c.stop_reason == 'end'
+
+
+def refused_by_learner(probe):
+    learn = make_learner()
+    learn.fit(1, 1e-3)
+    before = state_of(learn)
+    try:
+        learn.lr_find(probe=probe)
+    finally:
+        assert same(before, state_of(learn)) and learn.recorder.curve is None
+
+
+def refused_by_tune(probe):
+    make_learner().tune(probe=probe)
+
+
+def refused_by_find_lr(probe):
+    t = Training()
+    find_lr(t.model, t.opt, cross_entropy, t.loader, probe=probe, **QUIET)
+
+
+def refused_by_settings(probe):
+    SweepSettings(probe=probe)
+
+
+@pytest.mark.parametrize('probe', ['always', '', 1, 0, None, [True], np.ones(2)], ids=repr)
+@pytest.mark.parametrize(
+    'call', [refused_by_learner, refused_by_tune, refused_by_find_lr, refused_by_settings]
+)
+def test_other_values_of_probe_are_refused(call, probe):
+    "1 was taken for True, and did nothing where the curve could tell; an array was an error of NumPy's."
+    with pytest.raises(
+        ValueError, match=f"probe must be True, False or 'auto', got {re.escape(repr(probe))}"
+    ):
+        call(probe)
+
+
+def test_the_command_refuses_other_values_of_probe_in_its_own_words(capsys):
+    with pytest.raises(ValueError, match="--probe must be True, False or 'auto', got 'sometimes'"):
+        cli.sweep_settings(cli.CLI, probe='sometimes')
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(['find-lr', 'digits', '--probe', 'sometimes'])
+    assert "argument --probe: invalid choice: 'sometimes'" in capsys.readouterr().err
 
 
 # Everything is restored.
@@ -370,11 +422,12 @@ def test_the_rest_of_a_window_weighs_as_a_full_one():
         return seen
 
     rest, whole = (
-        last(iter(batches[:5]), accumulate=4),
+        last(iter(batches[:5]), accumulate=4, batches=None),
         last([tuple(torch.cat(p) for p in zip(*batches[:4])), batches[4]], num_it=2),
     )
     assert len(rest) == 2 and all(torch.allclose(a, b, atol=1e-5) for a, b in zip(rest, whole))
-    curve = find_lr(*parts(), iter(batches[:5]), accumulate=4, val_loader=batches[:2], **QUIET)
+    kw = dict(accumulate=4, batches=None, val_loader=batches[:2], **QUIET)
+    curve = find_lr(*parts(), iter(batches[:5]), **kw)
     assert len(curve) == 2 and curve.stop_reason == 'data'
 
 
@@ -410,7 +463,8 @@ def test_validation_losses_of_a_window_are_not_mixed_with_training_losses():
         (dict(criterion=nn.MSELoss), 'the class MSELoss; call it'),
         (dict(loader=problem()), 'wrap it'),
         (dict(val_loader=[]), 'val_loader'),
-        (dict(loader=iter([]), probe=True), 'restarted'),
+        (dict(loader=iter([]), probe=True, batches=None), 'restarted'),
+        (dict(batches=0), 'batches'),
         (dict(optimizer=[]), 'optimizer'),
         (dict(model=[]), 'model'),
         (dict(model=nn.Linear(6, 3)), 'none of the parameters'),

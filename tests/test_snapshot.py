@@ -133,7 +133,7 @@ def test_loaders_of_many_kinds(loader, trained):
 FOREIGN = [
     'Lion',
     'Adan',
-    'Prodigy',
+    'Ranger',
     'SOAP',
     'ScheduleFreeAdamW',
     'AdaBelief',
@@ -143,12 +143,13 @@ FOREIGN = [
     'AdEMAMix',
 ]
 # These need more than parameters, a rate and a step: another optimizer, a closure, the model, matrices or
-# second derivatives.
+# second derivatives. Or they find their rate themselves.
 DEMANDING = set(
     """
-    A2Grad AdaGO AdaHessian AdaLOMO AdaMuon AdamMini AliG BSAM BaseOptimizer DeMo DistributedMuon
-    FriendlySAM GSAM LBFGS LOMO LookSAM Lookahead Muon MuonClip NorMuon Optimizer OrthoGrad PCGrad Ranger21
-    SAM SafeFP16Optimizer ScheduleFreeWrapper Shampoo SophiaH SpectralSphere TRAC WSAM
+    A2Grad AdaFactor AdaGO AdaHessian AdaLOMO AdaMuon AdamMini AliG BSAM BaseOptimizer DAdaptAdaGrad
+    DAdaptAdam DAdaptAdan DAdaptLion DAdaptSGD DeMo DistributedMuon FriendlySAM GSAM Gravity LBFGS LOMO
+    LookSAM Lookahead Muon MuonClip NorMuon Optimizer OrthoGrad PCGrad Prodigy Ranger21 SAM
+    SafeFP16Optimizer ScheduleFreeWrapper Shampoo SophiaH SpectralSphere TRAC WSAM
     """.split()
 )
 
@@ -1617,7 +1618,7 @@ def test_what_is_written_stays_written(tmp_path):
 
     t = Training(loader=lambda: DataLoader(Logs(), 16))
     t.train(2)
-    t.find()
+    t.find(batches=None)
     t.loader.dataset.log.close()
     n = len((tmp_path / 'log').read_text())
     assert n >= (2 + 12) * 16

@@ -11,6 +11,7 @@ from torch import nn
 
 from conftest import make_learner, same, state_of
 from fastlr import Learner, LRCurve, NoSuggestion, digits_data
+from fastlr.suggestion import range_text
 from fastlr.tune import LRFound
 
 
@@ -91,7 +92,8 @@ def test_trainings_and_tune_print_the_rate(capsys):
     found = learn.tune()
     out = capsys.readouterr().out
     s = learn.tuned
-    assert f'Learning rate set to {s.lr:.2E}, also as model.lr; for one-cycle {s.one_cycle:.2E}' in out
+    known = range_text(s, ' (range {})')
+    assert f'Learning rate set to {s:.2E}{known}, also as model.lr; for one-cycle: {s.one_cycle:.2E}' in out
     learn.fit(0)
     assert capsys.readouterr().out.startswith(f'lr={s.lr:.2E}, as tune() found')
     learn.fit_one_cycle(1)
@@ -105,21 +107,20 @@ def test_trainings_and_tune_print_the_rate(capsys):
 
 
 def test_one_number_for_both_is_printed_once_with_its_reason(capsys, monkeypatch):
-    "The loss is flat and then bursts, as that of a model that is trained already."
+    "The loss falls late and steeply, and then bursts: no rate may be higher than a quarter of the edge."
     lrs = 10 ** np.linspace(-6, 0.5, 100)
-    burst = LRCurve(
-        lrs,
-        0.5 + np.random.default_rng(0).normal(0, 0.05, 100) + 1e4 * np.maximum(lrs - 0.1, 0) ** 2,
-        shift=0,
-    )
+    falling = 2.3 - 1.8 / (1 + (1e-3 / lrs) ** 8) + np.random.default_rng(0).normal(0, 0.01, 100)
+    burst = LRCurve(lrs, np.where(lrs < 1.5e-3, falling, 40.0), shift=0, stop_reason='data')
     learn = learner(silent=False, auto=False)
     monkeypatch.setattr(Learner, 'lr_find', lambda self, **kw: burst)
     learn.tune()
     s = learn.tuned
-    assert s.lr == s.one_cycle and capsys.readouterr().out.splitlines() == [
-        f"Learning rate set to {s.lr:.2E}; for one-cycle the same, which is {s.reason}",
-        *(f"Note: {finding}" for finding in burst.findings),
-    ]
+    first, *notes = capsys.readouterr().out.splitlines()
+    assert s.lr == s.one_cycle and first.startswith(
+        f"Learning rate set to {s:.2E}{range_text(s, ' (range {})')}; "
+    )
+    assert first.endswith(f'; for one-cycle the same, which is {s.reason}')
+    assert notes == [f'Note: {finding}' for finding in burst.findings]
     assert burst.findings
 
 

@@ -187,7 +187,7 @@ OPTS = dict(
     rmsprop=partial(O.RMSprop, centered=True, momentum=0.5),
     adagrad=O.Adagrad,
     nadam=O.NAdam,
-    rprop=O.Rprop,
+    adadelta=O.Adadelta,
     asgd=O.ASGD,
     adafactor=O.Adafactor,
     lbfgs=partial(O.LBFGS, lr=0.1, max_iter=3),
@@ -195,7 +195,7 @@ OPTS = dict(
         lambda ps: O.AdamW([dict(params=ps[:1], lr=1e-4, weight_decay=0.5), dict(params=ps[1:])])
     )(list(ps)),
 )
-NO_COMPLEX = ('fused', 'rmsprop', 'rprop', 'adafactor', 'lbfgs', 'foreach', 'asgd')
+NO_COMPLEX = ('fused', 'rmsprop', 'adadelta', 'adafactor', 'lbfgs', 'foreach', 'asgd')
 # These take sparse gradients.
 SPARSE = dict(sgd=O.SGD, adagrad=O.Adagrad, adamw=O.SparseAdam)
 

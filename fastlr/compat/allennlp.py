@@ -19,7 +19,7 @@ from ..results import check_directory
 SEARCH = EntryPoint('search_learning_rate', dict(
     start_lr='start_lr', end_lr='end_lr', num_it='num_batches', mode='linear_steps',
     stop_div='stopping_factor', accumulate='accumulate', extend='extend', runs='runs', probe='probe',
-    loader='train_dl'), never='None', without_factor=None)
+    batches='batches', loader='train_dl'), never='None', without_factor=None)
 
 def search_learning_rate(
     trainer, # `Learner`
@@ -32,7 +32,8 @@ def search_learning_rate(
     accumulate:int=1, # batches that make one optimizer update, at least 1
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
     runs:int=1, # sweeps from the same state, whose median counts, at least 1
-    probe:bool=False, # move the answer by five short trainings around it
+    probe='auto', # train shortly at five rates: True, False, or 'auto': if the sweep can't tell
+    batches:int=8, # number of batches to go round, at least 1; None: fresh ones throughout
     wd:float=None, # weight decay during the sweep, from 0; default: the optimizer's
     val_batches:int=0, # measure the loss on this number of validation batches; 0: the training loss
     live:bool=False, # in a notebook, draw the curve while it grows
@@ -41,7 +42,7 @@ def search_learning_rate(
 ) -> tuple: # (rates, losses), lists; the loss was measured before the rate was applied
     "Run a range test of `trainer`; everything is restored afterwards. Raises `ConfigError`."
     settings = sweep_settings(SEARCH, start_lr, end_lr, num_batches, linear_steps, stopping_factor, runs,
-                              probe, accumulate, extend)
+                              probe, accumulate, extend, batches)
     curve = run_range_test(trainer, settings, wd=wd, val_batches=val_batches, live=live, where=where,
                            verify=verify, silent=True)
     return curve.lrs.tolist(), curve.losses.tolist()
@@ -49,7 +50,7 @@ def search_learning_rate(
 # %% ../../nbs/52_compat_allennlp.ipynb #f46c36cb
 ALLENNLP = EntryPoint('find_learning_rate_model', dict(
     start_lr='start_lr', end_lr='end_lr', num_it='num_batches', mode='linear_steps',
-    stop_div='stopping_factor', accumulate='training.accumulate', loader='data',
+    stop_div='stopping_factor', accumulate='training.accumulate', batches='batches', loader='data',
     directory='serialization_dir', force='force=True'), never='None', without_factor=None)
 
 def find_learning_rate_model(
@@ -60,10 +61,13 @@ def find_learning_rate_model(
     num_batches:int=100, # optimizer updates, more than 10
     linear_steps:bool=False, # equal steps instead of equal factors
     stopping_factor:float=None, # stop when the smoothed loss exceeds its best by this factor, above 1
-    force:bool=False # replace results that are in the directory
+    force:bool=False, # replace results that are in the directory
+    *,
+    batches:int=8 # number of batches to go round, at least 1; None: fresh ones throughout
 ) -> None:
     "Look for a rate and write the results into `serialization_dir`. Raises `ConfigError`."
-    settings = sweep_settings(ALLENNLP, start_lr, end_lr, num_batches, linear_steps, stopping_factor)
+    settings = sweep_settings(ALLENNLP, start_lr, end_lr, num_batches, linear_steps, stopping_factor,
+                              batches=batches)
     directory = check_directory(serialization_dir, force, ALLENNLP)
     if isinstance(params, (str, Path)): name, config = str(params), read_config(params, entry=ALLENNLP)
     else: name, config = 'a training', dict(params)

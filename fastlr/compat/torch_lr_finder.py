@@ -27,6 +27,7 @@ from ..range_test import PlainTraining
 from ..rules import NoSuggestion
 from ..settings import SweepSettings
 from ..stop import Divergence
+from ..suggestion import range_text
 from ..sweep import LRSweep
 from ..utils import is_main_process
 
@@ -121,7 +122,9 @@ def _settings(optimizer, start_lr, end_lr, num_iter, step_mode, smooth_f, diverg
     if start_lr is None or np.ndim(start_lr) == 0 and start_lr == 0: start_lr = _own_rate(optimizer, end_lr)
     rule = Divergence(diverge_th, 1-smooth_f if smooth_f else 0., corrected=False)
     mode = RANGE_TEST.mode_of(str(step_mode).lower())
-    return SweepSettings(start_lr, end_lr, num_iter, mode, rule, accumulation_steps, entry=RANGE_TEST)
+    # Fresh batches throughout, as in pytorch-lr-finder.
+    return SweepSettings(start_lr, end_lr, num_iter, mode, rule, accumulation_steps, batches=None,
+                         entry=RANGE_TEST)
 
 def _own_rate(optimizer, end_lr):
     "Return the rate of the fastest group that is trained. Raises `ValueError` unless it is below `end_lr`."
@@ -265,8 +268,9 @@ def _print_suggestion(self:RangeTest, lr):
     notes = []
     if self._curve is not None and self.history['lr'] == self._curve.lrs.tolist():
         notes = [f"Note: {finding}" for finding in self._curve.findings]
-        try: other = f"; suggest() finds {self.suggest().lr:.2E}"
+        try: s = self.suggest()
         except NoSuggestion as e: notes.insert(0, f"suggest() finds no rate: {e}")
+        else: other = f"; suggest() finds {s:.2E}{range_text(s, ', range {}')}"
     print('\n'.join([f"Suggested LR: {lr:.2E} (steepest gradient{other})", *notes]))
 
 # %% ../../nbs/51_compat_torch_lr_finder.ipynb #348e6a4d

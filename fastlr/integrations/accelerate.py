@@ -32,6 +32,7 @@ class AccelerateCallback(LearnerCallback):
     ):
         super().__init__(learn)
         self.accelerator = accelerator
+        self.batches_per_step = accelerator.gradient_accumulation_steps
         self.scaler = accelerator.scaler
         # The range test restores the attributes of a callback, and so the counters of the accelerator.
         self.counters = vars(accelerator), vars(accelerator.gradient_state)

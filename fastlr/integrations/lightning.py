@@ -6,6 +6,8 @@
 __all__ = ['LIGHTNING', 'lr_find']
 
 # %% ../../nbs/62_lightning.ipynb #c128da3b
+import time
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -14,14 +16,16 @@ from torch.utils.data import Dataset
 from ..batch import check_loader
 from ..curve import EntryPoint
 from .lightning_sweep import leaf_loaders, sweep_once
+from ..probes import run_probes
 from ..settings import SweepSettings
-from ..suggestion import NoSuggestion
+from ..suggestion import NoSuggestion, peaks_text, range_text
 from ..tune import LRFound, rate_places, set_rate
-from ..utils import describe
+from ..utils import as_list, describe
 
 # %% ../../nbs/62_lightning.ipynb #60b20002
 LIGHTNING = EntryPoint('lr_find', dict(start_lr='min_lr', end_lr='max_lr', num_it='num_training', mode='mode',
-                                       stop_div='early_stop_threshold', loader='train_dataloaders'),
+                                       stop_div='early_stop_threshold', probe='probe', batches='batches',
+                                       loader='train_dataloaders'),
                        modes=dict(exponential='exp', linear='linear'), never='None')
 
 # %% ../../nbs/62_lightning.ipynb #fc72ce2b
@@ -112,10 +116,12 @@ def lr_find(
     update_attr:bool=False, # set the rate as `lr` or `learning_rate` of the module and of its hparams
     attr_name:str='', # the name of that attribute, if it is another one
     *,
+    probe='auto', # short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell
+    batches:int=8, # number of (accumulated) batches of each loader to go round; None: fresh ones throughout
     monitor:str=None, # the loss is what the module logs by this name; default: what `training_step` returns
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
     silent:bool=False # no progress bar, no message
-) -> LRFound: # with `suggestion()`, `results`, `plot()` and `curve`
+) -> LRFound: # with `suggestion()`, `schedule`, `results`, `plot()` and `curve`
     """Run a learning-rate range test in Lightning's own loop, and restore everything.
 
     Raises `ValueError` or `TypeError` for what can't work, before anything has changed; with `update_attr`
@@ -130,20 +136,58 @@ def lr_find(
     if monitor is not None and not isinstance(monitor, str):
         raise TypeError(f"monitor must be the name by which the module logs its loss, got {monitor!r}")
     settings = SweepSettings(min_lr, max_lr, num_training, LIGHTNING.mode_of(mode),
-                             _stop_div(early_stop_threshold), entry=LIGHTNING)
+                             _stop_div(early_stop_threshold), probe=probe, batches=batches,
+                             entry=LIGHTNING)
+    for dl in leaf_loaders(train_dataloaders): settings.check_restartable(dl)
     places = _places(module, update_attr, attr_name)
-    sweep = sweep_once(pl, trainer, module, settings, train_dataloaders, datamodule, monitor=monitor,
-                       verify=verify, silent=silent)
-    found = LRFound(sweep.curve)
+    once = partial(sweep_once, pl, trainer, module, loaders=train_dataloaders, datamodule=datamodule,
+                   rings=[], monitor=monitor, verify=verify, silent=silent)
+    sweep, curve = _sweep_and_probe(once, settings, silent)
+    found = LRFound(curve, _schedule_of(as_list(sweep.schedulers)))
     if update_attr: set_rate(places, found.suggestion())
-    if not silent and trainer.is_global_zero: print(_report(found, places))
+    if not silent and trainer.is_global_zero: print(_report(found, places, bool(sweep.schedulers)))
     return found
 
+# %% ../../nbs/62_lightning.ipynb #6a2d78ad
+def _sweep_and_probe(once, settings, silent):
+    "Return the sweep that `once` makes, and its curve, with probes if they are needed or asked for."
+    began = time.monotonic()
+    sweep = once(settings)
+    seconds = (time.monotonic()-began) / max(1, len(sweep.curve))
+    return sweep, run_probes(sweep.curve, once, settings, seconds=seconds, silent=silent)
+
+# %% ../../nbs/62_lightning.ipynb #0a0ec174
+_KINDS = dict(OneCycleLR='one_cycle', CosineAnnealingLR='cosine', CosineAnnealingWarmRestarts='cosine',
+              PolynomialLR='linear')
+
+def _kind_of(scheduler):
+    "Return the kind of a torch scheduler, one of `SCHEDULES`; 'constant' if it isn't known."
+    names = [cls.__name__ for cls in type(scheduler).__mro__]
+    if 'SequentialLR' in names: return _kind_of(scheduler._schedulers[-1])
+    falls = 'LinearLR' in names and scheduler.end_factor < scheduler.start_factor
+    return 'linear' if falls else next((_KINDS[name] for name in names if name in _KINDS), 'constant')
+
+def _schedule_of(schedulers):
+    "Return the kind of all `schedulers`; 'constant' if they differ, or if there are none."
+    kinds = {_kind_of(scheduler) for scheduler in schedulers}
+    return kinds.pop() if len(kinds) == 1 else 'constant'
+
 # %% ../../nbs/62_lightning.ipynb #60b20006
-def _report(found, places):
-    "Return the text to print: the rate, where it was set, and the findings of the curve."
-    try: lr = found.suggestion()
+def _report(found, places, scheduled):
+    "Return the text to print: the rate, for which schedule, where it was set, and the findings of the curve."
+    try: lr, s = found.suggestion(), found.curve.suggest()
     except NoSuggestion as e: return f"No learning rate is suggested: {e}"
     labels = ' and '.join(label for _, _, label in places)
     rate = f"Learning rate set to {lr:.2E}, as {labels}" if places else f"Suggested learning rate: {lr:.2E}"
-    return '\n'.join([rate, *(f"Note: {finding}" for finding in found.curve.findings)])
+    others = peaks_text(s, "Suggested maximum for {}") if found.schedule == 'constant' else ''
+    notes = [f"Note: {finding}" for finding in found.curve.findings]
+    return '\n'.join(filter(None, [rate + _meaning(s, found.schedule, scheduled), others, *notes]))
+
+def _meaning(s, schedule, scheduled):
+    "What the rate is for: a known schedule, or a constant rate, because there is none or an unknown one."
+    if schedule == 'constant':
+        unknown = ", for a constant rate: the schedule of configure_optimizers isn't known"
+        return range_text(s, ' (range {})') + (unknown if scheduled else '')
+    constant = f"{s:.2E} for a constant rate{range_text(s, ', range {}')}"
+    name = schedule.replace('_', '-')
+    return f", the maximum of the {name} schedule of configure_optimizers ({constant})"

@@ -6,12 +6,13 @@
 __all__ = ['leaf_loaders', 'sweep_once']
 
 # %% ../../nbs/61_lightning_sweep.ipynb #59b20007
-import logging, os, signal, sys, warnings
+import copy, logging, math, os, signal, sys, warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
+from itertools import repeat
 
 import torch
 from fastcore.basics import patch
@@ -19,19 +20,22 @@ from fastcore.basics import patch
 from ..detour import Detour
 from ..fingerprint import Fingerprint
 from .lightning_trainer import private_trainer
+from ..lockstep import CommonBatches
 from ..processes import fail_together
 from ..settings import SweepSettings
 from ..signals import in_main_thread
 from ..snapshot import Snapshot
 from ..sweep import LRSweep
-from ..utils import as_list, progress_bar
+from ..utils import as_list, known_len, progress_bar
 
 # %% ../../nbs/61_lightning_sweep.ipynb #3e276e5c
 class _SweepCallback:
     "Run a sweep from the first batch on, until it is over or the data has run out."
-    def __init__(self, snapshot, settings, monitor, silent, leave):
+    def __init__(self, snapshot, settings, rings, monitor, silent, leave):
         self.snapshot = snapshot
         self.settings = settings
+        # The `CommonBatches` of each loader; those of an earlier sweep, or none yet.
+        self.rings = rings
         self.monitor = monitor
         self.silent = silent
         # The exception that lets tuners leave Lightning's loop.
@@ -76,6 +80,9 @@ def on_train_start(self:_SweepCallback, trainer, module):
     sweep = LRSweep(optimizers, module, settings=settings, scaler=scaler, schedulers=schedulers,
                     snapshot=self.snapshot)
     self.sweep = sweep.start()
+    loaders = self.rings or leaf_loaders(trainer.train_dataloader)
+    for dl in loaders: sweep.use_loader(dl, training=len(loaders) == 1)
+    for ring in self.rings: sweep.common_batches(ring)
     for opt in optimizers:
         if hasattr(opt, 'register_step_post_hook'): opt.register_step_post_hook(self._note_step)
     self.bar = progress_bar(settings.num_it, self.silent)
@@ -177,17 +184,52 @@ def leaf_loaders(
     parts = x.values() if isinstance(x, dict) else x
     return [leaf for part in parts for leaf in leaf_loaders(part)]
 
-def _keep_loaders(own, snapshot):
-    "Add the loaders that trainer `own` gets to the snapshot, before anything is drawn from them."
+def _wrap_loaders(pl, own, snapshot, settings, rings):
+    "Add the loaders that trainer `own` gets to the snapshot before they are used; make it go round `rings`."
     source = own.fit_loop._data_source
     get = source.dataloader
 
     def dataloader():
         loaders = get()
         for dl in leaf_loaders(loaders): snapshot.add_loader(dl)
-        return loaders
+        if settings.batches is None: return loaders
+        return _going_round(pl, loaders, rings, settings.batches, own.accumulate_grad_batches)
 
     source.dataloader = dataloader
+
+# %% ../../nbs/61_lightning_sweep.ipynb #59b30002
+def _going_round(pl, loaders, rings, n, window):
+    "Return a `CombinedLoader` of the package `pl` that goes round `n` windows of each of the `loaders`."
+    kind = pl.utilities.CombinedLoader
+    combined = copy.copy(loaders) if isinstance(loaders, kind) else kind(loaders, 'max_size_cycle')
+    base = type(combined)
+
+    def begin_epoch(self):
+        limits = self.limits or repeat(math.inf)
+        parts = enumerate(zip(self.flattened, limits))
+        self.flattened = [_ring(rings, i, dl, n, window, limit) for i, (dl, limit) in parts]
+        return base.__iter__(self)
+
+    combined.__class__ = type(base.__name__, (base,), dict(__iter__=begin_epoch))
+    return combined
+
+def _ring(rings, i, dl, n, window, limit):
+    "Return number `i` of the `rings`, which draws what it lacks from `dl`; the first time, make it."
+    if isinstance(dl, CommonBatches): return dl
+    length = known_len(dl)
+    loader = dl if length is not None and length <= limit else _Limited(dl)
+    if i == len(rings): rings.append(CommonBatches(loader, min(n*window, limit), length, window))
+    ring = rings[i]
+    ring.loader = loader
+    if length is None:
+        for _ in ring: pass
+    return ring
+
+class _Limited:
+    "A loader of which only the first batches are used, so that none are taken from the rest of the epoch."
+    def __init__(self, loader): self.loader = loader
+    def __iter__(self): return iter(self.loader)
+    def __getattr__(self, name): return getattr(self.loader, name)
 
 # %% ../../nbs/61_lightning_sweep.ipynb #708884c0
 def _detour(pl, trainer, module, loaders, datamodule, entry):
@@ -248,24 +290,27 @@ def sweep_once(
     loaders=None, # as for `trainer.fit`; default: those of the datamodule or of the module
     datamodule=None, # `LightningDataModule`
     *,
+    rings:list=None, # the batches that earlier sweeps went round, or an empty list to store them in
     monitor:str=None, # the loss is what the module logs by this name; default: what `training_step` returns
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
     silent:bool=False # no progress bar
 ) -> LRSweep: # finished
     "Train `module` for one sweep, and restore everything. Raises `ValueError` if nothing can be measured."
     data = dict(train_dataloaders=loaders, datamodule=datamodule)
+    rings = [] if rings is None else rings
     before = Fingerprint(leave_out=(trainer,), module=module, **data) if verify else None
     parts = module, loaders, datamodule
     with fail_together(), _detour(pl, trainer, *parts, settings.entry) as detour, _quiet():
         _keep_surroundings(detour)
         silent = silent or not trainer.is_global_zero
-        callback = _make_callback(pl, detour.snapshot, settings, monitor, silent)
+        callback = _make_callback(pl, detour.snapshot, settings, rings, monitor, silent)
         detour.before_restore(partial(callback.finish, detour))
         own = private_trainer(pl, trainer, callback)
-        _keep_loaders(own, detour.snapshot)
+        _wrap_loaders(pl, own, detour.snapshot, settings, rings)
         _fit(partial(pl.Trainer.fit, own, module, **data), own, callback)
     sweep = callback.sweep
-    if sweep is None or not sweep.iterations:
+    # The data may run out before a probe, which is not an error.
+    if sweep is None or not sweep.iterations and settings.mode != 'hold':
         raise ValueError("the training gave no batch: check the dataset, batch_size, drop_last, and the "
                          "trainer's limit_train_batches")
     if before is not None: before.check()

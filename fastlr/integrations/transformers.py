@@ -6,25 +6,28 @@
 __all__ = ['TRANSFORMERS', 'TrainerLRFound', 'lr_find']
 
 # %% ../../nbs/65_transformers.ipynb #5028ec67
-import sys
+import sys, time
 from functools import partial
 
 from ..curve import EntryPoint, LRCurve
 from .transformers_sweep import sweep_once
+from ..probes import run_probes
 from ..settings import SweepSettings
-from ..suggestion import NoSuggestion
+from ..suggestion import NoSuggestion, range_text
 from ..tune import LRFound
 from ..utils import describe
 
 # %% ../../nbs/65_transformers.ipynb #62b20002
 TRANSFORMERS = EntryPoint('lr_find', dict(start_lr='start_lr', end_lr='end_lr', num_it='num_it', mode='mode',
-                                          stop_div='stop_div', runs='runs', extend='extend',
-                                          loader='train_dataset'))
+                                          stop_div='stop_div', runs='runs', extend='extend', probe='probe',
+                                          batches='batches', loader='train_dataset'))
 
 # %% ../../nbs/65_transformers.ipynb #1d0d3808
-_FALLING = ('linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'cosine_with_min_lr',
-            'cosine_warmup_with_min_lr')
-_CONSTANT = 'constant', 'constant_with_warmup', 'inverse_sqrt', 'reduce_lr_on_plateau', 'warmup_stable_decay'
+_KINDS = dict(
+    linear='linear', polynomial='linear', cosine='cosine', cosine_with_restarts='cosine',
+    cosine_with_min_lr='cosine', cosine_warmup_with_min_lr='cosine', constant='constant',
+    constant_with_warmup='constant', greedy='constant', inverse_sqrt='constant',
+    reduce_lr_on_plateau='constant', warmup_stable_decay='constant')
 
 class TrainerLRFound(LRFound):
     "What `lr_find` has found: the `curve`, and the rate for a schedule."
@@ -32,39 +35,39 @@ class TrainerLRFound(LRFound):
         curve, # `LRCurve`
         schedule:str='linear' # of the training, a name of `TrainingArguments.lr_scheduler_type`
     ):
-        super().__init__(curve)
-        self.schedule = schedule
+        super().__init__(curve, schedule)
 
     def suggestion(self,
         skip_begin:int=None, # points at the low end that can't be the answer, from 0; default: any can
         skip_end:int=None, # points at the high end, likewise
         schedule:str=None # name of another schedule; default: the trainer's
-    ) -> float: # the `learning_rate` of the fastest parameter group
-        "Return the rate, half of it unless the schedule falls. Raises `NoSuggestion`, or `ValueError`."
+    ) -> float: # the `learning_rate` of the fastest parameter group; for a constant one the `Suggestion`
+        "Return the rate, or its peak if the schedule falls. Raises `NoSuggestion`, or `ValueError`."
         schedule = schedule or self.schedule
-        known = *_FALLING, *_CONSTANT
-        if schedule not in known:
-            raise ValueError("schedule must be a name of TrainingArguments.lr_scheduler_type, one of "
-                             f"{', '.join(known)}; got {schedule!r}")
-        lr = super().suggestion(skip_begin, skip_end)
-        return lr if schedule in _FALLING else lr/2
+        if schedule in _KINDS: return super().suggestion(skip_begin, skip_end, _KINDS[schedule])
+        raise ValueError("schedule must be a name of TrainingArguments.lr_scheduler_type, one of "
+                         f"{', '.join(_KINDS)}; got {schedule!r}")
 
 # %% ../../nbs/65_transformers.ipynb #ee5c6890
 def _schedule_of(trainer):
     "Return the name of the schedule; 'constant' for a scheduler of the user's own."
     own = trainer.lr_scheduler is not None and not trainer._created_lr_scheduler
     name = str(getattr(trainer.args.lr_scheduler_type, 'value', trainer.args.lr_scheduler_type))
-    return name if name in (*_FALLING, *_CONSTANT) and not own else 'constant'
+    return name if name in _KINDS and not own else 'constant'
 
 def _report(found, updated):
     "Return the text to print: the rate for two schedules, and the findings of the curve."
-    falls = found.schedule in _FALLING
+    falls = _KINDS[found.schedule] != 'constant'
     other = 'constant' if falls else 'linear'
     try: lr, other_lr = found.suggestion(), found.suggestion(schedule=other)
     except NoSuggestion as e: return f"No suggested learning_rate. {e}"
     what = 'learning_rate set to' if updated else 'Suggested learning_rate:'
     kind = 'the peak of' if falls else 'for'
-    rate = f"{what} {lr:.1E} ({kind} a {found.schedule} schedule; {other_lr:.1E} for a {other} one)"
+    known = range_text(found.curve.suggest(), ', range {}')
+    this, that = f"{kind} a {found.schedule} schedule", f"{other_lr:.1E} for a {other} one"
+    # The range is that of the constant rate.
+    this, that = (this, that+known) if falls else (this+known, that)
+    rate = f"{what} {lr:.1E} ({this}; {that})"
     return '\n'.join([rate, *(f"Note: {finding}" for finding in found.curve.findings)])
 
 # %% ../../nbs/65_transformers.ipynb #abe79a73
@@ -133,6 +136,8 @@ def lr_find(
     stop_div=True, # stop on divergence: True, False, or a factor above 1 on the best loss
     runs:int=1, # sweeps from the same state, with other seeds, at least 1; the curve is their median
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
+    probe='auto', # short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell
+    batches:int=8, # number of (accumulated) batches to go round; None: fresh ones throughout
     update_args:bool=False, # set `trainer.args.learning_rate` to the suggestion
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
@@ -145,14 +150,25 @@ def lr_find(
     _check_trainer(trainer)
     _check_update(trainer, update_args)
     settings = SweepSettings(start_lr, end_lr, num_it, TRANSFORMERS.mode_of(mode), stop_div, extend=extend,
-                             runs=runs, entry=TRANSFORMERS)
+                             runs=runs, probe=probe, batches=batches, entry=TRANSFORMERS)
     silent = silent or not trainer.is_world_process_zero()
     expected_lr = trainer.args.learning_rate if update_args else None
-    once = partial(sweep_once, trainer, settings, where=where, expected_lr=expected_lr, verify=verify,
-                   silent=silent)
-    # The first sweep has the seed of the trainer, and so the batches that the training would see.
-    curves = [once(seed=run or None).curve for run in range(runs)]
-    found = TrainerLRFound(LRCurve.median(curves), _schedule_of(trainer))
-    if update_args: trainer.args.learning_rate = found.suggestion()
+    once = partial(sweep_once, trainer, where=where, expected_lr=expected_lr, verify=verify, silent=silent)
+    found = TrainerLRFound(_sweep_and_probe(once, settings, silent), _schedule_of(trainer))
+    # A plain number, because the arguments are saved with the model.
+    if update_args: trainer.args.learning_rate = float(found.suggestion())
     if not silent: print(_report(found, update_args))
     return found
+
+# %% ../../nbs/65_transformers.ipynb #62b20009
+def _sweep_and_probe(once, settings, silent):
+    "Return the median curve of all runs, with probes if they are needed or asked for."
+    began = time.monotonic()
+    # The first sweep has the seed of the trainer, and so batches that the training would see. Each further
+    # one draws its own.
+    rings, *others = ([] for _ in range(settings.runs))
+    curves = [once(settings, rings=rings).curve]
+    curves += [once(settings, rings=other, seed=run).curve for run, other in enumerate(others, 1)]
+    curve = LRCurve.median(curves)
+    seconds = (time.monotonic()-began) / max(1, settings.runs*len(curve))
+    return run_probes(curve, partial(once, rings=rings), settings, seconds=seconds, silent=silent)

@@ -18,11 +18,13 @@ from torch.utils.data import DataLoader
 from ..detour import Detour
 from ..fingerprint import Fingerprint
 from ..kinds import parts_of_function
+from ..lockstep import CommonBatches
 from ..processes import fail_together
 from ..settings import SweepSettings
 from ..snapshot import Snapshot
 from ..sweep import LRSweep
-from ..utils import progress_bar, set_group_value
+from ..utils import inner_optimizer, known_len, progress_bar, set_group_value
+from ..watch import check_rates
 
 # %% ../../nbs/64_transformers_sweep.ipynb #30a639bb
 _ARGS_OF_A_SWEEP = dict(eval_on_start=False, load_best_model_at_end=False, save_total_limit=None,
@@ -65,7 +67,7 @@ def _wrap_methods(trainer, callback, seed):
 
     def get_train_dataloader():
         if seed is not None: _reseed(trainer, seed)
-        return make_loader()
+        return callback.common_batches(make_loader(), trainer.args.gradient_accumulation_steps)
 
     trainer.training_step = training_step
     trainer.compute_loss = compute_loss
@@ -119,9 +121,11 @@ def _configs(model):
 # %% ../../nbs/64_transformers_sweep.ipynb #2c03f186
 class _SweepCallback:
     "Run a sweep in a training, until it is over or the data has run out."
-    def __init__(self, snapshot, settings, seed, scaler, expected_lr, bar):
+    def __init__(self, snapshot, settings, rings, seed, scaler, expected_lr, bar):
         self.snapshot = snapshot
         self.settings = settings
+        # The `CommonBatches` of an earlier sweep, in a list, or none yet.
+        self.rings = rings
         self.seed = seed
         self.scaler = scaler
         self.expected_lr = expected_lr
@@ -131,10 +135,22 @@ class _SweepCallback:
         # The losses of the micro-batches since the last update.
         self.shares = []
 
+    def common_batches(self, loader, accumulate):
+        "Return the batches to go round, in epochs as long as those of `loader`; with `batches=None` itself."
+        n = self.settings.batches
+        if n is None: return loader
+        new = CommonBatches(loader, n*accumulate, known_len(loader), accumulate)
+        if not self.rings: self.rings.append(new)
+        ring = self.rings[0]
+        # What it doesn't have yet comes from the loader of this training.
+        ring.loader = loader
+        return ring
+
     def on_train_begin(self, args, state, control, model, optimizer, lr_scheduler, train_dataloader, **_):
         # Accelerate may have wrapped the optimizer.
-        opt = getattr(optimizer, 'optimizer', optimizer)
-        _check_optimizer(opt, self.expected_lr)
+        opt = inner_optimizer(optimizer)
+        check_rates([opt])
+        _check_first_rate(opt, self.expected_lr)
         # With `model_init` both are new.
         for x in (model, opt): self.snapshot.keep(x)
         for g in opt.param_groups: set_group_value(g, 'lr', g.get('initial_lr', g['lr']))
@@ -143,6 +159,7 @@ class _SweepCallback:
                         seed=self.seed, snapshot=self.snapshot)
         self.sweep = sweep.start()
         self.sweep.use_loader(train_dataloader)
+        self.sweep.common_batches(train_dataloader)
 
     def synchronized(self, x):
         "Return `x`, a batch or a loss, if no process has failed. Raises `TypeError` if there is none."
@@ -154,6 +171,8 @@ class _SweepCallback:
     def on_step_begin(self, *args, **kwargs): self.shares.clear()
 
     def on_step_end(self, args, state, control, **kwargs):
+        # The sweep counts batches.
+        self.sweep.iterations += len(self.shares) - 1
         control.should_training_stop = self.sweep.record(torch.stack(self.shares).sum(), update=True)
         if self.bar is not None: self.bar.update(min(len(self.sweep), self.settings.num_it))
 
@@ -165,11 +184,8 @@ class _SweepCallback:
         if self.sweep is not None: self.sweep.finish(failed=detour.failed)
 
 # %% ../../nbs/64_transformers_sweep.ipynb #4253d56c
-def _check_optimizer(opt, expected_lr):
-    "Raise `ValueError` if a group has no rate, or if none begins at `expected_lr`, if that is given."
-    if any(g.get('lr') is None for g in opt.param_groups):
-        raise ValueError(f"{type(opt).__name__} has groups without a rate to sweep (lr=None): pass it an lr; "
-                         "Adafactor needs relative_step=False, too")
+def _check_first_rate(opt, expected_lr):
+    "Raise `ValueError` if no group of `opt` begins at `expected_lr`, if that is given."
     rates = [g.get('initial_lr', g['lr']) for g in opt.param_groups]
     if expected_lr is None or expected_lr in rates: return
     raise ValueError("update_args=True: the optimizer of this trainer does not begin at args.learning_rate="
@@ -205,6 +221,7 @@ def sweep_once(
     trainer, # `transformers.Trainer`
     settings:SweepSettings, # what to sweep; `accumulate` is taken from the trainer
     *,
+    rings:list=None, # the batches that an earlier sweep went round, or an empty list to store them in
     seed:int=None, # for the random generators and the order of the data; default: those of the trainer
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     expected_lr:float=None, # raise `ValueError` unless the optimizer begins at this rate
@@ -212,6 +229,9 @@ def sweep_once(
     silent:bool=False # no progress bar
 ) -> LRSweep: # finished
     "Let `trainer` train for one sweep, and restore everything. Raises `ValueError` if there is no batch."
+    # The trainer would make a scheduler first, for which there must be a rate, too.
+    if trainer.optimizer is not None: check_rates([inner_optimizer(trainer.optimizer)])
+    rings = [] if rings is None else rings
     before = Fingerprint(trainer=trainer) if verify else None
     bar = progress_bar(settings.num_it, silent)
     with fail_together(), Detour(_snapshot(trainer, where)) as detour:
@@ -220,7 +240,7 @@ def sweep_once(
         quiet.enter_context(_quiet())
         _keep_attributes(detour, trainer)
         scaler = trainer.accelerator.scaler
-        callback = _make_callback(detour.snapshot, settings, seed, scaler, expected_lr, bar)
+        callback = _make_callback(detour.snapshot, settings, rings, seed, scaler, expected_lr, bar)
         detour.before_restore(partial(callback.finish, detour))
         # The scaler may skip updates, so there may be more of them than points.
         _equip(trainer, callback, 2*settings.num_it + 1000, seed)
@@ -242,6 +262,8 @@ def _train(trainer, callback):
     except ValueError as e:
         if 'does not contain any data' not in str(e): raise
         callback.sweep.stop('data')
-    if not len(callback.sweep) and callback.sweep.stop_reason == 'data':
+    # The data may run out before a probe, which is not an error.
+    may_be_empty = callback.settings.mode == 'hold'
+    if not may_be_empty and not len(callback.sweep) and callback.sweep.stop_reason == 'data':
         raise ValueError("the training data of trainer gave no batch: check train_dataset, and with "
                          "dataloader_drop_last the batch size")

@@ -100,6 +100,11 @@ def curve(rank):
 
 
 @scenario
+def probes(rank):
+    return learner().lr_find(num_it=40, probe=True, verify=True)
+
+
+@scenario
 def uneven(rank):
     return found(data=problem(72), dataloader_config=DataLoaderConfiguration(even_batches=False))
 
@@ -192,7 +197,7 @@ def later_sharded_accumulated(rank):
 
 @scenario
 def unreadable(rank):
-    return error_of(learner(Unreadable(rank)).lr_find)
+    return error_of(learner(Unreadable(rank)).lr_find, batches=None)
 
 
 @scenario

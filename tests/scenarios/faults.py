@@ -149,7 +149,8 @@ def bad_while_the_other_runs_out(rank):
         yield from (batches(rank) * 2)[:8]
         raise Bad('in one process')
 
-    found(*training(), loading() if rank else plain.stream(rank, 8), accumulate=3)
+    loader = loading() if rank else plain.stream(rank, 8)
+    found(*training(), loader, accumulate=3, batches=None)
 
 
 @scenario

@@ -89,7 +89,8 @@ def trainer(find_unused_parameters=False, **kwargs):
 
 
 def find(*args, **kwargs):
-    return lr_find(*args, max_lr=10.0, num_training=20, early_stop_threshold=None, **kwargs).curve
+    options = dict(max_lr=10.0, num_training=20, early_stop_threshold=None, probe=False)
+    return lr_find(*args, **{**options, **kwargs}).curve
 
 
 def trained(detour, **kwargs):
@@ -121,7 +122,9 @@ def gan(rank):
 @scenario
 def stream(rank):
     data = DataLoader(Stream([row for row in rows()][: 56 + 24 * rank]), 8)
-    return lr_find(trainer(), Net(), data, max_lr=10.0, num_training=20, silent=True).curve
+    return lr_find(
+        trainer(), Net(), data, max_lr=10.0, num_training=20, batches=None, probe=False, silent=True
+    ).curve
 
 
 @scenario
@@ -135,3 +138,8 @@ def again(rank):
     found = trained(True, silent=True)
     fault(rank)
     return find(found.trainer, found.module, DataLoader(rows(), 8), verify=True, silent=True)
+
+
+@scenario
+def probes(rank):
+    return find(trainer(), Net(), DataLoader(rows(), 8), probe=True, verify=True, silent=True)

@@ -65,7 +65,7 @@ def ten_at_a_time(rank):
 @scenario
 def shorter(rank, n=7):
     "All processes except the first have fewer batches, and can't begin again."
-    return found(*training(), stream(rank, n if rank else 18))
+    return found(*training(), stream(rank, n if rank else 18), batches=None)
 
 
 @scenario
@@ -77,7 +77,7 @@ def shorter_ten(rank):
 @scenario
 def rest_of_a_window(rank):
     "There are 8 batches, or 7 in the second process: two full windows, and one batch."
-    return found(*training(), stream(rank, 8 - rank), accumulate=3)
+    return found(*training(), stream(rank, 8 - rank), accumulate=3, batches=None)
 
 
 @scenario
@@ -99,7 +99,7 @@ class Leftovers:
 
 @scenario
 def leftovers(rank):
-    return found(*training(), Leftovers((batches(rank) * 3)[: 9 - 2 * rank]))
+    return found(*training(), Leftovers((batches(rank) * 3)[: 9 - 2 * rank]), batches=None)
 
 
 @scenario
@@ -201,7 +201,21 @@ def skipped_in_one(rank):
 def in_a_learner(rank):
     "The generator of the second process is the shorter one."
     loader = stream(rank, 7 if rank else 18)
-    return Learner((loader, None), training()[0], loss_func=nn.CrossEntropyLoss(), silent=True).lr_find()
+    learn = Learner((loader, None), training()[0], loss_func=nn.CrossEntropyLoss(), silent=True)
+    return learn.lr_find(batches=None)
+
+
+@scenario
+def common(rank):
+    "The first process goes round 8 batches, the others have 3: all begin again after these."
+    return found(*training(), stream(rank, 3 if rank else 18), num_it=20, stop_div=False)
+
+
+@scenario
+def common_in_a_learner(rank):
+    loader = Leftovers((batches(rank) * 3)[: 3 if rank else 18])
+    learn = Learner((loader, None), training()[0], loss_func=nn.CrossEntropyLoss(), silent=True)
+    return learn.lr_find(num_it=20, stop_div=False, accumulate=2)
 
 
 def weights(model):
