@@ -18,7 +18,7 @@ import argparse, math, time
 import answers
 import numpy as np
 import tasks
-from tables import BOTH, IN_VIEW, OTHERS, RULES, SCHEDULES, SPLITS, goals, read, share
+from tables import BOTH, IN_VIEW, NAMES, OTHERS, RULES, SCHEDULES, SPLITS, goals, read, share
 
 HEADS = dict(const='const', onecycle='1-cycle', cosine='cosine', linear='linear')
 ABOUT = dict(
@@ -51,6 +51,10 @@ def table(r, rules=RULES):
     for rule in sorted(rules, key=lambda rule: sum(r.mean(rule, s) for s in BOTH)):
         some = '' if r.asked(rule) == len(r) else f' (of {r.asked(rule)})'
         print(f'{rule + some:36}{columns(r.row(rule))}')
+    for s in SCHEDULES:
+        known = sum(s in r.oracle[t] for t in r.trainings)
+        if known < len(r):
+            print(f'{NAMES[s]}: mean over the {known} of the {len(r)} trainings that were run with it')
 
 
 def print_goals(r):
