@@ -152,6 +152,7 @@ def median(cls:LRCurve,
     if not curves: raise ValueError("LRCurve.median: needs at least one curve, got none")
     if len(curves) == 1: return curves[0]
     # Each run may have its own batches, whose levels would be noise in the median.
+    spread = [c.view.spread for c in curves if c.batches is not None]
     curves = [c if c.batches is None else c.without_levels() for c in curves]
     by_length = sorted(curves, key=len)
     half = (len(curves)-1)//2
@@ -168,7 +169,7 @@ def median(cls:LRCurve,
     # What has ended the sweep belongs to the curve that says why it ended.
     ended = by_length[half]
     settings = {**longest.settings, 'not_finite': ended.settings.get('not_finite')}
-    if settings['not_finite'] is None: del settings['not_finite']
+    if spread: settings['spread'] = float(np.mean(spread))
     return cls(longest.lrs[:n], losses, longest.group_lrs[:n], ended.stop_reason, longest.shift,
                tuple(c.losses[:n] for c in curves), settings)
 

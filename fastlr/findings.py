@@ -41,11 +41,11 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
     except NoSuggestion as e: return [*found, Finding(str(e), 'no-suggestion')]
     view = self.view
     # What the sweep doesn't show, the probes have.
-    if self.probes and not view.can_tell: return [*found, *_about_probes(view)]
+    if view.winner is not None and not view.can_tell: return [*found, *_about_probes(view)]
     if not view.falls: return [*found, _no_fall(view)]
     return [*found, *_about_last_rates(self, view), *_about_first_rates(view), *_about_clarity(view)]
 
-# %% ../nbs/04_findings.ipynb #a28cbd8a
+# %% ../nbs/04_findings.ipynb #77277770
 def _about_data(curve):
     "Findings about the data of the sweep of `curve`, not its rates."
     found = []
@@ -95,19 +95,19 @@ def _no_fall(view):
     flat = "The loss does not visibly fall before it breaks down"
     trained = "if the model is trained already, prefer a rate below the suggested one"
     hidden = "the sweep may be too short or too noisy to show a fall"
-    advice = view.entry.advise(hidden, "use {probe}", "raise {num_it}", view.entry.several_runs)
+    advice = view.entry.advise(hidden, "let it probe ({probe})", "raise {num_it}", view.entry.several_runs)
     return Finding(f"{flat}: {trained}. Otherwise {advice}", 'no-fall')
 
 def _about_probes(view):
     "The finding about probes of which the highest is the best, at the end of the sweep, if this is one."
-    ends = [losses[-8:].mean() for _, losses in view.probes]
-    if int(np.argmin(ends)) < len(ends)-1 or view.edge < len(view)-1: return []
+    if view.winner < view.probes[-1][0] or view.edge < len(view)-1: return []
     what = "The best of the probes is the highest rate of the sweep"
     return [Finding(view.entry.advise(what, "raise {end_lr}"), 'highest-probe')]
 
 def _about_last_rates(curve, view):
     "The finding about a loss that ended low, and was never high, if this is one."
-    if curve.stop_reason == 'interrupted' or {'not_finite', 'limited_by'} & curve.settings.keys(): return []
+    known = curve.stop_reason == 'interrupted' or curve.settings.get('limited_by') or bad_batches(curve)
+    if known: return []
     ended_low = view.z[-1] < view.z[0] - 0.5*view.fall
     if not ended_low or curve.losses.max() >= ceiling(curve.losses, share=1): return []
     half_a_decade_earlier = np.interp(view.x[-1]-0.5, view.x, view.z)
@@ -129,7 +129,7 @@ def _about_clarity(view):
     if view.can_tell: return []
     what = (f"The loss falls by only {view.clarity:.1f} times its scatter around the line, so the sweep "
             "alone can't tell which rate is good")
-    return [Finding(view.entry.advise(what, "use {probe}", view.entry.several_runs), 'unclear')]
+    return [Finding(view.entry.advise(what, "let it probe ({probe})", view.entry.several_runs), 'unclear')]
 
 # %% ../nbs/04_findings.ipynb #97eb1e60
 @patch

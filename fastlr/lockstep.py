@@ -212,7 +212,7 @@ def _across_the_epoch(loader, n):
     if whole < n or len(loader) == n: return loader
     starts = [i*(whole-1)//max(n-1, 1) * size for i in range(n)]
     same = {name: getattr(loader, name) for name in _SAME if hasattr(loader, name)}
-    return DataLoader(loader.dataset, batch_sampler=[range(i, i+size) for i in starts], **same)
+    return DataLoader(loader.dataset, batch_sampler=[list(range(i, i+size)) for i in starts], **same)
 
 def _is_in_order(loader):
     "Return whether `loader` is a torch `DataLoader` that asks for the rows from the first to the last."

@@ -257,7 +257,7 @@ def lr_find(
     batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
     val_batches:int=0, # measure the loss on this number of validation batches; 0: the training loss
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
-    probe='auto', # train shortly at five rates, 300 further updates: True, False, 'auto': if it can't tell
+    probe='auto', # train briefly at five rates, 300 further updates: True, False, 'auto': if it can't tell
     live:bool=False, # in a notebook, draw the curve while it grows
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not

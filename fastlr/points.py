@@ -94,10 +94,10 @@ def add(self:Points,
 @patch
 def bad_batches(self:Points,
     epoch:int=None # batches of an epoch, from 1, if that is known
-) -> tuple[int, int]: # numbers of the first and the last batch of an update, from 1; or None
+) -> list[int]: # numbers of the first and the last batch of an update, from 1; or None
     "Return the batches whose loss was not finite, unless their data was fine in an earlier epoch."
-    seen_before = epoch and self.not_finite and self.not_finite[0] > epoch
-    return None if seen_before else self.not_finite
+    span = self.not_finite
+    return None if span is None or epoch and span[0] > epoch else list(span)
 
 @patch(as_prop=True)
 def is_full(self:Points) -> bool:

@@ -27,20 +27,26 @@ def run_probes(
     if not rates: return curve
     silent = silent or not is_main_process()
     if not silent: print(_announcement(curve, len(rates), seconds))
-    # A rate for each group, in the ratio of the sweep.
-    ratios = curve.group_lrs[-1]/curve.lrs[-1]
     probes = {}
     try:
         for lr in rates:
-            sweep = sweep_once(settings.holding(lr*ratios, PROBE_STEPS))
+            sweep = sweep_once(settings.holding(_group_rates(curve, lr), PROBE_STEPS))
             if sweep.stop_reason == 'data': return _without_data(curve, settings)
-            probes[lr] = sweep.losses
+            # One that broke down in its first update has no losses.
+            if sweep.losses: probes[lr] = sweep.losses
     except KeyboardInterrupt:
         # Other processes have stopped with an error, so this one must not go on alone.
         if not trains_alone(): raise
         if not silent: print("Stopped: the suggestion is the sweep's own.")
         return curve
-    return curve.probed(probes)
+    longest = max(map(len, probes.values()), default=0)
+    # Where all break down, there is nothing to compare.
+    return curve.probed(probes) if len(probes) > 2 and longest == PROBE_STEPS else curve
+
+def _group_rates(curve, lr):
+    "The rate of each parameter group where that of the fastest is `lr`, in the ratio of the sweep there."
+    i = curve.view.nearest(lr)
+    return lr*curve.group_lrs[i]/curve.lrs[i]
 
 def _rates(curve, settings):
     "The rates to probe; none if probes are not asked for, or if there is nothing to probe."
@@ -60,7 +66,7 @@ def _announcement(curve, rates, seconds):
 
 def _duration(seconds):
     "A number of seconds, as one says it."
-    if seconds < 1: return "a second"
+    if seconds < 1.5: return "a second"
     return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds/60:.0f} minutes"
 
 def _without_data(curve, settings):

@@ -50,7 +50,7 @@ def find_lr(
     mode:str='exp', # 'exp' or 'linear'
     stop_div=True, # stop on divergence: True, False, a factor on the best loss, or a function of the loss
     runs:int=1, # sweeps from the same state, reseeded, at least 1; the curve is their median
-    probe='auto', # train shortly at five rates, 300 further updates: True, False, 'auto': if it can't tell
+    probe='auto', # train briefly at five rates, 300 further updates: True, False, 'auto': if it can't tell
     accumulate:int=1, # batches that make one optimizer update and one point of the curve, at least 1
     batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
     val_loader=None, # measure the loss on these batches after each update; None: the training loss

@@ -18,7 +18,7 @@ from .curve import EntryPoint, LRCurve
 from .smooth import View, noise_level, view_of
 from .suggestion import (
     MIN_POINTS, RULES, NoSuggestion, Suggestion, check_fall, check_points, function_of_view, no_fall, rule)
-from .unfinished import check_data
+from .unfinished import bad_batches, check_data
 
 # %% ../nbs/03_rules.ipynb #4086ecab
 def _counted(lrs):
@@ -252,6 +252,7 @@ def can_tell(self:View) -> bool:
 def needs_probes(self:LRCurve) -> bool:
     "Whether the sweep was complete, and still can't tell which rate is good."
     if self.stop_reason in ('interrupted', 'data') or self.probes: return False
+    if bad_batches(self) is not None: return False
     view = self.view
     return len(view) >= MIN_POINTS and not view.can_tell and np.ptp(view.losses) > 0
 
@@ -291,19 +292,25 @@ def probed(self:LRCurve,
     return replace(self, probes=tuple(sorted((lr, losses) for lr, losses in probes.items())))
 
 # %% ../nbs/03_rules.ipynb #49ab7460
-# The losses at the end of a probe that are averaged: one round of the usual batches.
-_LAST = 8
+@patch(as_prop=True)
+def winner(self:View) -> float: # rate, or None
+    "The rate of the probe whose loss came down farthest; None if there are no probes, or none came down."
+    if not self.probes: return None
+    full = max(len(losses) for _, losses in self.probes)
+    # One round of the batches; those of a long round are too many to wait for.
+    last = min(self.settings.get('batches') or 8, full//2)
+    # A probe that was stopped has diverged, however low its loss was.
+    ends = [np.mean(losses[-last:]) if len(losses) == full else np.inf for _, losses in self.probes]
+    # Where the sweep fell clearly, a dip in the noise of the probes says nothing.
+    least = 0.1*self.fall if self.can_tell else self.least_fall
+    return None if self.z[0] - min(ends) <= least else self.probes[int(np.argmin(ends))][0]
 
 def _from_probes(view):
     "The default rule's answer with probes."
-    full = max(len(losses) for _, losses in view.probes)
-    # A probe that was stopped has diverged, however low its loss was.
-    ends = [np.mean(losses[-_LAST:]) if len(losses) == full else np.inf for _, losses in view.probes]
-    winner = view.probes[int(np.argmin(ends))][0]
-    # Where the sweep fell clearly, a dip in the noise of the probes says nothing.
-    least = 0.1*view.fall if view.can_tell else view.least_fall
-    if view.z[0] - min(ends) <= least: return _from_sweep(view)
-    lr, one_cycle = winner/FALLING, winner/_slowness(view)
+    winner = view.winner
+    if winner is None: return _from_sweep(view)
+    # Nothing above the winner is known to work.
+    lr, one_cycle = winner/FALLING, min(winner, winner/_slowness(view))
     reason = f"half of {winner:.2g}, the best of {len(view.probes)} probes"
     if not view.can_tell: return _answer(view, lr, reason, PROBED, one_cycle=one_cycle)
     first = _from_sweep(view)

@@ -150,12 +150,16 @@ def batch_effect(
     losses, # (n,) losses in the order in which they were measured, finite
     batches # (n,) the batch that each was measured on, as a whole number from 0
 ) -> np.ndarray: # (n,) in units of the loss
-    "Return by how much each loss is higher because of its batch; zeros if there are fewer than two rounds."
+    "Return by how much each loss is higher because of its batch; zeros without two rounds before the fall."
     count = int(np.max(batches, initial=0)) + 1
     if len(losses) < 2*count or count < 2: return np.zeros(len(losses))
     # The mean over a whole round doesn't depend on the levels.
     line = _round_means(np.minimum(losses, ceiling(losses)), count)
-    level = _levels(losses - line, line, batches, count)
+    fallen = np.flatnonzero(line < line[0] - 0.05*(line[0]-line.min()))
+    flat = fallen[0] if len(fallen) else len(line)
+    # The levels show before the fall; one round can't tell them from it.
+    if flat < 2*count: return np.zeros(len(losses))
+    level = _levels((losses-line)[:flat], batches, count)
     cut = np.minimum(losses, ceiling(losses - level) + level)
     size = _window_sums(level*level, count)
     share = _window_sums((cut-line)*level, count) / np.where(size > 0, size, 1)
@@ -167,11 +171,9 @@ def _round_means(losses, count):
     start = np.clip(np.arange(len(losses)) - count//2, 0, len(losses)-count)
     return (sums[start+count] - sums[start]) / count
 
-def _levels(residual, line, batches, count):
-    "The level of the batch of each loss: the median of its residuals before the `line` has fallen."
-    fallen = np.flatnonzero(line < line[0] - 0.05*(line[0]-line.min()))
-    flat = slice(max(2*count, fallen[0] if len(fallen) else len(line)))
-    of_batch = [residual[flat][batches[flat] == k] for k in range(count)]
+def _levels(residual, batches, count):
+    "The level of the batch of each loss: the median of the residuals before the fall."
+    of_batch = [residual[batches[:len(residual)] == k] for k in range(count)]
     levels = np.array([np.median(r) if len(r) else 0. for r in of_batch])
     return (levels - levels.mean())[batches]
 
@@ -257,7 +259,7 @@ class View:
     @cached_property
     def spread(self) -> float: # in units of the loss
         "By how much batches differ: the standard deviation of their levels, or the noise if they are new."
-        if self.batches is None: return self.noise
+        if self.batches is None: return max(self.noise, self.settings.get('spread', 0.))
         rounds = 2*(int(np.max(self.batches, initial=0))+1)
         return float(np.std((self.uncorrected - self.losses)[:rounds]))
 
@@ -289,7 +291,8 @@ class View:
     @cached_property
     def least_fall(self) -> float: # in units of the loss, from 0
         "A fiftieth of the scatter between batches. A smaller fall teaches nothing, however smooth it is."
-        return 0.02*float(np.std(self.uncorrected - self.losses))
+        scatter = float(np.std(self.uncorrected - self.losses))
+        return 0.02*max(scatter, self.settings.get('spread', 0.))
 
     @cached_property
     def falls(self) -> bool:

@@ -275,13 +275,12 @@ def needs_probes(self:LRSweep) -> bool:
 def _asked(self:LRSweep):
     "The settings of the sweep, as a curve stores them."
     s = self.settings
-    bad = self._points.bad_batches(self._epoch)
     asked = dict(start_lr=s.start_lr, end_lr=s.end_lr, num_it=s.num_it, mode=s.mode,
                  stop_div=rule_in_file(s.stop_div), accumulate=s.accumulate, batches=s.batches,
                  seed=self.seed, extended=len(self._points.losses) > s.num_it, momentum=self._rates.momentum,
                  names=dict(s.entry.options))
     # What the findings should know about the data and the optimizer.
-    noticed = dict(in_order=self._in_order, not_finite=None if bad is None else list(bad),
+    noticed = dict(in_order=self._in_order, not_finite=self._points.bad_batches(self._epoch),
                    limited_by=self._rates.limited_by(len(self)))
     asked.update({k: v for k, v in noticed.items() if v})
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asked.items()}

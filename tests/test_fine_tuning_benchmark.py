@@ -39,7 +39,7 @@ def test_regret_by_hand(monkeypatch):
 
 def test_suggestions_are_near_the_best_and_none_is_much_too_high(results):
     "transformers #16013: the suggestion was much too high for fine-tuning."
-    for schedule, mean, most in (('linear', 0.09, 0.25), ('cosine', 0.1, 0.25), ('constant', 0.13, 0.51)):
+    for schedule, mean, most in (('linear', 0.09, 0.25), ('cosine', 0.1, 0.26), ('constant', 0.13, 0.51)):
         r = np.array(list(fine_tuning.regrets(results, schedule).values()))
         assert r.mean() < mean and r.max() < most, (schedule, r.mean(), r.max())
 
