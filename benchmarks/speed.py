@@ -313,7 +313,7 @@ def finders(data, widths, steps):
 
     def lr_find():
         learn = learner(widths, data)
-        return lambda: learn.lr_find(num_it=steps, silent=True, **kw)
+        return lambda: learn.lr_find(num_it=steps, silent=True, probe=False, **kw)
 
     def sweep():
         model = net(widths)
@@ -439,7 +439,9 @@ def part_d(quick):
 
     runs = {
         'Learner.fit': lambda: learner().fit(1, 1e-3),
-        'Learner.lr_find': lambda: learner().lr_find(1e-7, 1e-2, num_it=n, stop_div=False, silent=True),
+        'Learner.lr_find': lambda: learner().lr_find(
+            1e-7, 1e-2, num_it=n, stop_div=False, silent=True, probe=False
+        ),
     }
     rows = []
     old, utils.read_every = utils.read_every, lambda loss: 10

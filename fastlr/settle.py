@@ -11,6 +11,7 @@ from itertools import islice
 import torch
 from torch.nn.modules.batchnorm import _NormBase
 
+from .lockstep import CommonBatches
 from .snapshot import Snapshot
 
 # %% ../nbs/23_settle.ipynb #1e0a0f4f
@@ -44,11 +45,15 @@ def settle_statistics(
         # The iterators of pytorch-lr-finder can begin again. They are endless, and here one pass is enough.
         loader = loader.restarted()
         loader.auto_reset = False
-    if not fresh or hasattr(loader, '__next__') and not hasattr(loader, 'restarted'): return
-    with torch.no_grad(), Snapshot(loaders=loader) as before:
+    batches = sweep.common_batches(loader)
+    common = isinstance(batches, CommonBatches)
+    once = hasattr(batches, '__next__') and not hasattr(batches, 'restarted')
+    if not fresh or once and not common: return
+    # Common batches that are drawn here are those of the sweep.
+    with torch.no_grad(), Snapshot(loaders=None if common else batches) as before:
         before.leave_out(*(b for m in fresh for b in m.buffers(recurse=False)))
         before.keep([b for model in models for b in model.buffers()])
-        _average(fresh, forward, islice(sweep.batches(loader), BATCHES))
+        _average(fresh, forward, islice(sweep.batches(batches), BATCHES))
 
 def _average(fresh, forward, batches):
     "Make the statistics of `fresh` modules the mean over `batches`; those of other classes follow them."

@@ -155,9 +155,10 @@ def batch_effect(
     if len(losses) < 2*count or count < 2: return np.zeros(len(losses))
     # The mean over a whole round doesn't depend on the levels.
     line = _round_means(np.minimum(losses, ceiling(losses)), count)
-    fallen = np.flatnonzero(line < line[0] - 0.05*(line[0]-line.min()))
-    flat = fallen[0] if len(fallen) else len(line)
-    # The levels show before the fall; one round can't tell them from it.
+    # The levels show before the fall, unless that is smaller than they are; one round can't tell them apart.
+    depth = line[0] - line.min()
+    fallen = np.flatnonzero(line < line[0] - 0.05*depth)
+    flat = fallen[0] if depth > np.std((losses-line)[:2*count]) else len(line)
     if flat < 2*count: return np.zeros(len(losses))
     level = _levels((losses-line)[:flat], batches, count)
     cut = np.minimum(losses, ceiling(losses - level) + level)

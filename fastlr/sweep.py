@@ -307,7 +307,10 @@ def common_batches(self:LRSweep,
     "Return the batches to go round in this running sweep. `sweep(loader)` does this by itself."
     rings = self._points.rings
     ring = next((r for r in rings if r.loader is loader), CommonBatches.of(loader, self.settings))
-    if isinstance(ring, CommonBatches) and ring not in rings: rings.append(ring)
+    if isinstance(ring, CommonBatches):
+        # After a round the batches come again.
+        self._epoch = ring.n
+        if ring not in rings: rings.append(ring)
     return ring
 
 # %% ../nbs/22_sweep.ipynb #157b853d
@@ -318,7 +321,7 @@ def use_loader(self:LRSweep,
 ):
     "Restore `loader` too at the end, and reseed its generators if the sweep has a seed."
     # The batches come again after an epoch, or after a round of the common ones.
-    if training: self._epoch = known_len(loader)
+    if training: self._epoch = known_len(loader) or (loader.n if isinstance(loader, CommonBatches) else None)
     if isinstance(loader, CommonBatches): loader = loader.loader
     if training: self._in_order = gives_in_order(loader)
     if self.fingerprint is not None: self.fingerprint.add_loader(loader)

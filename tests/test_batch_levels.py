@@ -32,8 +32,8 @@ def with_levels(draw):
 @given(with_levels(), st.floats(0.01, 100), st.floats(-100, 100))
 def test_unit_and_zero_of_the_loss_dont_matter(curve, a, b):
     losses, batches = curve
-    effect = batch_effect(LRS, losses, batches)
-    assert np.allclose(batch_effect(LRS, a * losses + b, batches), a * effect, atol=1e-6 * a * np.ptp(losses))
+    effect = batch_effect(losses, batches)
+    assert np.allclose(batch_effect(a * losses + b, batches), a * effect, atol=1e-6 * a * np.ptp(losses))
 
 
 @examples(40)
@@ -41,20 +41,20 @@ def test_unit_and_zero_of_the_loss_dont_matter(curve, a, b):
 def test_losses_before_the_fall_scatter_no_more_than_before(curve):
     losses, batches = curve
     flat = slice(40)
-    left = losses - batch_effect(LRS, losses, batches)
+    left = losses - batch_effect(losses, batches)
     # Where the batches don't differ at all, levels that are found in the noise can add a little to it.
     assert np.std(left[flat]) <= 1.04 * np.std(losses[flat])
 
 
 @pytest.mark.parametrize('batches', [np.zeros(100), np.arange(100), np.arange(100) % 51], ids=str)
 def test_nothing_is_taken_off_with_one_batch_or_less_than_two_rounds(batches):
-    assert not batch_effect(LRS, fall(0.3), batches.astype(int)).any()
+    assert not batch_effect(fall(0.3), batches.astype(int)).any()
 
 
 def test_levels_are_found_and_taken_off():
     levels = np.random.default_rng(1).normal(0, 0.3, 8)[np.arange(100) % 8]
     levels -= levels.mean()
-    effect = batch_effect(LRS, fall() + levels, np.arange(100) % 8)
+    effect = batch_effect(fall() + levels, np.arange(100) % 8)
     assert np.abs(effect - levels)[:40].max() < 0.03
     c = LRCurve(LRS, fall() + levels, shift=0, batches=np.arange(100) % 8)
     plain = c.without_levels()

@@ -384,11 +384,11 @@ def test_callbacks_of_a_learner_see_the_common_batches():
 
     loader, sees = DataLoader(Rows(), 8, shuffle=True), Sees()
     learn = make_learner(dls=(loader, None), callbacks=[sees])
-    learn.lr_find(**SHORT)
+    learn.lr_find(probe=False, **SHORT)
     # The callback is restored as well.
     assert sees.sums == [] and learn.data.train_dl is loader
     kept, sees.sums = [], SimpleNamespace(append=lambda x: kept.append(x))
-    learn.lr_find(**SHORT)
+    learn.lr_find(probe=False, **SHORT)
     assert len(set(kept)) == 8 and kept == [kept[i % 8] for i in range(20)]
 
 

@@ -159,6 +159,7 @@ def test_a_step_that_the_scaler_skipped_is_not_a_point():
                 scaler=scaler,
                 num_it=20,
                 end_lr=1e-2,
+                probe=False,
                 progress=False,
             ).lrs
         )

@@ -150,7 +150,7 @@ def with_bad_row(kind, batch):
 @pytest.mark.parametrize('batch', [6, 32, 61, 67])
 def test_a_nan_in_the_data_is_said_to_be_in_the_data(find, batch):
     model = net()
-    c = find(model, adam(model), with_bad_row('nan', batch))
+    c = find(model, adam(model), with_bad_row('nan', batch), batches=None)
     assert c.stop_reason == 'non-finite' and len(c) == batch - 1
     # Pytorch-lr-finder wants a DataLoader, and this one doesn't shuffle.
     assert [code for code in codes(c) if code != 'data-in-order'] == ['bad-data', 'no-suggestion']
@@ -163,7 +163,7 @@ def test_a_nan_in_the_data_is_said_to_be_in_the_data(find, batch):
 
 def test_infinite_values():
     model = net()
-    c = find_lr(model, adam(model), CE, with_bad_row('infinite', 50), progress=False)
+    c = find_lr(model, adam(model), CE, with_bad_row('infinite', 50), batches=None, progress=False)
     assert codes(c)[0] == 'bad-data' and 'batch 50 ' in c.findings[0]
 
 
@@ -173,13 +173,13 @@ def test_a_target_that_makes_the_loss_infinite():
     y = x.abs().sum(1, keepdim=True)
     y[32 * 40] = float('-inf')
     model = nn.Linear(16, 1)
-    c = find_lr(model, adam(model), nn.PoissonNLLLoss(), Batches(x, y), progress=False)
+    c = find_lr(model, adam(model), nn.PoissonNLLLoss(), Batches(x, y), batches=None, progress=False)
     assert codes(c)[0] == 'bad-data' and 'batch 41 ' in c.findings[0]
 
 
 def test_one_of_the_batches_of_an_update():
     model = net()
-    c = find_lr(model, adam(model), CE, with_bad_row('nan', 82), accumulate=4, progress=False)
+    c = find_lr(model, adam(model), CE, with_bad_row('nan', 82), accumulate=4, batches=None, progress=False)
     assert len(c) == 20 and 'one of the batches 81 to 84 ' in c.findings[0]
 
 
@@ -202,7 +202,7 @@ def test_the_batches_of_a_transformers_trainer_are_counted(tmp_path):
 def test_a_step_that_the_scaler_skips_for_it():
     model = net()
     scaler = torch.amp.GradScaler('cpu')
-    c = find_lr(model, adam(model), CE, with_bad_row('nan', 40), scaler=scaler, progress=False)
+    c = find_lr(model, adam(model), CE, with_bad_row('nan', 40), scaler=scaler, batches=None, progress=False)
     assert c.stop_reason == 'non-finite' and 'batch 40 ' in c.findings[0]
 
 
@@ -211,7 +211,7 @@ def test_losses_that_are_read_late(monkeypatch):
 
     monkeypatch.setattr(fastlr.utils, 'read_every', lambda loss: 10)
     model = net()
-    c = find_lr(model, adam(model), CE, with_bad_row('nan', 64), progress=False)
+    c = find_lr(model, adam(model), CE, with_bad_row('nan', 64), batches=None, progress=False)
     assert len(c) == 63 and 'batch 64 ' in c.findings[0]
 
 
@@ -219,7 +219,7 @@ def recorded(losses, loader=None, **kw):
     "Return the curve of a sweep with these losses."
     model = net()
     opt = torch.optim.SGD(model.parameters(), lr=0.1)
-    with LRSweep(opt, model, **kw) as sweep:
+    with LRSweep(opt, model, batches=None, **kw) as sweep:
         for loss, _ in zip(losses, sweep(loader or Batches(*problem(8192)))):
             opt.step()
             sweep.record(loss)
@@ -281,12 +281,40 @@ def test_common_batches_that_were_fine_in_an_earlier_round():
     assert 'bad-data' not in codes(curve(60)) and 'bad-data' in codes(curve(5))
 
 
+@pytest.mark.parametrize('batch', [5, 8])
+def test_one_of_the_common_batches_is_bad(batch):
+    model = net()
+    c = find_lr(model, adam(model), CE, with_bad_row('nan', batch), progress=False)
+    assert (
+        len(c) == batch - 1
+        and codes(c) == ['bad-data', 'no-suggestion']
+        and f'batch {batch} ' in c.findings[0]
+    )
+
+
+@pytest.mark.parametrize('shift', [0, 1])
+def test_common_batches_are_not_blamed_in_a_later_round(shift):
+    model = net()
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    with LRSweep(opt, model, shift=shift) as sweep:
+        for loss, _ in zip([*fall(60), float('nan')], sweep(Batches(*problem()))):
+            opt.step()
+            sweep.record(loss)
+    assert len(sweep.curve) == 60 and 'bad-data' not in codes(sweep.curve)
+
+
 def test_the_median_of_runs_names_the_batch_that_ended_it(tmp_path):
     x, y = problem()
     x[2000, 3] = float('nan')
     model = net()
     c = find_lr(
-        model, adam(model), CE, DataLoader(TensorDataset(x, y), 32, shuffle=True), runs=3, progress=False
+        model,
+        adam(model),
+        CE,
+        DataLoader(TensorDataset(x, y), 32, shuffle=True),
+        runs=3,
+        batches=None,
+        progress=False,
     )
     assert c.stop_reason == 'non-finite' and codes(c)[0] == 'bad-data'
     assert f'batch {len(c) + 1} ' in c.findings[0]
@@ -433,7 +461,9 @@ def forwards(model, **kw):
     "Return how many batches go through the model in training mode in a sweep of ten updates."
     calls = []
     hook = model.register_forward_pre_hook(lambda m, _: calls.append(m.training))
-    c = find_lr(model, torch.optim.SGD(model.parameters(), lr=0.1), CE, num_it=10, progress=False, **kw)
+    c = find_lr(
+        model, torch.optim.SGD(model.parameters(), lr=0.1), CE, num_it=10, progress=False, probe=False, **kw
+    )
     hook.remove()
     return sum(calls), c
 
@@ -468,8 +498,12 @@ def test_a_model_that_has_trained_is_left_alone():
 def test_nothing_settles_without_a_validation_loss_or_from_a_generator():
     assert forwards(net(nn.BatchNorm1d(32)), loader=shuffled())[0] == 10
     once = (batch for batch in list(shuffled()) * 2)
-    n, c = forwards(net(nn.BatchNorm1d(32)), loader=once, val_loader=valid_part())
+    n, c = forwards(net(nn.BatchNorm1d(32)), loader=once, val_loader=valid_part(), batches=None)
     assert n == 10 and len(c) == 10
+    # Common batches are drawn once, for both.
+    once = (batch for batch in list(shuffled())[:8])
+    n, c = forwards(net(nn.BatchNorm1d(32)), loader=once, val_loader=valid_part())
+    assert n == 18 and len(c) == 10
 
 
 class Counts(nn.Module):
@@ -494,7 +528,7 @@ def test_settling_changes_nothing_else():
     expected = [x.sum() for x, _ in train]
     torch.manual_seed(7)
     weights = [p.clone() for p in model.parameters()]
-    with LRSweep(opt, model, shift=0, verify=True) as sweep:
+    with LRSweep(opt, model, batches=None, shift=0, verify=True) as sweep:
         settle_statistics(sweep, [model], lambda batch: model(batch[0]), train)
         assert norm.num_batches_tracked == 16 and norm.momentum == 0.1 and model[0].batches == 0
         assert all(map(torch.equal, weights, model.parameters())) and opt.state == {} and not sweep.iterations
