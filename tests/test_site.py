@@ -276,7 +276,7 @@ def in_view(locator, page):
 @pytest.mark.parametrize(
     'words, page_name',
     [
-        ('divergence', '08_stop.html'),
+        ('divergence', 'reference/stop.html'),
         ('LRSweep', 'reference/sweep.html'),
         ('NoSuggestion', 'reference/suggestion.html'),
         ('GradScaler', '22_sweep.html'),
