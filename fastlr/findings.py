@@ -95,7 +95,8 @@ def _no_fall(view):
     flat = "The loss does not visibly fall before it breaks down"
     trained = "if the model is trained already, prefer a rate below the suggested one"
     hidden = "the sweep may be too short or too noisy to show a fall"
-    advice = view.entry.advise(hidden, "let it probe ({probe})", "raise {num_it}", view.entry.several_runs)
+    remedies = "leave {probe} at its default", "raise {num_it}", view.entry.several_runs
+    advice = view.entry.advise(hidden, *remedies)
     return Finding(f"{flat}: {trained}. Otherwise {advice}", 'no-fall')
 
 def _about_probes(view):
@@ -129,7 +130,8 @@ def _about_clarity(view):
     if view.can_tell: return []
     what = (f"The loss falls by only {view.clarity:.1f} times its scatter around the line, so the sweep "
             "alone can't tell which rate is good")
-    return [Finding(view.entry.advise(what, "let it probe ({probe})", view.entry.several_runs), 'unclear')]
+    remedies = "leave {probe} at its default", view.entry.several_runs
+    return [Finding(view.entry.advise(what, *remedies), 'unclear')]
 
 # %% ../nbs/04_findings.ipynb #97eb1e60
 @patch

@@ -104,6 +104,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
+from .loaders import gives_in_order
+
 class CommonBatches:
     """A few batches of a loader, for any number of passes. The first pass draws them. If the loader ends
     earlier, later passes go round those that came."""
@@ -215,10 +217,11 @@ def _across_the_epoch(loader, n):
     return DataLoader(loader.dataset, batch_sampler=[list(range(i, i+size)) for i in starts], **same)
 
 def _is_in_order(loader):
-    "Return whether `loader` is a torch `DataLoader` that asks for the rows from the first to the last."
-    if not isinstance(loader, DataLoader) or type(loader).__iter__ is not DataLoader.__iter__: return False
-    sampler = loader.batch_sampler
-    return type(sampler) is BatchSampler and type(sampler.sampler) is SequentialSampler
+    "Return whether `loader` is a plain `DataLoader` that goes through its rows in order."
+    if not gives_in_order(loader) or type(loader).__iter__ is not DataLoader.__iter__: return False
+    batches = loader.batch_sampler
+    # A sampler of another kind gives each process its share, which the rows here wouldn't be.
+    return type(batches) is BatchSampler and type(batches.sampler) is SequentialSampler
 
 # %% ../nbs/20_lockstep.ipynb #9c3b898b
 def copied(

@@ -72,7 +72,8 @@ class LRFinder(LearnerCallback):
         self.settings = settings
         # As in fastai v1, the callback has these as attributes.
         self.start_lr, self.end_lr = settings.start_lr, settings.end_lr
-        self.num_it, self.stop_div = settings.num_it, settings.stop_div
+        self.num_it = settings.num_it
+        self.stop_div = settings.stop_div
         self.wd = wd
         self.val_batches = val_batches
         self.silent = silent
@@ -106,7 +107,8 @@ def on_train_begin(self:LRFinder, **_):
     self.data_before = None
     # The training loss is measured before the step, the validation loss after it.
     shift = 0 if self.val_batches else 1
-    sweep = LRSweep(learn.opt.opt, _parts_of(learn)[0], settings=self.settings, shift=shift, **self.kwargs)
+    modules, _ = _parts_of(learn)
+    sweep = LRSweep(learn.opt.opt, modules, settings=self.settings, shift=shift, **self.kwargs)
     self.sweep = sweep.start()
     sweep.use_loader(learn.data.train_dl)
     if self.val_batches: sweep.use_loader(learn.data.valid_dl, training=False)
@@ -222,8 +224,9 @@ class MockTraining(Detour):
             snapshot.keep(x)
             snapshot.keep(vars(x))
         super().__init__(snapshot)
+        self.learn = learn
         # The `LRFinder` that trains, once there is one.
-        self.learn, self.finder = learn, None
+        self.finder = None
         self._attributes = dict(vars(learn))
         self._scaler = getattr(learn.opt, 'scaler', None)
         # The one that is given last is called first.
@@ -232,8 +235,8 @@ class MockTraining(Detour):
 
     def _finish_sweep(self):
         "Finish the sweep, if `on_train_end` did not get that far."
-        if self.finder is not None and self.finder.sweep is not None:
-            self.finder.sweep.finish(failed=self.failed)
+        sweep = None if self.finder is None else self.finder.sweep
+        if sweep is not None: sweep.finish(failed=self.failed)
 
     def _restore_learner(self):
         "Give the learner the attributes that it had, and its optimizer the gradient scaler."

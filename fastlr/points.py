@@ -26,10 +26,9 @@ class Points:
         self.groups = groups
         self.processes = processes
         self.diverged = diverged
-        # Losses of the iterations since the last update, scalar tensors; and the first and the last iteration
-        # of the window that was closed last, counted from 1.
+        # Losses of the iterations since the last update, scalar tensors.
         self.window = []
-        # The first and the last iteration of the latest window, from 1.
+        # The first and the last iteration of the window that was closed last, counted from 1.
         self.span = (0, 0)
         # The `CommonBatches` that the loop goes round; for each loss in the window, which batches made it;
         # and the windows so far, {batches: number in order of appearance}.

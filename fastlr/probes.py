@@ -75,4 +75,4 @@ def _without_data(curve, settings):
     entry = settings.entry
     restartable = "pass a loader or a list, which can be restarted, and not a generator"
     what = "The training data ran out in a probe"
-    raise ValueError(entry.advise(what, "leave out {probe}=True", restartable))
+    raise ValueError(entry.advise(what, "leave {probe} at its default", restartable))

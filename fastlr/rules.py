@@ -69,12 +69,12 @@ def _slowness(view):
     "How many times farther momentum 0.9 would move the weights than the momentum of the sweep does."
     return 1. if view.momentum is None else (1-view.momentum)/0.1
 
-def _answer(view, lr, reason, spread, most=np.inf, one_cycle=None):
-    "The suggestion of a constant rate, of at most `most` for the schedules, with its range."
+def _answer(view, lr, reason, off, most=np.inf, one_cycle=None):
+    "The suggestion of a constant rate that may be `off` by these factors; `most` for schedules."
     peak = min(FALLING*lr, most)
     if one_cycle is None: one_cycle = min(FALLING*lr/_slowness(view), most)
     return view.answer(lr, 'auto', reason, one_cycle=one_cycle, cosine=peak, linear=peak,
-                       low=lr/spread[0], high=lr*spread[1])
+                       low=lr/off[0], high=lr*off[1])
 
 # %% ../nbs/03_rules.ipynb #5c9ee3bb
 def _before_burst(view):
@@ -297,7 +297,7 @@ def winner(self:View) -> float: # rate, or None
     "The rate of the probe whose loss came down farthest; None if there are no probes, or none came down."
     if not self.probes: return None
     full = max(len(losses) for _, losses in self.probes)
-    # One round of the batches; those of a long round are too many to wait for.
+    # Average one round of the batches, or the second half of the probe if a round takes longer.
     last = min(self.settings.get('batches') or 8, full//2)
     # A probe that was stopped has diverged, however low its loss was.
     ends = [np.mean(losses[-last:]) if len(losses) == full else np.inf for _, losses in self.probes]

@@ -80,7 +80,8 @@ class LRSweep(Lockstep):
         self._rates = None
         self._points = Points([], SingleProcess(), None)
         self._scaler_watch = None
-        # Of the training data: whether the rows come in their order, and the number of batches, if known.
+        # Of the training data: whether the rows come in their order; and after how many batches the first
+        # one comes again, if that is known.
         self._in_order, self._epoch = False, None
 
     def end(self,
@@ -308,7 +309,7 @@ def common_batches(self:LRSweep,
     rings = self._points.rings
     ring = next((r for r in rings if r.loader is loader), CommonBatches.of(loader, self.settings))
     if isinstance(ring, CommonBatches):
-        # After a round the batches come again.
+        # They come again after a round, and not after an epoch.
         self._epoch = ring.n
         if ring not in rings: rings.append(ring)
     return ring
@@ -320,10 +321,8 @@ def use_loader(self:LRSweep,
     training:bool=True # the loop trains with its batches; False: it only measures a loss with them
 ):
     "Restore `loader` too at the end, and reseed its generators if the sweep has a seed."
-    # The batches come again after an epoch, or after a round of the common ones.
-    if training: self._epoch = known_len(loader) or (loader.n if isinstance(loader, CommonBatches) else None)
     if isinstance(loader, CommonBatches): loader = loader.loader
-    if training: self._in_order = gives_in_order(loader)
+    if training: self._in_order, self._epoch = gives_in_order(loader), known_len(loader)
     if self.fingerprint is not None: self.fingerprint.add_loader(loader)
     self.snapshot.add_loader(loader)
     if self.seed is not None: seed_loader(loader, self.seed)
