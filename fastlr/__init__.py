@@ -15,6 +15,7 @@ _modules = {
     'suggestion': ['Suggestion', 'NoSuggestion'],
     'unfinished': [],
     'rules': [],
+    'bounds': [],
     'findings': [],
     'plot': ['plot_curves'],
     'live': [],
@@ -81,8 +82,8 @@ _reachable = {*__all__, *(name for names in _for_v1.values() for name in names)}
 # Where the names of 0.1.0 are now. They can be imported from their old places until 0.3, with a warning.
 _new_place = {
     'suggestion': 'MIN_POINTS RULES Suggestion NoSuggestion',
-    'rules': 'MARGIN fall_centre steep minimum valley slide '
-             'Bounds cyclical_bounds',
+    'rules': 'MARGIN fall_centre steep minimum valley slide',
+    'bounds': 'Bounds cyclical_bounds',
     'smooth': 'whittaker noise_level start_level ceiling smoothed',
     'findings': 'suggestion_text',
     'live': 'LivePlot',

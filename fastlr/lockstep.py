@@ -72,7 +72,10 @@ def batches(self:Lockstep,
     # Not `yield from`, which would close a generator of the caller.
     for batch in loader:
         empty = False
-        if not self.has_batch(): return
+        if not self.has_batch():
+            # Another process has fewer batches, and begins again: they all go round as many.
+            if isinstance(loader, CommonBatches): loader.draw_no_more()
+            return
         yield batch
         if self.done: return
     message = OUT_OF_DATA if empty else END_OF_PASS
@@ -169,13 +172,16 @@ def _draw(self:CommonBatches):
     # A loader may fill the same memory again and again, so this is a copy too.
     try: self._drawn.append(copied(next(self._source)))
     except StopIteration:
-        self._leave()
-        self._complete = True
+        self.draw_no_more()
         return False
-    if len(self._drawn) == self.n:
-        self._leave()
-        self._complete = True
+    if len(self._drawn) == self.n: self.draw_no_more()
     return True
+
+@patch
+def draw_no_more(self:CommonBatches):
+    "Let go of the loader's iterator for good: all passes go round the batches that were drawn."
+    self._leave()
+    self._complete = True
 
 @patch
 def _leave(self:CommonBatches):

@@ -11,6 +11,7 @@ from textwrap import fill
 import numpy as np
 from fastcore.basics import patch
 
+from .bounds import cyclical_bounds
 # From `findings`, and not from `curve`, so that a curve has its suggestions and findings.
 from .findings import LRCurve
 from .rules import RULES, NoSuggestion
@@ -150,7 +151,7 @@ def _band(ax, curve, show, k, low, high):
 
 def _shade_bounds(ax, curve):
     "Shade from the base to the maximum rate for a cyclical schedule, if the curve supports them."
-    try: b = curve.bounds()
+    try: b = cyclical_bounds(curve.view)
     except NoSuggestion: return
     label = f"cyclical: {b.base_lr:.1e} to {b.max_lr:.1e}"
     ax.axvspan(b.base_lr, b.max_lr, color=RULES['auto'].color, alpha=0.25, lw=0, zorder=0.5, label=label)

@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['CENTRE', 'FALLING', 'MARGIN', 'SURE', 'UNSURE', 'PROBED', 'CLEAR', 'PROBES', 'PROBE_SPACING', 'DEEP',
-           'centre_of_fall', 'fall_centre', 'steep', 'minimum', 'valley', 'slide', 'Bounds', 'cyclical_bounds']
+           'centre_of_fall', 'fall_centre', 'steep', 'minimum', 'valley', 'slide']
 
 # %% ../nbs/03_rules.ipynb #e149e7b0
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import wraps
 
 import numpy as np
 from fastcore.basics import patch
 
 from .curve import EntryPoint, LRCurve
-from .smooth import View, noise_level, view_of
+from .smooth import View, view_of
 from .suggestion import (
     MIN_POINTS, RULES, NoSuggestion, Suggestion, check_fall, check_points, function_of_view, no_fall, rule)
 from .unfinished import bad_batches, check_data
@@ -296,63 +296,44 @@ def probed(self:LRCurve,
 def winner(self:View) -> float: # rate, or None
     "The rate of the probe whose loss came down farthest; None if there are no probes, or none came down."
     if not self.probes: return None
-    full = max(len(losses) for _, losses in self.probes)
-    # Average one round of the batches, or the second half of the probe if a round takes longer.
-    last = min(self.settings.get('batches') or 8, full//2)
-    # A probe that was stopped has diverged, however low its loss was.
-    ends = [np.mean(losses[-last:]) if len(losses) == full else np.inf for _, losses in self.probes]
+    falls = _falls_of_probes(self)
     # Where the sweep fell clearly, a dip in the noise of the probes says nothing.
     least = 0.1*self.fall if self.can_tell else self.least_fall
-    return None if self.z[0] - min(ends) <= least else self.probes[int(np.argmin(ends))][0]
+    if falls.max() <= least: return None
+    # On a plateau the loss comes down alike at most rates; the highest of them will leave it first.
+    on_plateau = falls.max() < self.spread
+    best = np.flatnonzero(falls >= falls.max()/2)[-1] if on_plateau else falls.argmax()
+    return self.probes[int(best)][0]
+
+def _falls_of_probes(view):
+    "By how much the loss came down in each probe, (k,); -inf where it diverged."
+    full = max(len(losses) for _, losses in view.probes)
+    # Average one round of the batches, or half of the probe if a round takes longer.
+    count = min(view.settings.get('batches') or 8, full//2)
+    # At the lowest rate, the first round shows where all of them began.
+    start = np.mean(view.probes[0][1][:count])
+    # A probe that was stopped has diverged, however low its loss was.
+    return np.array([start - np.mean(losses[-count:]) if len(losses) == full else -np.inf
+                     for _, losses in view.probes])
+
+def _breakdown(view):
+    "The lowest rate above the winner whose loss came down a tenth as far or less; infinite if there is none."
+    falls, rates = _falls_of_probes(view), np.array([lr for lr, _ in view.probes])
+    broken = rates[(rates > view.winner) & (falls <= falls[rates == view.winner]/10)]
+    return broken.min(initial=np.inf)
 
 def _from_probes(view):
     "The default rule's answer with probes."
     winner = view.winner
     if winner is None: return _from_sweep(view)
-    # Nothing above the winner is known to work.
-    lr, one_cycle = winner/FALLING, min(winner, winner/_slowness(view))
+    # Nothing above the winner is known to work. Keep the margin of a sweep below a probe that broke down.
+    broken = _breakdown(view)
+    most = min(winner, broken/MARGIN)
+    lr, one_cycle = most/FALLING, min(most, winner/_slowness(view))
     reason = f"half of {winner:.2g}, the best of {len(view.probes)} probes"
+    if most < winner: reason = f"an eighth of {broken:.2g}, where a probe broke down, next to the best one"
     if not view.can_tell: return _answer(view, lr, reason, PROBED, one_cycle=one_cycle)
     first = _from_sweep(view)
     reason = f"half way from {first.lr:.2g} ({first.reason}) to {reason}"
     lr, one_cycle = np.sqrt(lr*first.lr), np.sqrt(one_cycle*first.one_cycle)
     return _answer(view, float(lr), reason, SURE, one_cycle=float(one_cycle))
-
-# %% ../nbs/03_rules.ipynb #997f8304
-@dataclass(frozen=True)
-class Bounds:
-    "The range of a cyclical schedule."
-    base_lr: float # lower rate, where the loss begins to fall
-    max_lr: float # upper rate, where it stops falling, or turns ragged
-    reason: str # why these, in words
-
-def cyclical_bounds(
-    lrs, # the view of a curve alone; or (n,) learning rates, above zero, increasing
-    losses=None # (n,) the loss after each rate was applied, finite
-) -> Bounds:
-    "Return base and maximum rate for a cyclical schedule, after Smith (2017). Raise `NoSuggestion`."
-    view = view_of(lrs, losses)
-    check_fall(view)
-    line = view.z[:view.low+1]
-    half = int(np.flatnonzero(line >= line[0]-view.fall/2)[-1])
-    # The median of the flat part is steadier than the first points.
-    way = np.median(view.losses[:half//2+1]) - line
-    # From the last of these points on, the line stays below; before, it may wander.
-    begun = np.flatnonzero(way[:-1] <= max(0.1*way[-1], view.noise/2))
-    base = int(begun[-1]) if len(begun) else 0
-    full = base+1 + int((way[base+1:] >= 0.95*way[-1]).argmax())
-    ragged = _first_ragged(view, base, full)
-    top, ends = (full, 'has stopped falling') if ragged is None else (ragged, 'turns ragged')
-    base_lr, max_lr = float(view.lrs[base]), float(view.lrs[top])
-    return Bounds(base_lr, max_lr, f"the loss begins to fall at {base_lr:.2g}, and {ends} at {max_lr:.2g}")
-
-def _first_ragged(view, base, full):
-    "Index of the first point between `base` and `full` where losses stray from the line, or None."
-    limit = max(0.25*view.fall, 3*noise_level(view.losses[:max(base, MIN_POINTS)]))
-    stray = np.abs(view.cut - view.z)
-    return next((i for i in range(base+1, full) if np.median(stray[max(0, i-3):i+4]) > limit), None)
-
-@patch
-def bounds(self:LRCurve) -> Bounds: # of the fastest group
-    "Return base and maximum rate for a cyclical schedule: see `cyclical_bounds`. Raise `NoSuggestion`."
-    return cyclical_bounds(self.view)

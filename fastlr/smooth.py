@@ -150,15 +150,18 @@ def batch_effect(
     losses, # (n,) losses in the order in which they were measured, finite
     batches # (n,) the batch that each was measured on, as a whole number from 0
 ) -> np.ndarray: # (n,) in units of the loss
-    "Return by how much each loss is higher because of its batch; zeros without two rounds before the fall."
+    """Return by how much each loss is higher because of its batch; zeros without two rounds before the loss
+    falls or breaks down."""
     count = int(np.max(batches, initial=0)) + 1
     if len(losses) < 2*count or count < 2: return np.zeros(len(losses))
     # The mean over a whole round doesn't depend on the levels.
-    line = _round_means(np.minimum(losses, ceiling(losses)), count)
+    cut = np.minimum(losses, ceiling(losses))
+    line = _round_means(cut, count)
     # The levels show before the fall, unless that is smaller than they are; one round can't tell them apart.
     depth = line[0] - line.min()
-    fallen = np.flatnonzero(line < line[0] - 0.05*depth)
-    flat = fallen[0] if depth > np.std((losses-line)[:2*count]) else len(line)
+    falls = depth > np.std((cut-line)[:2*count])
+    left = (line > (line[0]+ceiling(losses))/2) | (falls & (line < line[0] - 0.05*depth))
+    flat = left.argmax() if left.any() else len(line)
     if flat < 2*count: return np.zeros(len(losses))
     level = _levels((losses-line)[:flat], batches, count)
     cut = np.minimum(losses, ceiling(losses - level) + level)
@@ -315,8 +318,10 @@ class View:
 
     @cached_property
     def edge(self) -> int: # index
-        "The last rate at which the line is no higher than at first, give or take half the noise."
-        return int(np.flatnonzero(self.z <= self.z[0] + self.noise/2)[-1])
+        """The last rate at which the line is no higher than at first, give or take half the noise, or a tenth
+        of what batches differ by."""
+        give = max(self.noise/2, self.spread/10)
+        return int(np.flatnonzero(self.z <= self.z[0] + give)[-1])
 
     def nearest(self,
         lr:float # rate, above zero

@@ -97,7 +97,8 @@ def test_the_reason_where_nothing_falls(losses, words):
 def test_where_the_highest_probe_wins_at_the_end_of_the_sweep_higher_ones_are_advised(ends, codes):
     c = LRCurve(LRS, 2 + flat(noise=0.3), shift=0)
     assert c.view.edge == len(LRS) - 1 and c.needs_probes
-    probed = c.probed({lr: np.full(60, end) for lr, end in zip(c.probe_rates(), np.linspace(*ends, 5))})
+    losses = [np.linspace(2.5, end, 60) for end in np.linspace(*ends, 5)]
+    probed = c.probed(dict(zip(c.probe_rates(), losses)))
     assert [f.code for f in probed.findings] == codes and probed.suggest()
     assert all('raise end_lr' in f for f in probed.findings)
 

@@ -11,9 +11,11 @@ from matplotlib.colors import to_rgb
 from torch import nn
 
 import fastlr.live
+import fastlr.plot
 from conftest import make_learner, net
 from curves import LRS, a_curve
 from fastlr import Callback, RangeTest, accuracy
+from fastlr.bounds import Bounds
 from fastlr.curve import LRCurve
 from fastlr.live import LivePlot
 from fastlr.plot import plot_curves
@@ -96,9 +98,7 @@ def no_show_and_no_figures_left(monkeypatch):
 @pytest.fixture
 def bounds(monkeypatch):
     "Make bounds and a one-cycle maximum known: drawing is tested here, not the analysis."
-    monkeypatch.setattr(
-        LRCurve, 'bounds', lambda self: SimpleNamespace(base_lr=1e-4, max_lr=1e-2, reason=''), raising=False
-    )
+    monkeypatch.setattr(fastlr.plot, 'cyclical_bounds', lambda view: Bounds(1e-4, 1e-2, ''))
     monkeypatch.setattr(
         LRCurve, 'suggest', lambda self, rule='auto': Suggestion(3e-3, 50, 1.0, 'auto', '', one_cycle=2e-2)
     )
@@ -265,10 +265,10 @@ def test_bounds_and_one_cycle(bounds, monkeypatch):
     shade = ax.patches[0].get_extents().transformed(ax.transData.inverted())
     assert (shade.x0, shade.x1) == pytest.approx((1e-4, 1e-2))
 
-    def none(self):
+    def none(view):
         raise NoSuggestion('no')
 
-    monkeypatch.setattr(LRCurve, 'bounds', none)
+    monkeypatch.setattr(fastlr.plot, 'cyclical_bounds', none)
     # There is nothing to shade, and no error.
     assert not curve().plot(bounds=True).patches
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from fastlr import LRCurve
+from fastlr.bounds import cyclical_bounds
 from fastlr.cli import parser
 from fastlr.curve import EntryPoint
-from fastlr.rules import RULES, cyclical_bounds, fall_centre, minimum, rule, slide, steep, valley
+from fastlr.rules import RULES, fall_centre, minimum, rule, slide, steep, valley
 from fastlr.settings import SweepSettings
 from fastlr.smooth import view_of
 

@@ -598,7 +598,7 @@ def test_sigint_at_random_instants(entry):
         for _ in range({tries}):
             try:
                 signal.setitimer(signal.ITIMER_REAL, draws.uniform(0.02, 1.2)*duration)
-                find(); time.sleep(duration)
+                find(); time.sleep(2*duration)
             except KeyboardInterrupt: cut += 1
             finally: signal.setitimer(signal.ITIMER_REAL, 0)
             if not same(before, state()): print('different'); break

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 from conftest import examples, make_learner, noting, same, state_of
 from curves import LRS, a_curve, decades, flat
 from fastlr import Callback, LRCurve, LRFinder, LRSweep, NoSuggestion, lr_finder
-from fastlr.rules import RULES, cyclical_bounds, fall_centre, minimum, slide, steep, valley
+from fastlr.bounds import cyclical_bounds
+from fastlr.rules import RULES, fall_centre, minimum, slide, steep, valley
 from fastlr.rules import rule as as_rule
 from faults import fails_for
 
