@@ -42,6 +42,10 @@ class Detour:
         "Deliver the signals that have arrived and wait."
         self._guard.deliver()
 
+    def hold_signals(self):
+        "Let signals wait wherever they arrive, until they are delivered."
+        self._guard.hold()
+
     def start(self):
         "Guard the signals from here on; the same as entering the `with` block. Return the detour."
         self._guard.install()

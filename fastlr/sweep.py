@@ -15,7 +15,7 @@ from .curve import EntryPoint
 from .detour import Detour
 from .fingerprint import Fingerprint
 from .loaders import gives_in_order, seed_all, seed_loader
-from .lockstep import CommonBatches, Lockstep
+from .lockstep import CommonBatches, Lockstep, LoopEnded
 from .plot import LRCurve
 from .points import Points, as_scalar
 from .processes import SingleProcess, current_processes, fail_together
@@ -122,7 +122,11 @@ def finish(self:LRSweep,
 def __enter__(self:LRSweep): return self if self.snapshot is not None else self.start()
 
 @patch
-def __exit__(self:LRSweep, kind, *exc): self.finish(failed=kind is not None)
+def __exit__(self:LRSweep, kind, *exc):
+    # Another process has left the loop.
+    ended = kind is not None and issubclass(kind, LoopEnded)
+    self.finish(failed=kind is not None and not ended)
+    return ended
 
 @patch
 def _fingerprint(self:LRSweep):
@@ -136,7 +140,7 @@ def _launch(self:LRSweep, snapshot):
     "Start the detour, from which everything is restored."
     within = (LRSweep.start, LRSweep.finish, LRSweep.__enter__, LRSweep.__exit__)
     detour = self._detour = Detour(snapshot, close=self._lent is None, within=within)
-    detour.before_restore(self._note_end)
+    detour.before_restore(lambda: self._note_end(detour.failed))
     detour.after_restore(lambda: self.processes.leave(detour.failed))
     detour.start()
     self.snapshot = snapshot
@@ -155,6 +159,7 @@ def _begin(self:LRSweep):
     self.iterations = 0
     self.groups = self._rates.groups
     self.processes = current_processes(self.reduce)
+    self.processes.signals = self._detour
     self.processes.before_forward(as_list(self.model), self.synchronize)
     rule = self.settings.stop_div
     diverged = copy.copy(rule) if callable(rule) else Divergence(rule)
@@ -167,11 +172,12 @@ def _begin(self:LRSweep):
     self._rates.set(0)
 
 @patch
-def _note_end(self:LRSweep):
+def _note_end(self:LRSweep, failed):
     "The loop is over: read the losses that wait, and call it interrupted if nothing else has ended it."
     try:
         if not self.done:
-            self._look()
+            if self.several and not failed: self.leave()
+            else: self._look()
             self.stop('interrupted')
     finally:
         self.snapshot = None
@@ -213,7 +219,8 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
         if skipped: return self.done
     points.add(self._rates.current, loss, window)
     at_end = len(points) >= self.num_it
-    if points.is_full or at_end or rest: self._read()
+    # Several processes send what is due with the next message.
+    if at_end or rest or points.is_full and not self.several: self._read()
     if at_end and not self.done and not self._goes_on(): self.end('end')
     if not self.done: self._rates.set(len(points))
     return self.done
@@ -223,6 +230,14 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
 def _read(self:LRSweep):
     "Read the losses that wait, and end the sweep if one of them asks for it."
     reason = self._points.fetch()
+    if reason is not None: self.end(reason)
+
+@patch
+def _losses_due(self:LRSweep): return self._points.due()
+
+@patch
+def _take_means(self:LRSweep, means):
+    reason = self._points.fetch(means)
     if reason is not None: self.end(reason)
 
 @patch

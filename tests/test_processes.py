@@ -373,9 +373,3 @@ def test_a_stream_ends_sooner_in_one_process(two):
 
 def test_an_error_in_one_lightning_process_ends_it_in_both(two):
     check_told(two('lightning.fault'), 1, "KeyError: 'unreadable'")
-
-
-def test_the_count_of_rounds_is_private():
-    from fastlr import processes
-
-    assert processes._rounds >= 0 and 'rounds' not in processes.__all__ and not hasattr(processes, 'rounds')
