@@ -24,7 +24,7 @@ class Detour:
         self._before = []
         self._after = []
         ours = (Detour.start, Detour.finish, Detour.__enter__, Detour.__exit__)
-        self._guard = SignalGuard(*ours, *within)
+        self.guard = SignalGuard(*ours, *within)
 
     def before_restore(self,
         f # function without arguments
@@ -40,16 +40,12 @@ class Detour:
 
     def deliver_signals(self):
         "Deliver the signals that have arrived and wait."
-        self._guard.deliver()
-
-    def hold_signals(self):
-        "Let signals wait wherever they arrive, until they are delivered."
-        self._guard.hold()
+        self.guard.deliver()
 
     def start(self):
         "Guard the signals from here on; the same as entering the `with` block. Return the detour."
-        self._guard.install()
-        try: self._guard.deliver()
+        self.guard.install()
+        try: self.guard.deliver()
         except BaseException:
             self.finish(failed=True)
             raise
@@ -61,7 +57,7 @@ class Detour:
         "Restore everything; the same as leaving the `with` block."
         self.failed = failed
         restore = [self.snapshot.restore, self.snapshot.close] if self.close else [self.snapshot.restore]
-        functions = [*self._before[::-1], *restore, *self._after[::-1], self._guard.remove]
+        functions = [*self._before[::-1], *restore, *self._after[::-1], self.guard.remove]
         # What the functions refer to is not held any longer than the detour lasts.
         self._before, self._after = [], []
         _call_all(functions)

@@ -51,10 +51,11 @@ class Link:
 
     def add_up(self,
         numbers:list, # at most `SIZE`
-        signals=None # `Detour` whose signals wait during the message and after it
+        signals=None, # `SignalGuard` whose signals wait during the message and after it
+        last:bool=False # signals that have arrived wait, too: after this message no other process needs this one
     ) -> list[float]:
         "Return the sums over all processes. Raises `Ended` if one of them will not answer."
-        if signals is not None: _deliver(signals)
+        if signals is not None and not last: _deliver(signals)
         sums = _message(0., *numbers)
         self._send(sums)
         try: self._wait(signals)
@@ -91,8 +92,8 @@ def _message(*numbers):
 
 def _deliver(signals):
     "Deliver the signals that have arrived, and let others wait from here on."
-    signals.deliver_signals()
-    signals.hold_signals()
+    signals.deliver()
+    signals.hold()
 
 # %% ../nbs/18_link.ipynb #b0557c09
 @patch
@@ -195,7 +196,7 @@ def _current_line():
     return _lines[group]
 
 def current_link(
-    signals=None # `Detour` whose signals wait
+    signals=None # `SignalGuard` whose signals wait
 ) -> Link:
     "Return the link of the default process group. Raises `Ended` if another process will not come."
     line = _current_line()
@@ -214,7 +215,7 @@ def farewell(
 # %% ../nbs/18_link.ipynb #72cc2a42
 def _meet(line, word='', signals=None):
     "Leave a word, or wait until all processes are here or one has left a word; raise `Ended` then."
-    if signals is not None: _deliver(signals)
+    if signals is not None: signals.hold()
     store = torch.distributed.distributed_c10d._get_default_store()
     place = f'fastlr/{line.number}/{line.meetings}'
     line.meetings += 1

@@ -24,8 +24,8 @@ LEFT = 'a process has left the loop'
 
 # The messages that a process can send instead of the first one; if there are several, the first of these counts.
 _MESSAGES = LEFT, OUT_OF_DATA, END_OF_PASS
-# What a message is about: the next step of the loop, a mean, a flag, or the end.
-_STEP, _MEAN, _FLAG, _END = range(4)
+# What a message is about: the next step of the loop, a mean, a flag, the end of a sweep, or of everything.
+_STEP, _MEAN, _FLAG, _END, _OUT = range(5)
 # The most losses in a message.
 _MOST = 10
 
@@ -39,7 +39,7 @@ class SingleProcess:
         # Whether all processes have decided to end the sweep; and whether the others know that this one has.
         self.agreed = False
         self.left = False
-        # A `Detour`, whose signals wait while several processes need each other.
+        # A `SignalGuard`, which lets signals wait while several processes need each other.
         self.signals = None
 
     def synchronize(self,
@@ -112,12 +112,12 @@ class Processes(SingleProcess):
 
 # %% ../nbs/18_processes.ipynb #037df637
 @patch
-def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=False):
+def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=False, last=False):
     "Return the message that counts, whether a pass ends and a flag is raised anywhere, and the mean losses."
     values = torch.stack(list(losses)).tolist() if len(losses) else []
     kinds = [x for n in (about, len(values)) for x in (n, n*n)]
     sent = [*(message == m for m in _MESSAGES), ends, flag, *kinds, *values]
-    try: answer = current_link(self.signals).add_up([float(x) for x in sent], self.signals)
+    try: answer = current_link(self.signals).add_up([float(x) for x in sent], self.signals, last)
     except Ended as e: self.abort(str(e))
     counts, kinds, sums = answer[:5], answer[5:9], answer[9:]
     message = next((m for m, n in zip(_MESSAGES, counts) if n), ALL_HERE)
@@ -185,6 +185,12 @@ def notify(self:Processes,
     farewell(describe_error(error))
 
 @patch
+def come_out(self:Processes):
+    "Wait until all processes have come to the end of everything that they do together."
+    message = self._exchange(_OUT)[0]
+    if message != ALL_HERE: self.abort(message)
+
+@patch
 def leave(self:Processes,
     failed:bool=False # an exception is being raised
 ):
@@ -195,7 +201,7 @@ def leave(self:Processes,
     try:
         if failed and error is not None: return self.notify(error)
         leaves = failed or not self.agreed
-        message = self._exchange(_STEP, LEFT)[0] if leaves else self._exchange(_END)[0]
+        message, *_ = self._exchange(*(_STEP, LEFT) if leaves else (_END,), last=True)
         if self.agreed and message not in (ALL_HERE, LEFT): self.abort(message)
     finally: self.signals = None
 
@@ -211,14 +217,27 @@ def current_processes(
 # Use it around everything that belongs to a sweep, including the checks before it.
 @contextmanager
 def fail_together(
-    reduce:bool=True # False: this process sweeps by itself
+    reduce:bool=True, # False: this process sweeps by itself
+    to_the_end:bool=True # wait until all processes have come to the end of the block, too
 ):
     "Notify the other processes, which would wait for this one, of an error in the `with` block."
-    try: yield
+    out = []
+    try:
+        yield
+        if to_the_end: _come_out(current_processes(reduce), out)
     except BaseException as e:
-        _notify(current_processes(reduce), e)
+        # After the end nobody waits any longer.
+        if not out: _notify(current_processes(reduce), e)
         raise
 
+def _come_out(processes, out):
+    "Wait until all processes have come here, and note it in `out`."
+    if not processes.several: return
+    # Between the message and the note no signal may come.
+    with SignalGuard() as processes.signals:
+        processes.come_out()
+        out.append(True)
+
 def _notify(processes, error):
-    # Another Ctrl-C has to wait.
+    "Notify the others, and let Ctrl-C wait until that is done."
     with SignalGuard(_notify): processes.notify(error)

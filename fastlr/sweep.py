@@ -95,7 +95,7 @@ class LRSweep(Lockstep):
 @patch
 def start(self:LRSweep):
     "Save what a step can change, and set the first rate. Raises `ValueError` if there is nothing to train."
-    with fail_together(self.reduce):
+    with fail_together(self.reduce, to_the_end=False):
         if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
         self._rates = Rates(self.opts, self.settings)
         self.num_it = min(self.settings.num_it, self._rates.limit)
@@ -159,7 +159,7 @@ def _begin(self:LRSweep):
     self.iterations = 0
     self.groups = self._rates.groups
     self.processes = current_processes(self.reduce)
-    self.processes.signals = self._detour
+    self.processes.signals = self._detour.guard
     self.processes.before_forward(as_list(self.model), self.synchronize)
     rule = self.settings.stop_div
     diverged = copy.copy(rule) if callable(rule) else Divergence(rule)
