@@ -47,7 +47,7 @@ class Link:
         self.answers = 0
         self.answered = time.monotonic()
         # The message that is on its way. No frame holds it, so that it ends with the link.
-        self._work = None
+        self._work = self._received = None
 
     def add_up(self,
         numbers:list, # at most `SIZE`
@@ -56,13 +56,12 @@ class Link:
     ) -> list[float]:
         "Return the sums over all processes. Raises `Ended` if one of them will not answer."
         if signals is not None and not last: _deliver(signals)
-        sums = _message(0., *numbers)
-        self._send(sums)
+        self._send(0., *numbers)
         try: self._wait(signals)
         except BaseException as e:
             self._withdraw(e)
             raise
-        failed, *sums = self._answer(sums)
+        failed, *sums = self._answer()
         if failed: self._end(self.word() or "another process has failed")
         self.answers += 1
         return sums[:len(numbers)]
@@ -87,9 +86,6 @@ class Link:
         self.close()
         raise Ended(word) from None
 
-def _message(*numbers):
-    return torch.tensor([*numbers] + [0.]*(SIZE+1-len(numbers)), dtype=torch.float64)
-
 def _deliver(signals):
     "Deliver the signals that have arrived, and let others wait from here on."
     signals.deliver()
@@ -97,11 +93,14 @@ def _deliver(signals):
 
 # %% ../nbs/18_link.ipynb #b0557c09
 @patch
-def _send(self:Link, numbers, timeout=None):
-    "Send these numbers, in whose place the sums appear."
-    options = torch.distributed.AllreduceOptions()
+def _send(self:Link, *numbers, timeout=None):
+    "Send these numbers to each process."
+    options = torch.distributed.AllToAllOptions()
     if timeout is not None: options.timeout = timeout
-    self._work = self.group.allreduce([numbers], options)
+    row = [*numbers] + [0.]*(SIZE+1-len(numbers))
+    sent = torch.tensor([row]*self.group.size(), dtype=torch.float64)
+    self._received = torch.empty_like(sent)
+    self._work = self.group.alltoall_base(self._received, sent, [], [], options)
 
 @patch
 def _wait(self:Link, signals):
@@ -113,14 +112,15 @@ def _wait(self:Link, signals):
         if signals is not None and time.monotonic() - self.answered > GRACE: _deliver(signals)
 
 @patch
-def _answer(self:Link, sums):
+def _answer(self:Link):
     "Return the sums. Raise `Ended` if there is no answer, or if another process has withdrawn its message."
     try: self._work.wait()
     except RuntimeError as e: self._end(self.word() or _lost(e))
     now = time.monotonic()
     # Less than `GRACE`, because one process may notice an answer later than another.
     slow, self.answered = now - self.answered > GRACE/4, now
-    sums = sums.tolist()
+    # Added in the same order everywhere, so that the sums are the same to the last bit.
+    sums = [sum(column) for column in zip(*self._received.tolist())]
     word = self.word(_GO) if slow and not sums[0] else _GO
     if word != _GO: self._end(word)
     return sums
@@ -142,8 +142,8 @@ def _withdraw(self:Link, error):
     mine = describe_error(error)
     if self._work.is_completed() or self.word(mine) != mine: return
     error.notified = True
-    # A collective that nobody answers closes the connections of gloo, and ends the one before.
-    self._send_last(torch.zeros(1), _SLICE)
+    # A message that nobody answers closes the connections of gloo, and ends the one before.
+    self._send_last(timeout=_SLICE)
 
 def describe_error(
     error:BaseException # of this process
@@ -157,9 +157,9 @@ def describe_error(
 _on_their_way = []
 
 @patch
-def _send_last(self:Link, numbers, timeout):
+def _send_last(self:Link, *numbers, timeout):
     "Send the last message, and close the link."
-    self._send(numbers, timeout)
+    self._send(*numbers, timeout=timeout)
     _on_their_way[:] = [(g, work) for g, work in _on_their_way if not work.is_completed()]
     _on_their_way.append((self.group, self._work))
     self.close()
@@ -170,7 +170,7 @@ def leave(self:Link,
 ):
     "Send the last message of this process, and don't wait for an answer."
     self.word(word)
-    try: self._send_last(_message(1.), _FAREWELL)
+    try: self._send_last(1., timeout=_FAREWELL)
     # There is no other process left.
     except RuntimeError: self.close()
 

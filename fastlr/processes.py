@@ -163,16 +163,20 @@ def before_forward(self:Processes,
 ):
     "Call `f` before each forward pass in training of a module that waits for other processes in it."
     def hook(module, args):
-        if module.training and torch.is_grad_enabled(): f()
+        if module.training and torch.is_grad_enabled() and _waits(module): f()
 
     for m in models:
+        together = isinstance(m, DistributedDataParallel) or _is_sharded(m)
         # The hook is removed when the model is restored. It comes before those of FSDP.
-        if _waits(m): m.register_forward_pre_hook(hook, prepend=True)
+        if together: m.register_forward_pre_hook(hook, prepend=True)
+
+def _is_sharded(m): return any(hasattr(p, 'device_mesh') for p in m.parameters())
 
 def _waits(m):
-    "Return whether the forward pass of `m` waits for other processes: it sends buffers, or is sharded."
-    if isinstance(m, DistributedDataParallel) and next(m.buffers(), None) is not None: return True
-    return any(hasattr(p, 'device_mesh') for p in m.parameters())
+    "Return whether the forward pass of `m`, which is sharded or DDP, waits for other processes."
+    if not isinstance(m, DistributedDataParallel) or next(m.buffers(), None) is not None: return True
+    # In its second forward pass DDP agrees on an order of the gradients.
+    return not getattr(m, '_has_rebuilt_buckets', False)
 
 # %% ../nbs/18_processes.ipynb #1400000f
 @patch
