@@ -14,6 +14,9 @@ from scenarios.plain import batches, small_net
 
 PARTS, TRIALS = 50, 20
 
+# How the first process may end, and the one that is interrupted: it may be too late for the first one.
+FINE = ('told', 'interrupted'), ('finished', 'interrupted'), ('finished', 'finished')
+
 
 def interrupt(*args):
     raise KeyboardInterrupt
