@@ -52,7 +52,7 @@ class Link:
     def add_up(self,
         numbers:list, # at most `SIZE`
         signals=None, # `SignalGuard` whose signals wait during the message and after it
-        last:bool=False # signals that have arrived wait, too: after this message no other process needs this one
+        last:bool=False # signals that have arrived wait, too: nobody needs this process after the message
     ) -> list[float]:
         "Return the sums over all processes. Raises `Ended` if one of them will not answer."
         if signals is not None and not last: _deliver(signals)

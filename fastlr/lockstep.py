@@ -17,8 +17,8 @@ class Lockstep:
         # The number of iterations so far; the loop counts them itself.
         self.iterations = 0
         self.processes = SingleProcess()
-        # The `CommonBatches` that have begun in all processes; whether a pass over them ends after this iteration,
-        # in this process and in any; and whether the processes have synchronized in this iteration.
+        # The `CommonBatches` that have begun in all processes; whether a pass over them ends after this
+        # iteration, in this process and in any; and whether the processes have synchronized in it.
         self._common = None
         self._last, self._last_of_any = False, False
         self._synchronized = False

@@ -8,6 +8,8 @@ __all__ = ['ALL_HERE', 'END_OF_PASS', 'OUT_OF_DATA', 'LEFT', 'SingleProcess', 'P
 # %% ../nbs/18_processes.ipynb #14000007
 import sys
 from contextlib import contextmanager
+from enum import IntEnum
+from types import SimpleNamespace
 
 import torch
 from fastcore.basics import patch
@@ -22,10 +24,10 @@ END_OF_PASS = 'the loader of a process begins again'
 OUT_OF_DATA = 'the data of a process ran out'
 LEFT = 'a process has left the loop'
 
-# The messages that a process can send instead of the first one; if there are several, the first of these counts.
+# What a process can say instead of the first one; if several of these come, the first in this order counts.
 _MESSAGES = LEFT, OUT_OF_DATA, END_OF_PASS
-# What a message is about: the next step of the loop, a mean, a flag, the end of a sweep, or of everything.
-_STEP, _MEAN, _FLAG, _END, _OUT = range(5)
+# What a message is about: the next step of the loop, a mean, a flag, the end of a sweep, of everything.
+_About = IntEnum('_About', 'STEP MEAN FLAG END OUT')
 # The most losses in a message.
 _MOST = 10
 
@@ -87,18 +89,19 @@ class Processes(SingleProcess):
     def __init__(self):
         super().__init__()
         self.count = torch.distributed.get_world_size()
-        # From the last answer: whether a pass ends in any process, and the means of the losses that were sent.
+        # From the last answer: whether a pass ends in any process, and the means of the losses.
         self.pass_ends = False
         self.means = []
 
     def synchronize(self,
         message:str='', # instead of `ALL_HERE`: `END_OF_PASS`, `OUT_OF_DATA` or `LEFT`
-        losses=(), # scalar tensors, at most ten, the same number in each process: their means are in `means`
+        losses=(), # scalar tensors, at most ten, the same number in each process; see `means`
         ends:bool=False # after this iteration, a pass over the data ends here
     ) -> str: # the one that counts, of all processes
         "Send a message and wait for those of the others. Raise `RuntimeError` if one of them has failed."
-        message, self.pass_ends, _, self.means = self._exchange(_STEP, message, losses, ends)
-        return message
+        answer = self._exchange(_About.STEP, message, losses, ends)
+        self.pass_ends, self.means = answer.ends, answer.means
+        return answer.message
 
     def abort(self,
         message:str # the one that has ended the sweep in another process
@@ -113,7 +116,7 @@ class Processes(SingleProcess):
 # %% ../nbs/18_processes.ipynb #037df637
 @patch
 def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=False, last=False):
-    "Return the message that counts, whether a pass ends and a flag is raised anywhere, and the mean losses."
+    "Return the message that counts, whether a pass ends or a flag is raised anywhere, and the means."
     values = torch.stack(list(losses)).tolist() if len(losses) else []
     kinds = [x for n in (about, len(values)) for x in (n, n*n)]
     sent = [*(message == m for m in _MESSAGES), ends, flag, *kinds, *values]
@@ -126,7 +129,8 @@ def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=Fal
     if not all(same):
         if message == ALL_HERE: self._part()
         sums = []
-    return message, counts[3] > 0, counts[4] > 0, [x/self.count for x in sums]
+    means = [x/self.count for x in sums]
+    return SimpleNamespace(message=message, ends=counts[3] > 0, flag=counts[4] > 0, means=means)
 
 @patch
 def _part(self:Processes):
@@ -140,7 +144,7 @@ def mean(self:Processes,
 ) -> list[float]:
     "Return the mean of each loss over all processes. All of them have to call this."
     means = []
-    for i in range(0, len(losses), _MOST): means += self._agreed(_MEAN, losses=losses[i:i+_MOST])[-1]
+    for i in range(0, len(losses), _MOST): means += self._agreed(_About.MEAN, losses=losses[i:i+_MOST]).means
     return means
 
 @patch
@@ -148,12 +152,12 @@ def any_process(self:Processes,
     flag:bool # of this process
 ) -> bool:
     "Return whether `flag` is true in any process. All of them have to call this."
-    return self._agreed(_FLAG, flag=flag)[2]
+    return self._agreed(_About.FLAG, flag=flag).flag
 
 @patch
 def _agreed(self:Processes, about, **kwargs):
     answer = self._exchange(about, **kwargs)
-    if answer[0] != ALL_HERE: self.abort(answer[0])
+    if answer.message != ALL_HERE: self.abort(answer.message)
     return answer
 
 @patch
@@ -191,7 +195,7 @@ def notify(self:Processes,
 @patch
 def come_out(self:Processes):
     "Wait until all processes have come to the end of everything that they do together."
-    message = self._exchange(_OUT)[0]
+    message = self._exchange(_About.OUT).message
     if message != ALL_HERE: self.abort(message)
 
 @patch
@@ -205,7 +209,8 @@ def leave(self:Processes,
     try:
         if failed and error is not None: return self.notify(error)
         leaves = failed or not self.agreed
-        message, *_ = self._exchange(*(_STEP, LEFT) if leaves else (_END,), last=True)
+        sent = (_About.STEP, LEFT) if leaves else (_About.END,)
+        message = self._exchange(*sent, last=True).message
         if self.agreed and message not in (ALL_HERE, LEFT): self.abort(message)
     finally: self.signals = None
 
