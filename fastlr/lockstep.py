@@ -56,6 +56,14 @@ def synchronize(self:Lockstep):
     self.processes.abort(message)
 
 @patch
+def synchronize_forward(self:Lockstep):
+    "Wait for the other processes before a forward pass that needs them. Raises `RuntimeError` as well."
+    before = self._synchronized
+    self.synchronize()
+    # After the step of this iteration, the processes have to synchronize anew.
+    self._synchronized = before
+
+@patch
 def has_batch(self:Lockstep) -> bool:
     "Return whether all processes have a batch. Each of them has to call this before it uses its own."
     message = self._exchange()

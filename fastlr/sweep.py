@@ -160,7 +160,7 @@ def _begin(self:LRSweep):
     self.groups = self._rates.groups
     self.processes = current_processes(self.reduce)
     self.processes.signals = self._detour.guard
-    self.processes.before_forward(as_list(self.model), self.synchronize)
+    self.processes.before_forward(as_list(self.model), self.synchronize_forward)
     rule = self.settings.stop_div
     diverged = copy.copy(rule) if callable(rule) else Divergence(rule)
     if not self.shift and isinstance(diverged, Divergence): diverged.floor = VALIDATION_FLOOR
