@@ -259,7 +259,7 @@ def needs_probes(self:LRCurve) -> bool:
 # %% ../nbs/03_rules.ipynb #e89536e7
 PROBES, PROBE_SPACING = 5, 0.4
 # A fall this many times deeper than the batches differ is real, however the losses scatter.
-DEEP = 10
+DEEP = 3
 
 @patch
 def probe_rates(self:LRCurve) -> list[float]: # five of them, increasing
@@ -278,8 +278,11 @@ def _top_of_probes(view):
     after = view.x[min(view.edge+1, len(view)-1)]
     top = max(view.x[view.edge], after - np.log10(MARGIN))
     # A loss that comes down far, and doesn't break down, has its edge where nothing is learnt any more.
-    deep = view.falls and view.fall > DEEP*view.spread
-    return min(top, view.x[view.low] + PROBE_SPACING) if deep else top
+    return min(top, view.x[view.low] + PROBE_SPACING) if _is_deep(view) else top
+
+def _is_deep(view):
+    "Whether the loss falls far deeper than the batches differ."
+    return view.falls and view.fall > DEEP*view.spread
 
 @patch
 def probed(self:LRCurve,
@@ -332,8 +335,9 @@ def _from_probes(view):
     lr, one_cycle = most/FALLING, min(most, winner/_slowness(view))
     reason = f"half of {winner:.2g}, the best of {len(view.probes)} probes"
     if most < winner: reason = f"an eighth of {broken:.2g}, where a probe broke down, next to the best one"
-    if not view.can_tell: return _answer(view, lr, reason, PROBED, one_cycle=one_cycle)
+    if not (view.can_tell or _is_deep(view)): return _answer(view, lr, reason, PROBED, one_cycle=one_cycle)
     first = _from_sweep(view)
     reason = f"half way from {first.lr:.2g} ({first.reason}) to {reason}"
     lr, one_cycle = np.sqrt(lr*first.lr), np.sqrt(one_cycle*first.one_cycle)
-    return _answer(view, float(lr), reason, SURE, one_cycle=float(one_cycle))
+    off = SURE if view.can_tell else PROBED
+    return _answer(view, float(lr), reason, off, one_cycle=float(one_cycle))
