@@ -7,12 +7,13 @@ __all__ = ['SWEEP', 'LRSweep']
 
 # %% ../nbs/22_sweep.ipynb #bc636a47
 import copy, warnings
+from weakref import WeakSet
 
 import numpy as np
 from fastcore.basics import patch
 
 from .curve import EntryPoint
-from .detour import Detour
+from .detour import Detour, check_thread
 from .fingerprint import Fingerprint
 from .loaders import gives_in_order, seed_all, seed_loader
 from .lockstep import CommonBatches, Lockstep
@@ -29,6 +30,9 @@ from .watch import Rates, ScalerWatch
 SWEEP = EntryPoint('LRSweep', {option: option for option in (
     'start_lr', 'end_lr', 'num_it', 'mode', 'stop_div', 'accumulate', 'extend', 'batches',
     'opt', 'model', 'schedulers', 'scaler', 'others', 'where')})
+
+# The sweeps that are running.
+_RUNNING = WeakSet()
 
 class LRSweep(Lockstep):
     "A range test around a loop of your own. After the `with` block, everything that was passed is restored."
@@ -96,7 +100,7 @@ class LRSweep(Lockstep):
 def start(self:LRSweep):
     "Save what a step can change, and set the first rate. Raises `ValueError` if there is nothing to train."
     with fail_together(self.reduce):
-        if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
+        self._check_alone()
         self._rates = Rates(self.opts, self.settings)
         self.num_it = min(self.settings.num_it, self._rates.limit)
         if self.verify: self.fingerprint = self._fingerprint()
@@ -108,6 +112,16 @@ def start(self:LRSweep):
         return self._launch(snapshot)
 
 @patch
+def _check_alone(self:LRSweep):
+    "Raise `RuntimeError` if a sweep of the same optimizer is running, or one in another thread."
+    if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
+    check_thread()
+    opts = {id(o) for o in self.opts}
+    if not any(id(o) in opts for sweep in _RUNNING for o in sweep.opts): return
+    raise RuntimeError("LRSweep.start: another sweep of this optimizer is running, and each would change the "
+                       "rates of the other: end that one first, with its `finish` if no `with` block does it")
+
+@patch
 def finish(self:LRSweep,
     failed:bool=False # an exception is being raised: don't verify, so that no other error hides it
 ):
@@ -115,8 +129,13 @@ def finish(self:LRSweep,
     if self.snapshot is None: return
     # The detour refers to this sweep: a cycle that would keep the model alive until garbage is collected.
     detour, self._detour = self._detour, None
-    detour.finish(failed)
-    if self.fingerprint is not None and not failed: self.fingerprint.check()
+    found = []
+    if not failed: detour.before_restore(lambda: found.append(self._rates.has_no_effect(len(self))))
+    try: detour.finish(failed)
+    finally: _RUNNING.discard(self)
+    if failed: return
+    if self.fingerprint is not None: self.fingerprint.check()
+    if any(found): raise RuntimeError(*found)
 
 @patch
 def __enter__(self:LRSweep): return self if self.snapshot is not None else self.start()
@@ -140,6 +159,7 @@ def _launch(self:LRSweep, snapshot):
     detour.after_restore(lambda: self.processes.leave(detour.failed))
     detour.start()
     self.snapshot = snapshot
+    _RUNNING.add(self)
     try:
         self._begin()
         self._detour.deliver_signals()
@@ -174,6 +194,7 @@ def _note_end(self:LRSweep):
             self._look()
             self.stop('interrupted')
     finally:
+        self._rates.unwatch()
         self.snapshot = None
         for ring in self._points.rings: ring.release()
 
@@ -195,7 +216,7 @@ def record(self:LRSweep,
     if self.done and self.stop_reason != 'data': return True
     if loss is not None: self._points.gather(loss)
     full = self.iterations % self.accumulate == 0 if update is None else update
-    if full and update is None: self._rates.check_step(len(self), skips=self.scaler is not None)
+    if full and update is None: self._rates.check_step(skips=self.scaler is not None)
     return self.flush() if full else False
 
 # %% ../nbs/22_sweep.ipynb #7f631a6b
@@ -212,6 +233,7 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
         if hopeless: self.end('non-finite')
         if skipped: return self.done
     points.add(self._rates.current, loss, window)
+    self._rates.check_effect(len(points))
     at_end = len(points) >= self.num_it
     if points.is_full or at_end or rest: self._read()
     if at_end and not self.done and not self._goes_on(): self.end('end')
