@@ -18,7 +18,7 @@ from torch import nn
 from . import old_names
 from .callback import LearnerCallback
 from .curve import OPTIONS, EntryPoint, LRCurve
-from .detour import Detour, check_thread
+from .detour import Detour, check_alone
 from .fingerprint import Fingerprint
 from .kinds import parts_of_function
 from .learner import Learner
@@ -216,7 +216,7 @@ class MockTraining(Detour):
         learn, # the `Learner`
         where # where the copy of the state is stored: 'device', 'cpu', or a directory
     ):
-        check_thread()
+        check_alone()
         modules, others = _parts_of(learn)
         snapshot = Snapshot(modules, None if learn.opt is None else learn.opt.opt, where=where)
         # Loaders come first, since callbacks may hold them too.

@@ -146,8 +146,8 @@ def _assign(self:OptimWrapper, groups, name):
     # What can't be assigned is still as it was.
     except AttributeError: pass
     if self.get_stat(name) == wanted: return
-    raise ValueError(f"{type(self.opt).__name__} shows copies of its parameter groups, and doesn't take {name} "
-                     "from them: pass an opt_func that makes the optimizer inside")
+    raise ValueError(f"{type(self.opt).__name__} shows copies of its parameter groups, and doesn't take "
+                     f"{name} from them: pass an opt_func that makes the optimizer inside")
 
 # %% ../nbs/29_optim.ipynb #ca386a2d
 def _stat(name, doc):

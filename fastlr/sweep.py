@@ -7,13 +7,12 @@ __all__ = ['SWEEP', 'LRSweep']
 
 # %% ../nbs/22_sweep.ipynb #bc636a47
 import copy, warnings
-from weakref import WeakSet
 
 import numpy as np
 from fastcore.basics import patch
 
 from .curve import EntryPoint
-from .detour import Detour, check_thread
+from .detour import Detour, check_alone
 from .fingerprint import Fingerprint
 from .loaders import gives_in_order, seed_all, seed_loader
 from .lockstep import CommonBatches, Lockstep
@@ -30,9 +29,6 @@ from .watch import Rates, ScalerWatch
 SWEEP = EntryPoint('LRSweep', {option: option for option in (
     'start_lr', 'end_lr', 'num_it', 'mode', 'stop_div', 'accumulate', 'extend', 'batches',
     'opt', 'model', 'schedulers', 'scaler', 'others', 'where')})
-
-# The sweeps that are running.
-_RUNNING = WeakSet()
 
 class LRSweep(Lockstep):
     "A range test around a loop of your own. After the `with` block, everything that was passed is restored."
@@ -100,7 +96,8 @@ class LRSweep(Lockstep):
 def start(self:LRSweep):
     "Save what a step can change, and set the first rate. Raises `ValueError` if there is nothing to train."
     with fail_together(self.reduce):
-        self._check_alone()
+        if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
+        check_alone(self.opts)
         self._rates = Rates(self.opts, self.settings)
         self.num_it = min(self.settings.num_it, self._rates.limit)
         if self.verify: self.fingerprint = self._fingerprint()
@@ -112,16 +109,6 @@ def start(self:LRSweep):
         return self._launch(snapshot)
 
 @patch
-def _check_alone(self:LRSweep):
-    "Raise `RuntimeError` if a sweep of the same optimizer is running, or one in another thread."
-    if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
-    check_thread()
-    opts = {id(o) for o in self.opts}
-    if not any(id(o) in opts for sweep in _RUNNING for o in sweep.opts): return
-    raise RuntimeError("LRSweep.start: another sweep of this optimizer is running, and each would change the "
-                       "rates of the other: end that one first, with its `finish` if no `with` block does it")
-
-@patch
 def finish(self:LRSweep,
     failed:bool=False # an exception is being raised: don't verify, so that no other error hides it
 ):
@@ -131,8 +118,7 @@ def finish(self:LRSweep,
     detour, self._detour = self._detour, None
     found = []
     if not failed: detour.before_restore(lambda: found.append(self._rates.has_no_effect(len(self))))
-    try: detour.finish(failed)
-    finally: _RUNNING.discard(self)
+    detour.finish(failed)
     if failed: return
     if self.fingerprint is not None: self.fingerprint.check()
     if any(found): raise RuntimeError(*found)
@@ -154,12 +140,11 @@ def _fingerprint(self:LRSweep):
 def _launch(self:LRSweep, snapshot):
     "Start the detour, from which everything is restored."
     within = (LRSweep.start, LRSweep.finish, LRSweep.__enter__, LRSweep.__exit__)
-    detour = self._detour = Detour(snapshot, close=self._lent is None, within=within)
+    detour = self._detour = Detour(snapshot, close=self._lent is None, within=within, opts=self.opts)
     detour.before_restore(self._note_end)
     detour.after_restore(lambda: self.processes.leave(detour.failed))
     detour.start()
     self.snapshot = snapshot
-    _RUNNING.add(self)
     try:
         self._begin()
         self._detour.deliver_signals()

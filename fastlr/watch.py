@@ -41,8 +41,9 @@ def check_rates(
     "Raise `ValueError` unless each of `opts` has rates that its steps follow."
     for opt in map(inner_optimizer, opts):
         if has_copies(opt) and not _can_assign(opt):
-            raise ValueError(f"{type(opt).__name__} shows copies of its parameter groups, so a rate that is set "
-                             "there never reaches it: sweep the optimizer inside, or give param_groups a setter")
+            raise ValueError(f"{type(opt).__name__} shows copies of its parameter groups, so a rate that is "
+                             "set there never reaches it: sweep the optimizer inside, or give param_groups a "
+                             "setter")
         for group in opt.param_groups:
             reason = _why_not(opt, group)
             if reason is not None: raise ValueError(f"{type(opt).__name__} {reason}")
@@ -97,8 +98,8 @@ class Rates:
         # The group with the highest rate, and its momentum: SGD and RMSprop have one, Adam has betas instead.
         self.top = max(trained, key=lambda i: last[i])
         self.momentum = self.groups[self.top].get('momentum')
-        # What the optimizers made of the rates in a step, {group: rate}; whether a step was ever seen; whether
-        # all steps can be seen; and the hooks.
+        # What the optimizers made of the rates in a step, {group: rate}; whether a step was ever seen;
+        # whether all steps can be seen; and the hooks.
         self.after_step = {}
         self.has_stepped = False
         self.sees_all = True
@@ -289,7 +290,8 @@ def has_no_effect(self:Rates,
     # In coarse numbers, or where there were gradients, even a higher rate may change nothing.
     visible = 1e-3 if self.effect.precision < 1e-5 and not self.has_nonzero else 0.1
     if self.schedule[points-1, self.top] < visible or not self.effect.is_still: return None
-    return f"LRSweep: {points} points, and no parameter has changed: are these the parameters that are trained?"
+    return (f"LRSweep: {points} points, and no parameter has changed: does the optimizer hold those that are "
+            "trained, and does its step change them?")
 
 # %% ../nbs/17_watch.ipynb #0800000f
 class ScalerWatch:
