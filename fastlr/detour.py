@@ -29,7 +29,7 @@ def check_alone(
                                "from them: run one after the other, or in processes")
         if any(o is other for o in opts for other in detour.opts):
             raise RuntimeError("another sweep of this optimizer is running, and each would change the rates "
-                               "of the other: end that one first, with its `finish` if no `with` block does it")
+                               "of the other: end that one first, with `finish` if no `with` block does it")
 
 class Detour:
     "Restore everything that `snapshot` holds, whatever happens inside the `with` block."
