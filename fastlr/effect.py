@@ -74,7 +74,7 @@ def is_still(self:Effect) -> bool:
     return self.sums == [_sum_bits(p) for p in self.params if _is_plain(p)]
 
 @patch(as_prop=True)
-def precision(self:Effect) -> float:
+def precision(self:Effect) -> float: # above 0, 1 if there are no parameters
     "The precision of the parameters: the relative distance of two numbers, of the finest kind among them."
     return min((torch.finfo(p.dtype).eps for p in self.params), default=1.)
 

@@ -186,9 +186,10 @@ def _hook(self:Rates, opt, before):
 @patch
 def _note_gradients(self:Rates, opt, step):
     "Look at the gradients before and after a step, until one was found; whether it is zero, in each tenth."
+    if self.has_nonzero: return
     grads = (p.grad for g in opt.param_groups for p in g['params'])
     if not self.has_gradients: self.has_gradients = any(g is not None for g in grads)
-    if self.has_nonzero or step % 10: return
+    if step % 10: return
     grads = [p.grad for g in opt.param_groups for p in g['params'] if p.grad is not None]
     self.has_nonzero = any(map(_is_nonzero, grads))
     if grads and not self.has_nonzero: self.zeros += 1
@@ -211,7 +212,8 @@ def set(self:Rates,
         set_group_values(opt, 'lr', self.current[before:before+n])
         before += n
     self.after_step = {}
-    for group, rate in zip(self._groups_now(), self.current): self._read_back(group['lr'], rate, update)
+    for group, rate in zip(self._groups_now(), self.current):
+        if group['lr'] is not rate: self._read_back(group['lr'], rate, update)
 
 @patch
 def _groups_now(self:Rates): return [g for o in self.opts for g in o.param_groups]
@@ -263,9 +265,10 @@ def check_effect(self:Rates,
     points:int # how many there are so far
 ):
     "Raise `RuntimeError` if the loop changes no parameter, or not by the rates that are set."
-    if not self.has_stepped: self.effect.look(points)
     if points == _FIRST: self._check_first()
-    if points != max(self.effect.instants, default=0) or self.has_stepped or not self.effect.is_fixed: return
+    if self.has_stepped: return
+    self.effect.look(points)
+    if points not in self.effect.instants[-1:] or not self.effect.is_fixed: return
     raise RuntimeError("LRSweep.record: the parameters change, but not by the rates that are set: they go as "
                        "far at each rate. Does the loop use another optimizer than the sweep was given?")
 
