@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
-from torch.utils.data import DataLoader, TensorDataset
 
 from fastlr import Learner, LRSweep, Snapshot, find_lr
 from fastlr.optim import OptimWrapper
