@@ -13,7 +13,7 @@ from itertools import islice
 from numbers import Integral, Real
 
 from fastcore.basics import patch
-from torch import nn
+from torch import nn, optim, zeros
 
 from . import old_names
 from .callback import LearnerCallback
@@ -297,6 +297,7 @@ def run_range_test(
     silent = silent or learn.quiet
     common = CommonBatches.of(learn.data.train_dl, settings)
     options = dict(wd=wd, val_batches=val_batches, where=where, verify=verify, silent=silent)
+    if learn.opt is None: _make_first_optimizer()
     with _drawing(recorder, live) as picture:
         began = time.monotonic()
         with fail_together(): _run_sweeps(learn, common, settings, live=picture, **options)
@@ -307,6 +308,11 @@ def run_range_test(
     return recorder.curve
 
 # %% ../nbs/35_lr_finder.ipynb #487542ae
+def _make_first_optimizer():
+    """Let torch import what it imports with the first optimizer. The import keeps the frames of its callers,
+    and what they hold, until garbage is collected; there is no snapshot and no optimizer among that yet."""
+    optim.SGD([zeros(1)], lr=1.)
+
 def _sweep_once(learn, batches, settings, verify=False, where='device', **kwargs):
     "Return the `LRSweep` of one mock training on `batches`; `kwargs` are for its `LRFinder`."
     attributes = {k: v for k, v in vars(learn).items() if k != 'recorder'}

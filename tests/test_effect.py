@@ -1,6 +1,6 @@
 "A sweep that does nothing is told, by value, and no sweep that works is."
 
-import gc, threading, weakref
+import gc, subprocess, sys, threading, weakref
 
 import pytest
 import torch
@@ -532,3 +532,21 @@ def test_a_model_is_freed_with_its_sweep(no_collection):
     refs = [weakref.ref(p) for p in model.parameters()]
     del model, opt, sweep
     assert not any(ref() is not None for ref in refs)
+
+
+FIRST = """
+import gc, torch
+from fastlr import Learner
+gc.disable()
+model = torch.nn.Linear(8, 501)
+batches = [(torch.randn(4, 8), torch.randint(501, (4,)))]
+learn = Learner((batches, None), model, loss_func=torch.nn.functional.cross_entropy, silent=True)
+learn.lr_find(num_it=10, probe=False)
+print(sum(isinstance(x, torch.Tensor) and x.numel() == 8 * 501 for x in gc.get_objects()))
+"""
+
+
+def test_the_first_optimizer_of_a_program_is_freed_too():
+    "With the first one torch imports a part of itself, which keeps the frames of its callers."
+    done = subprocess.run([sys.executable, '-c', FIRST], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ['1']
