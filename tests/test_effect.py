@@ -281,6 +281,19 @@ def test_steps_that_are_made_by_hand_at_the_rate_that_is_set():
         assert len(sweep) == 100
 
 
+@pytest.mark.parametrize('start_lr', [1e-3, 1.5e-3, 2e-3, 2.5e-3, 3e-3])
+def test_a_problem_that_is_solved_while_the_rate_rises(start_lr):
+    "Its gradient falls as fast as the rate rises, so the steps hardly grow."
+    weight = nn.Parameter(torch.ones(3))
+    opt = WithoutHooks([weight], lr=0.1)
+    with LRSweep(opt, nn.ParameterList([weight]), start_lr=start_lr, end_lr=10.0, stop_div=False) as sweep:
+        for _ in sweep([0]):
+            loss = weight.pow(2).sum() / 2
+            step_of(opt)(loss)
+            sweep.record(loss)
+    assert len(sweep) == 100
+
+
 # The rate is read back.
 
 
