@@ -657,7 +657,7 @@ def grows(quick):
         model = nn.ParameterList(params)
         opt = torch.optim.SGD([dict(params=[p]) for p in params], lr=0.1, foreach=False)
         for p in params:
-            p.grad = torch.zeros(4)
+            p.grad = torch.ones(4)
         loss = torch.tensor(1.0)
 
         def hand():

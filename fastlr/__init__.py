@@ -29,6 +29,7 @@ _modules = {
     'loaders': [],
     'snapshot': ['Snapshot'],
     'fingerprint': ['NotRestored'],
+    'effect': [],
     'watch': [],
     'processes': [],
     'detour': [],

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from children import Child, run_python
 from conftest import deep, examples, make_learner, net, same, state_of
-from fastlr import Callback, LRSweep, NotRestored, Snapshot, find_lr, keepers, kinds, loaders
+from fastlr import Learner, Callback, LRSweep, NotRestored, Snapshot, find_lr, keepers, kinds, loaders
 from fastlr.compat.torch_lr_finder import RangeTest
 from fastlr.curve import EntryPoint
 from fastlr.fingerprint import Fingerprint
@@ -467,8 +467,8 @@ def test_after_a_fault_in_lr_find_the_learner_is_restored(place, step):
             trip('model')
             return self.net(x)
 
-    learn = make_learner(dls=(DataLoader(Rows(), 16, shuffle=True), None))
-    learn.model = Trips()
+    dls = DataLoader(Rows(), 16, shuffle=True), None
+    learn = Learner(dls, Trips(), loss_func=nn.CrossEntropyLoss(), silent=True)
     learn.fit(1)
     before = state_of(learn)
     opt = learn.opt
