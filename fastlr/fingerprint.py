@@ -17,8 +17,8 @@ from torch import nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from .kinds import (GENERATORS, HOOKS, PLAIN, generator_state, inner_tensors, is_closed, random_states,
-                          slots_of, tensor_bytes)
+from .kinds import (GENERATORS, HOOKS, PLAIN, generator_state, inner_tensors, is_closed, is_freed,
+                          random_states, scripted_attributes, slots_of, tensor_bytes)
 
 # %% ../nbs/16_fingerprint.ipynb #53485d32
 class NotRestored(RuntimeError):
@@ -105,6 +105,7 @@ def _sums(objects, seen):
 def _look_at(x):
     "Return a checksum of `x` without its contents, and its contents, a list of (name, object)."
     if isinstance(x, PLAIN): return repr(x), []
+    if isinstance(x, _Memory): return x.place, []
     # A proxy pretends to be another object, which is found elsewhere.
     if type(x) in weakref.ProxyTypes: return type(x).__name__, []
     if isinstance(x, torch.Tensor): return _tensor_sum(x), _tensor_parts(x)
@@ -117,7 +118,10 @@ def _look_at(x):
     return _look_at_object(x)
 
 # %% ../nbs/16_fingerprint.ipynb #9151e7a2
-def _digest(data): return hashlib.blake2b(data, digest_size=16).hexdigest()
+def _digest(*pieces):
+    total = hashlib.blake2b(digest_size=16)
+    for piece in pieces: total.update(piece)
+    return total.hexdigest()
 
 def _comparable(state):
     "Return the state of a generator as something that can be compared."
@@ -141,9 +145,10 @@ def _look_at_dict(d):
 def _tensor_sum(t):
     kind = t.dtype, t.requires_grad
     if t.is_meta or is_traceable_wrapper_subclass(t): return t.shape, *kind
+    if is_freed(t.data): return t.shape, *kind, 'freed'
     data = t.data
     parts = data.unbind() if data.is_nested else [data if data.layout == torch.strided else data.to_dense()]
-    return [p.shape for p in parts], *kind, *(_digest(tensor_bytes(p.contiguous().cpu())) for p in parts)
+    return [p.shape for p in parts], *kind, *(_digest(*tensor_bytes(p)) for p in parts)
 
 def _tensor_parts(t):
     grad = [('.grad', t.grad)] if t.is_leaf and t.grad is not None else []
@@ -152,9 +157,13 @@ def _tensor_parts(t):
     hooks = [(f'.{name}', getattr(t, name)) for name in HOOKS if getattr(t, name, None)]
     return hooks + [(f'.{k}', v) for k, v in vars(t).items()] + grad
 
-def _address(t):
-    dense = t.layout == torch.strided and not t.is_nested and not is_traceable_wrapper_subclass(t)
-    return id(t), dense and t.data_ptr()
+class _Memory:
+    "Which memory a tensor has. It may have grown on the way, and then it is at another address."
+    def __init__(self, t):
+        dense = t.layout == torch.strided and not t.is_nested and not is_traceable_wrapper_subclass(t)
+        # While it is held, no other one can have its number.
+        self.storage = t.untyped_storage() if dense else None
+        self.place = id(t), dense and (self.storage._cdata, t.storage_offset())
 
 # %% ../nbs/16_fingerprint.ipynb #ed10b38c
 def _look_at_module(m):
@@ -166,16 +175,18 @@ def _look_at_module(m):
         extra['get_extra_state()'] = m.get_extra_state()
     parameters, buffers = members[:2]
     tensors = (*parameters.items(), *buffers.items())
-    inside = [(f'.{k}.data_ptr()', _address(t)) for k, t in tensors if t is not None]
+    inside = [(f'.{k}.data_ptr()', _Memory(t)) for k, t in tensors if t is not None]
     for named in (*members, extra): inside += [(f'.{k}', v) for k, v in named.items()]
     return (type(m).__name__, m.training, [list(named) for named in members]), inside
 
 def _members(m):
     "Return parameters, buffers, children and other attributes, four dicts by name."
-    # Scripted modules don't have them in their attributes.
+    # Scripted modules have them elsewhere.
     if isinstance(m, torch.jit.ScriptModule):
         tensors = [dict(m.named_parameters(recurse=False)), dict(m.named_buffers(recurse=False))]
-        return [*tensors, dict(m.named_children())]
+        known = {**tensors[0], **tensors[1]}
+        others = {k: v for k, v in scripted_attributes(m).items() if k not in known}
+        return [*tensors, dict(m.named_children()), others]
     own = '_parameters', '_buffers', '_modules'
     return [*(getattr(m, name) for name in own), {k: v for k, v in vars(m).items() if k not in own}]
 

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PLAIN', 'GENERATORS', 'HOOKS', 'CODE', 'RANDOM', 'is_closed', 'has_state_dict', 'parts_of_function', 'random_states',
-           'generator_state', 'set_generator_state', 'slots_of', 'inner_tensors', 'tensor_bytes']
+           'generator_state', 'set_generator_state', 'slots_of', 'inner_tensors', 'flat_bytes', 'tensor_bytes',
+           'components', 'is_freed', 'scripted_attributes']
 
 # %% ../nbs/12_kinds.ipynb #d1b7de8e
 import random, types
@@ -13,6 +14,7 @@ from functools import partial
 import numpy as np
 import torch
 from torch import nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from torch.utils.data import DataLoader
 
 # %% ../nbs/12_kinds.ipynb #137f17f2
@@ -144,8 +146,45 @@ def inner_tensors(
     "Return the tensors that a tensor of a subclass is made of; for a `DTensor`, the shard of this process."
     return [(name, getattr(t, name)) for name in t.__tensor_flatten__()[0]]
 
+def flat_bytes(
+    t # dense tensor
+) -> list: # of tensors of bytes, 4 MiB each at most; views of `t` where it is contiguous
+    "Return the memory of `t` in pieces."
+    plain = t.detach().resolve_conj().resolve_neg().contiguous()
+    # Tensors of some types can't be viewed as bytes, but their memory can.
+    begin = plain.storage_offset()*plain.element_size()
+    flat = torch.empty(0, dtype=torch.uint8, device=plain.device)
+    return flat.set_(plain.untyped_storage(), begin, (plain.nbytes,), (1,)).split(2**22)
+
 def tensor_bytes(
-    t # contiguous tensor on the CPU
-) -> np.ndarray: # of bytes; the memory is the tensor's
-    "Return the memory of `t`."
-    return t.detach().resolve_conj().as_strided((t.numel(),), (1,)).view(torch.uint8).numpy()
+    t # dense tensor, on any device
+): # iterator over arrays of bytes
+    "Copy the values of `t` to main memory, piece by piece."
+    for piece in flat_bytes(t): yield piece.to('cpu', copy=True).numpy()
+
+def components(
+    t # tensor of any layout
+) -> list: # of tensors
+    "Return the dense tensors that a compressed or jagged tensor is made of; none for other kinds."
+    if t.is_nested and t.layout != torch.strided: return [t.values(), t.offsets()]
+    by_rows = t.layout in (torch.sparse_csr, torch.sparse_bsr)
+    if by_rows: return [t.values(), t.crow_indices(), t.col_indices()]
+    by_columns = t.layout in (torch.sparse_csc, torch.sparse_bsc)
+    return [t.values(), t.ccol_indices(), t.row_indices()] if by_columns else []
+
+def is_freed(
+    t # tensor of any layout
+) -> bool:
+    "Return whether the memory of `t` doesn't hold all of its values, so that they must not be read."
+    if t.is_meta or is_traceable_wrapper_subclass(t) or t.numel() == 0: return False
+    parts = [t._indices(), t._values()] if t.layout == torch.sparse_coo else components(t)
+    if parts or t.layout != torch.strided: return any(map(is_freed, parts))
+    if t.is_nested: return t.untyped_storage().nbytes() < t.numel()*t.element_size()
+    last = t.storage_offset() + sum((n-1)*stride for n, stride in zip(t.shape, t.stride()))
+    return t.untyped_storage().nbytes() < (last+1)*t.element_size()
+
+def scripted_attributes(
+    m # TorchScript module
+) -> dict: # name -> value; of a list or a dict in it, a copy
+    "Return what `m` has in its attributes: parameters, buffers, and values of other types."
+    return {name: m._c.getattr(name) for name in m._concrete_type.get_attributes()}

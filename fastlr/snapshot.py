@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 from fastcore.basics import patch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils.data import DataLoader
 
 from .curve import EntryPoint
 from .keepers import keep_inside, keep_parts
-from .kinds import CODE, PLAIN, random_states, tensor_bytes
+from .kinds import CODE, PLAIN, flat_bytes, random_states, tensor_bytes
 from .loaders import is_data
 from .signals import SignalGuard
 from .utils import as_list, describe
@@ -219,12 +220,29 @@ def check_parts(
     if len({id(o) for o in opts}) < len(opts):
         raise ValueError(f"{names.get('opt', 'opt')} lists the same optimizer twice: pass each of them once")
     for o in opts: check(o, hasattr(o, 'param_groups'), 'opt', "a torch optimizer, or a list of them")
-    for m in models: check(m, isinstance(m, nn.Module), 'model', "an nn.Module, or a list of them")
+    for m in models:
+        check(m, isinstance(m, nn.Module), 'model', "an nn.Module, or a list of them")
+        _check_values(m, names.get('model', 'model'))
     for s in schedulers:
         ok = not isinstance(s, type) and callable(getattr(s, 'step', None))
         check(s, ok, 'schedulers', "objects with a `step`")
     check(scaler, scaler is None or hasattr(scaler, 'get_scale'), 'scaler', "a torch.amp.GradScaler")
     for x in others: check(x, not isinstance(x, (*PLAIN, *CODE)), 'others', "objects that can change")
+
+# %% ../nbs/15_snapshot.ipynb #9981373a
+def _check_values(model, name):
+    "Raise `ValueError` if the parameters of `model` have no values, or none that can be saved."
+    for m in model.modules():
+        if any(kind.__name__ == 'FullyShardedDataParallel' for kind in type(m).__mro__):
+            raise ValueError(f"{name} is sharded by FullyShardedDataParallel, the first version of FSDP, which "
+                             "frees the memory of its parameters between two steps, so that they can't be saved. "
+                             "Shard it with torch.distributed.fsdp.fully_shard instead, or run the range test "
+                             "before it is wrapped")
+    for path, p in model.named_parameters():
+        if not (p.is_meta or isinstance(p, FakeTensor)): continue
+        where = "on the meta device" if p.is_meta else "a fake tensor"
+        raise ValueError(f"{name} has a parameter without values: {path} is {where}. Give all of them values "
+                         "first: `model.to_empty(device='cpu')`, then initialize or load them")
 
 # %% ../nbs/15_snapshot.ipynb #c2b63c3e
 class _Copies:
@@ -272,7 +290,7 @@ class _Copies:
 def _save_in_file(self:_Copies, t):
     begin = self.file.tell()
     try:
-        self.file.write(tensor_bytes(t.contiguous().cpu()))
+        for piece in tensor_bytes(t): self.file.write(piece)
         self.file.flush()
     except OSError as e:
         text = f"the state doesn't fit there: {str(self.where)!r} ({e.strerror}). Nothing has been changed"
@@ -281,11 +299,14 @@ def _save_in_file(self:_Copies, t):
 
 @patch
 def _load_from_file(self:_Copies, begin, to):
-    direct = to.device.type == 'cpu' and to.is_contiguous() and not to.is_conj()
-    plain = to if direct else torch.empty(to.shape, dtype=to.dtype)
+    direct = to.is_contiguous() and not to.is_conj() and not to.is_neg()
+    plain = to if direct else torch.empty(to.shape, dtype=to.dtype, device=to.device)
     self.file.seek(begin)
-    if self.file.readinto(tensor_bytes(plain)) != plain.nbytes:
-        raise OSError(f"the file with the state in {str(self.where)!r} is shorter than it was written")
+    for piece in flat_bytes(plain):
+        data = bytearray(len(piece))
+        if self.file.readinto(data) != len(data):
+            raise OSError(f"the file with the state in {str(self.where)!r} is shorter than it was written")
+        if data: piece.copy_(torch.frombuffer(data, dtype=torch.uint8))
     if plain is not to: to.copy_(plain)
 
 # %% ../nbs/15_snapshot.ipynb #0ld736e6

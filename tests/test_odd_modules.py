@@ -1,0 +1,260 @@
+"Modules as they are: TorchScript, memory that was freed, hooks of DDP, chains, models without values."
+
+import sys
+from pathlib import Path
+from typing import Dict, List, Optional
+
+import pytest, torch
+from torch import nn
+
+from children import run_python
+from conftest import net
+from fastlr import LRSweep, Snapshot, find_lr
+from fastlr.fingerprint import Fingerprint
+
+BATCHES = [(torch.randn(8, 6), torch.randint(0, 3, (8,))) for _ in range(4)]
+
+
+def find(model, opt=None, **kw):
+    opt = opt or torch.optim.SGD(model.parameters(), 0.1)
+    kw = dict(num_it=12, stop_div=False, progress=False, probe=False, **kw)
+    return find_lr(model, opt, nn.CrossEntropyLoss(), BATCHES, **kw)
+
+
+# Memory that was freed.
+
+
+def sparse(make):
+    "Return a sparse tensor whose values were freed."
+    t = make(torch.eye(3))
+    values = t._values() if t.layout == torch.sparse_coo else t.values()
+    values.untyped_storage().resize_(0)
+    return t
+
+
+def freed(t):
+    t.untyped_storage().resize_(0)
+    return t
+
+
+FREED = dict(
+    tensor=lambda: freed(torch.randn(10**6)),
+    parameter=lambda: freed(nn.Parameter(torch.randn(10**6))),
+    view=lambda: freed(torch.randn(1000, 1000)[::2].t()),
+    coo=lambda: sparse(torch.Tensor.to_sparse),
+    csr=lambda: sparse(torch.Tensor.to_sparse_csr),
+    csc=lambda: sparse(torch.Tensor.to_sparse_csc),
+    part=lambda: torch.randn(10**6).requires_grad_(),
+    bytes=lambda: freed(torch.zeros(10**6, dtype=torch.bool)),
+)
+
+
+def walk_over_freed(name):
+    "Take a snapshot of a model that holds freed memory in every place, verify and restore it."
+    t = FREED[name]()
+    if name == 'part':
+        t.untyped_storage().resize_(5)
+    model = net()
+    model.cache, model.nested = t, [dict(t=t)]
+    model.meter = Meter(t)
+    opt = torch.optim.SGD(model.parameters(), 0.1)
+    opt.state[model[0].weight]['old'] = t
+    find(model, opt, verify=True)
+    find(model, opt, where='.')
+    before = Fingerprint(t=t)
+    with Snapshot() as snap:
+        snap.keep(t)
+        if t.layout == torch.strided and name != 'part':
+            t.untyped_storage().resize_(10**8)
+    assert before.changed() == []
+    assert name == 'part' or t.layout != torch.strided or t.untyped_storage().nbytes() == 0
+
+
+class Meter:
+    "Its state dict has the tensor itself."
+
+    def __init__(self, t):
+        self.t = t
+
+    def state_dict(self):
+        return dict(t=self.t)
+
+    def load_state_dict(self, state):
+        self.t = state['t']
+
+
+def test_freed_memory_never_ends_the_program():
+    # In another process, since it was a segmentation fault.
+    code = '\n'.join(
+        [
+            'import sys, warnings',
+            "warnings.simplefilter('ignore')",
+            f'sys.path.insert(0, {str(Path(__file__).parent)!r})',
+            'import test_odd_modules as t',
+            'for name in t.FREED: t.walk_over_freed(name); print(name)',
+        ]
+    )
+    found = run_python(code)
+    assert found.split() == list(FREED)
+
+
+def test_freed_memory_in_an_extra_state_is_refused():
+    class Remembers(nn.Linear):
+        def get_extra_state(self):
+            return dict(cache=[self.cache])
+
+        def set_extra_state(self, state):
+            pass
+
+    model = Remembers(6, 3)
+    model.cache = freed(nn.Parameter(torch.ones(100)))
+    with pytest.raises(ValueError, match='state of a Remembers has a tensor without memory'):
+        find(model)
+
+
+def test_the_first_fsdp_is_refused_before_anything_changes():
+    import torch.distributed as dist
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        inner = FullyShardedDataParallel(net(), device_id=torch.device('cpu'))
+        model = nn.Sequential(inner)
+        opt = torch.optim.SGD(model.parameters(), 0.1)
+        for start in (lambda: find(model, opt), lambda: LRSweep(opt, model), lambda: Snapshot(model)):
+            with pytest.raises(ValueError, match='FullyShardedDataParallel, the first version.*fully_shard'):
+                start()
+        assert opt.param_groups[0]['lr'] == 0.1
+    finally:
+        dist.destroy_process_group()
+
+
+# Models without values.
+
+
+def fake():
+    from torch._subclasses import FakeTensorMode
+
+    with FakeTensorMode():
+        return net()
+
+
+@pytest.mark.parametrize(
+    'make, words',
+    [
+        (lambda: net().to('meta'), 'model has a parameter without values: 0.weight is on the meta device'),
+        (lambda: nn.Sequential(net(), nn.Linear(3, 3, device='meta')), '1.weight is on the meta device'),
+        (fake, '0.weight is a fake tensor'),
+    ],
+)
+def test_a_model_without_values_is_refused(make, words):
+    model = make()
+    for start in (find, Snapshot, lambda m: LRSweep(torch.optim.SGD(m.parameters(), 0.1), m)):
+        with pytest.raises(ValueError, match=words):
+            start(model)
+
+
+# TorchScript.
+
+
+class Eager(nn.Module):
+    words: Dict[str, torch.Tensor]
+    last: Optional[torch.Tensor]
+    seen: List[List[int]]
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(6, 3)
+        self.calls = 0
+        self.words, self.last, self.seen = {}, None, [[1]]
+        self.register_buffer('mean', torch.zeros(6))
+
+    def forward(self, x):
+        self.calls += 1
+        self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
+        self.last = x
+        self.words['new'] = x
+        self.seen.append([2])
+        self.seen[0].append(3)
+        return self.net(x - self.mean)
+
+
+def scripted():
+    return torch.jit.script(Eager())
+
+
+def loaded():
+    import io
+
+    file = io.BytesIO()
+    torch.jit.save(scripted(), file)
+    file.seek(0)
+    return torch.jit.load(file)
+
+
+class Around(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = scripted()
+
+    def forward(self, x):
+        return self.inner(x) * 2
+
+
+class Calls(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.eager = scripted()
+
+    def forward(self, x):
+        return self.eager(x)
+
+
+def traced():
+    return torch.jit.trace(Calls(), torch.randn(2, 6), check_trace=False)
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+@pytest.mark.parametrize('make', [scripted, loaded, Around, traced])
+def test_attributes_of_scripted_modules_are_restored(make):
+    model = make()
+    inner = next(m for m in model.modules() if hasattr(m, 'mean'))
+    mean, address = inner.mean, inner.mean.data_ptr()
+    model.train()
+    before = Fingerprint(model=model)
+    state = lambda: (inner.calls, inner.last, sorted(inner.words), inner.seen)
+    first = state()
+    find(model, verify=True)
+    assert before.changed() == []
+    assert inner.mean is mean and mean.data_ptr() == address and str(state()) == str(first)
+    model(torch.ones(2, 6))
+    assert len(before.changed()) >= 4, before.changed()
+
+
+@torch.jit.script
+class Counter:
+    def __init__(self, n: int):
+        self.n = n
+
+    def advance(self):
+        self.n += 1
+
+
+class Holds(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net, self.counter = nn.Linear(6, 3), Counter(0)
+
+    def forward(self, x):
+        self.counter.advance()
+        return self.net(x)
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_an_object_of_a_scripted_class_is_restored():
+    model = torch.jit.script(Holds())
+    find(model, verify=True)
+    assert model.counter.n == 0
+    before = Fingerprint(model=model)
+    model(torch.ones(2, 6))
+    assert before.changed() == ['model.counter.n']
