@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from .curve import EntryPoint
 from .keepers import keep_inside, keep_parts
-from .kinds import CODE, PLAIN, flat_bytes, random_states, tensor_bytes
+from .kinds import CODE, DEEPEST, PLAIN, flat_bytes, random_states, tensor_bytes
 from .loaders import is_data
 from .signals import SignalGuard
 from .utils import as_list, describe
@@ -152,17 +152,14 @@ def _walk(self:Snapshot, things, mode):
             if inside is not None:
                 # What is in `x` comes first; then this loop goes on.
                 stack.append((iter(inside), mode_inside))
-                if len(stack) > _DEEPEST: raise RecursionError(_too_deep(x))
+                if len(stack) > DEEPEST: raise RecursionError(_too_deep(x))
                 break
             # An object that is left alone isn't held either.
             del self.held[id(x)]
         else: stack.pop()
 
-# An object whose attributes are made whenever they are looked at would have no end.
-_DEEPEST = 100_000
-
 def _too_deep(x):
-    return (f"Snapshot: objects are nested more than {_DEEPEST} deep, at a {type(x).__name__}. If its "
+    return (f"Snapshot: objects are nested more than {DEEPEST} deep, at a {type(x).__name__}. If its "
             "attributes are computed, leave it out with `snapshot.leave_out`, or give it `state_dict` and "
             "`load_state_dict`")
 
@@ -229,7 +226,7 @@ def check_parts(
     check(scaler, scaler is None or hasattr(scaler, 'get_scale'), 'scaler', "a torch.amp.GradScaler")
     for x in others: check(x, not isinstance(x, (*PLAIN, *CODE)), 'others', "objects that can change")
 
-# %% ../nbs/15_snapshot.ipynb #9981373a
+# %% ../nbs/15_snapshot.ipynb #c2b837d8
 def _check_values(model, name):
     "Raise `ValueError` if the parameters of `model` have no values, or none that can be saved."
     for m in model.modules():

@@ -1,6 +1,5 @@
 "Modules as they are: TorchScript, memory that was freed, hooks of DDP, chains, models without values."
 
-import sys
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -9,7 +8,7 @@ from torch import nn
 
 from children import run_python
 from conftest import net
-from fastlr import LRSweep, Snapshot, find_lr
+from fastlr import LRSweep, NotRestored, Snapshot, find_lr
 from fastlr.fingerprint import Fingerprint
 
 BATCHES = [(torch.randn(8, 6), torch.randint(0, 3, (8,))) for _ in range(4)]
@@ -258,3 +257,53 @@ def test_an_object_of_a_scripted_class_is_restored():
     before = Fingerprint(model=model)
     model(torch.ones(2, 6))
     assert before.changed() == ['model.counter.n']
+
+
+# Chains.
+
+
+class Link:
+    def __init__(self, next):
+        self.next = next
+
+
+def chain(kind, end, length=60_000):
+    for _ in range(length):
+        end = kind(end)
+    return end
+
+
+@pytest.mark.parametrize('kind', [Link, lambda x: [x], lambda x: dict(a=x)], ids=['objects', 'lists', 'dicts'])
+def test_chains_are_walked_to_the_bottom(kind):
+    end = dict(n=0, t=torch.zeros(2))
+    others = Link(chain(kind, end))
+    before = Fingerprint(others=others)
+    with Snapshot(others=others):
+        end['n'] = 1
+        end['t'] += 1
+        names = before.changed()
+    assert len(names) == 2 and names[0].startswith('others.next') and names[0].endswith("['n']")
+    assert end['n'] == 0 and not end['t'].any() and before.changed() == []
+
+
+def test_the_name_of_what_is_far_down_is_shortened():
+    end = dict(n=0)
+    before = Fingerprint(others=chain(Link, end, 5000))
+    end['n'] = 1
+    with pytest.raises(NotRestored) as e:
+        before.check()
+    assert len(str(e.value)) < 1000 and "['n']" in str(e.value) and 'others.next.next' in str(e.value)
+
+
+def test_a_state_dict_that_python_cannot_copy_is_an_error():
+    class Nested:
+        def state_dict(self):
+            return dict(chain=chain(lambda x: [x], [], 5000))
+
+        def load_state_dict(self, state):
+            pass
+
+    model = net()
+    model.nested = Nested()
+    with pytest.raises(RecursionError, match='state dict of a Nested is nested more deeply.*setrecursionlimit'):
+        Snapshot(model)

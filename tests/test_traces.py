@@ -5,6 +5,7 @@ may still grow, the same count of writes, the same objects in the same places. T
 here are collected by other means than `Fingerprint`."""
 
 import gc, types, warnings, weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest, torch
@@ -12,8 +13,8 @@ from hypothesis import given, strategies as st
 from torch import nn
 
 from conftest import examples, net
-from fastlr import Snapshot, find_lr
-from fastlr.fingerprint import Fingerprint
+from fastlr import NotRestored, Snapshot, find_lr
+from fastlr.fingerprint import Fingerprint, attributes_to_compare
 from trainings import LOADERS, MODELS, OPTS, Training
 
 NO_STATE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
@@ -194,3 +195,168 @@ def test_bytes_of_every_kind_of_tensor_are_restored_from_a_file(name, tmp_path):
         changed = before.changed()
     assert torch.equal(as_bytes(), first) and before.changed() == []
     assert changed == ([] if t.numel() == 0 else ['t']) and t.untyped_storage().resizable()
+
+
+# Caches that reading fills.
+
+
+class Table:
+    "A frame as those of pandas are: parts with caches, and a class that says what `pickle` stores of them."
+
+    class Index:
+        def __init__(self, values):
+            self.values, self.cache = values, {}
+
+        def __getitem__(self, i):
+            return self.cache.setdefault(i, self.values[i])
+
+        def __reduce__(self):
+            return Table.Index, (self.values,)
+
+    class Blocks:
+        __slots__ = ('index', '_hits', '__weakref__')
+
+        def __init__(self, values):
+            self.index, self._hits = Table.Index(values), 0
+
+        def __getstate__(self):
+            return dict(index=self.index)
+
+    def __init__(self):
+        self.blocks, self.item_cache = Table.Blocks(np.arange(96)), {}
+
+    def read(self, i):
+        self.blocks._hits += 1
+        return self.item_cache.setdefault(i, self.blocks.index[i])
+
+    def __getstate__(self):
+        return dict(blocks=self.blocks)
+
+
+class Reads(nn.Module):
+    "A module that reads a table."
+
+    def __init__(self, table):
+        super().__init__()
+        self.net, self.table, self.calls = net(), table, 0
+
+    def forward(self, x):
+        self.calls += 1
+        read(self.table, self.calls % 90)
+        return self.net(x)
+
+
+class Picks(torch.utils.data.Dataset):
+    "A data set that reads a table."
+
+    def __init__(self, table):
+        self.table = table
+        self.x = torch.randn(96, 6, generator=torch.Generator().manual_seed(0))
+
+    def __len__(self):
+        return 96
+
+    def __getitem__(self, i):
+        read(self.table, i)
+        return self.x[i], i % 3
+
+
+def read(table, i):
+    if hasattr(table, 'iloc'):
+        return table.iloc[i].a, table.a[i], table[['a', 'y']].to_numpy()[i], table.loc[i]
+    return table.read(i)
+
+
+def frame():
+    pd = pytest.importorskip('pandas')
+    return pd.DataFrame(dict(a=np.random.randn(96), y=np.arange(96), s=['x'] * 96))
+
+
+def spoil(table):
+    if hasattr(table, 'iloc'):
+        table.loc[3, 'a'] = 5.0
+    else:
+        table.blocks.index.values[3] = 0
+
+
+@pytest.mark.parametrize('make', [Table, frame])
+@pytest.mark.parametrize('holder', ['model', 'loader', 'others', 'criterion'])
+def test_caches_that_reading_fills_are_no_change(make, holder):
+    table = make()
+    model = Reads(table) if holder == 'model' else net()
+    data = Picks(table if holder == 'loader' else Table())
+    loader = torch.utils.data.DataLoader(data, 16, shuffle=True)
+
+    def criterion(out, y):
+        if holder == 'criterion':
+            read(table, int(y[0]))
+        return nn.functional.cross_entropy(out, y)
+
+    kw = dict(others=[SimpleNamespace(table=table)]) if holder == 'others' else {}
+    opt = torch.optim.SGD(model.parameters(), 0.1)
+    find_lr(model, opt, criterion, loader, num_it=8, verify=True, progress=False, probe=False, **kw)
+    # A change of the rows is still one.
+    before = Fingerprint(table=table)
+    read(table, 5)
+    assert before.changed() == []
+    spoil(table)
+    assert len(before.changed()) == 1
+
+
+class Vocabulary(nn.Linear):
+    "A module that remembers what it was asked, without effect."
+
+    def __init__(self):
+        super().__init__(6, 3)
+        self.memory = Remembered()
+
+    def forward(self, x):
+        self.memory.asked[len(self.memory.asked)] = x
+        self.memory.steps += 1
+        return super().forward(x)
+
+
+class Remembered:
+    def __init__(self):
+        self.asked, self.steps = {}, 0
+
+
+def test_a_part_can_be_left_out_by_its_class():
+    model = Vocabulary()
+    before = Fingerprint(model=model)
+    model(torch.ones(1, 6))
+    assert sorted(before.changed()) == ['model.memory.asked[0]', 'model.memory.steps']
+    before = Fingerprint(model=model)
+    with pytest.raises(NotRestored, match='if it is a cache that may change, leave it out'):
+        model(torch.ones(1, 6))
+        before.check()
+    attributes_to_compare.register(Remembered, lambda x: dict(steps=x.steps))
+    before = Fingerprint(model=model)
+    model(torch.ones(1, 6))
+    assert before.changed() == ['model.memory.steps']
+    # For a module, too.
+    attributes_to_compare.register(Vocabulary, lambda x: dict(weight=x.weight))
+    before = Fingerprint(model=model)
+    model(torch.ones(1, 6))
+    assert before.changed() == []
+    model.weight.data.add_(1)
+    assert before.changed() == ['model.weight']
+
+
+def test_a_class_that_takes_its_attributes_apart_to_be_pickled():
+    class Careless:
+        def __init__(self):
+            self.rows, self.file, self.n = [1], object(), 0
+
+        def __getstate__(self):
+            state = self.__dict__
+            state['file'] = None
+            del state['n']
+            return state
+
+    x = Careless()
+    attributes = dict(vars(x))
+    before = Fingerprint(x=x)
+    assert vars(x) == attributes and before.changed() == []
+    x.rows.append(2)
+    assert before.changed() == ['x.rows'] and vars(x) == attributes
