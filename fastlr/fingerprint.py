@@ -231,7 +231,7 @@ def _members(m):
     own = '_parameters', '_buffers', '_modules'
     return [*(getattr(m, name) for name in own), {k: v for k, v in vars(m).items() if k not in own}]
 
-# %% ../nbs/16_fingerprint.ipynb #44234407
+# %% ../nbs/16_fingerprint.ipynb #e658b63f
 @singledispatch
 def attributes_to_compare(
     x # object of any class

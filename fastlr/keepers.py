@@ -163,7 +163,9 @@ def _keep_module(model, snapshot, mode):
     snapshot.restorers.append(partial(_restore_modes, [(m, type(m), m.training) for m in modules]))
     for m in modules: _keep_extra_state(m, snapshot)
     for m in modules:
-        if isinstance(m, nn.parallel.DistributedDataParallel): _keep_reducer(m, snapshot)
+        if not isinstance(m, nn.parallel.DistributedDataParallel): continue
+        _keep_hooks(m, snapshot)
+        _keep_reducer(m, snapshot)
 
 def _keep_module_attributes(m, snapshot):
     yield vars(m)
@@ -219,6 +221,7 @@ def _keep_gathered_grads(p, snapshot):
 def _keep_reducer(m, snapshot):
     def is_fresh(): return not any(m.reducer.get_backward_stats())
     if not is_fresh() or m.mixed_precision is not None: return
+    builtin = _builtin_hook(m)
     def restore():
         if is_fresh(): return
         m.reducer._remove_autograd_hooks()
@@ -227,8 +230,25 @@ def _keep_reducer(m, snapshot):
         if m.static_graph:
             m.reducer._set_static_graph()
             m.logger._set_static_graph()
-        for hook, state in m._comm_hooks: torch.distributed._register_comm_hook(m.reducer, state, hook)
+        _register_again(m, builtin)
     snapshot.restorers.append(restore)
+
+def _register_again(m, builtin):
+    for hook, state in m._comm_hooks:
+        m.logger._set_comm_hook_name(hook.__qualname__)
+        torch.distributed._register_comm_hook(m.reducer, state, hook)
+    if builtin is not None: m._register_builtin_comm_hook(builtin)
+
+def _builtin_hook(m):
+    "The hook of `m` that is written in C++, of which only the logger knows, or None."
+    _, _, name = m._get_ddp_logging_data().get('comm_hook', '').rpartition('BuiltinCommHookType.')
+    return getattr(torch.distributed.BuiltinCommHookType, name, None)
+
+def _keep_hooks(m, snapshot):
+    "Save the state of the communication hooks of `m`: what they were registered with, or hold themselves."
+    for hook, state in m._comm_hooks:
+        for x in (state, *parts_of_function(hook)[1]):
+            if not isinstance(x, PLAIN) and not is_closed(x): snapshot.keep_object(x)
 
 # %% ../nbs/13_keepers.ipynb #3960976e
 def _keep_state_dict(x, snapshot):

@@ -14,7 +14,7 @@ import torch
 from fastcore.basics import patch
 
 from .settings import SweepSettings, trained_groups
-from .utils import set_group_value
+from .utils import has_step_hooks, set_group_value
 
 # %% ../nbs/17_watch.ipynb #f73cbb1e
 # Entries of parameter groups, and class names, of optimizers whose steps don't follow their rate.
@@ -141,7 +141,7 @@ def _count_writes(self:Rates): return sum(p._version for g in self.groups for p 
 def _hook(self:Rates, opt):
     # Rates that are tensors are not checked, and with a hook a compiled step would be compiled again.
     tensors = all(torch.is_tensor(g['lr']) for g in opt.param_groups)
-    if tensors or not hasattr(opt, 'register_step_post_hook'): return
+    if tensors or not has_step_hooks(opt): return
     own = [i for i, g in enumerate(self.groups) if any(g is other for other in opt.param_groups)]
     opt.register_step_pre_hook(lambda *args: self.check())
     opt.register_step_post_hook(lambda *args: self._note_step(own))

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 import pytest, torch
+import torch.distributed as dist
 from torch import nn
 
 from children import run_python
-from conftest import net
+from conftest import deep, net
 from fastlr import LRSweep, NotRestored, Snapshot, find_lr
 from fastlr.fingerprint import Fingerprint
 
@@ -16,8 +17,16 @@ BATCHES = [(torch.randn(8, 6), torch.randint(0, 3, (8,))) for _ in range(4)]
 
 def find(model, opt=None, **kw):
     opt = opt or torch.optim.SGD(model.parameters(), 0.1)
-    kw = dict(num_it=12, stop_div=False, progress=False, probe=False, **kw)
-    return find_lr(model, opt, nn.CrossEntropyLoss(), BATCHES, **kw)
+    kw = dict(dict(num_it=12, stop_div=False, progress=False, probe=False), **kw)
+    criterion = None if 'step' in kw else nn.CrossEntropyLoss()
+    return find_lr(model, opt, criterion, BATCHES, **kw)
+
+
+@pytest.fixture
+def group():
+    dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
 
 
 # Memory that was freed.
@@ -58,8 +67,10 @@ def walk_over_freed(name):
     model.meter = Meter(t)
     opt = torch.optim.SGD(model.parameters(), 0.1)
     opt.state[model[0].weight]['old'] = t
-    find(model, opt, verify=True)
-    find(model, opt, where='.')
+    find(model, opt, verify=True, num_it=2)
+    with Snapshot(model, opt, where='.'):
+        model[0].weight.data.zero_()
+    assert model[0].weight.any()
     before = Fingerprint(t=t)
     with Snapshot() as snap:
         snap.keep(t)
@@ -111,21 +122,16 @@ def test_freed_memory_in_an_extra_state_is_refused():
         find(model)
 
 
-def test_the_first_fsdp_is_refused_before_anything_changes():
-    import torch.distributed as dist
+def test_the_first_fsdp_is_refused_before_anything_changes(group):
     from torch.distributed.fsdp import FullyShardedDataParallel
 
-    dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
-    try:
-        inner = FullyShardedDataParallel(net(), device_id=torch.device('cpu'))
-        model = nn.Sequential(inner)
-        opt = torch.optim.SGD(model.parameters(), 0.1)
-        for start in (lambda: find(model, opt), lambda: LRSweep(opt, model), lambda: Snapshot(model)):
-            with pytest.raises(ValueError, match='FullyShardedDataParallel, the first version.*fully_shard'):
-                start()
-        assert opt.param_groups[0]['lr'] == 0.1
-    finally:
-        dist.destroy_process_group()
+    inner = FullyShardedDataParallel(net(), device_id=torch.device('cpu'))
+    model = nn.Sequential(inner)
+    opt = torch.optim.SGD(model.parameters(), 0.1)
+    for start in (lambda: find(model, opt), lambda: LRSweep(opt, model), lambda: Snapshot(model)):
+        with pytest.raises(ValueError, match='FullyShardedDataParallel, the first version.*fully_shard'):
+            start()
+    assert opt.param_groups[0]['lr'] == 0.1
 
 
 # Models without values.
@@ -267,13 +273,15 @@ class Link:
         self.next = next
 
 
-def chain(kind, end, length=60_000):
-    for _ in range(length):
+def chain(kind, end, length=None):
+    for _ in range(length or deep(15_000, 150_000)):
         end = kind(end)
     return end
 
 
-@pytest.mark.parametrize('kind', [Link, lambda x: [x], lambda x: dict(a=x)], ids=['objects', 'lists', 'dicts'])
+@pytest.mark.parametrize(
+    'kind', [Link, lambda x: [x], lambda x: dict(a=x)], ids=['objects', 'lists', 'dicts']
+)
 def test_chains_are_walked_to_the_bottom(kind):
     end = dict(n=0, t=torch.zeros(2))
     others = Link(chain(kind, end))
@@ -305,5 +313,160 @@ def test_a_state_dict_that_python_cannot_copy_is_an_error():
 
     model = net()
     model.nested = Nested()
-    with pytest.raises(RecursionError, match='state dict of a Nested is nested more deeply.*setrecursionlimit'):
+    with pytest.raises(
+        RecursionError, match='state dict of a Nested is nested more deeply.*setrecursionlimit'
+    ):
         Snapshot(model)
+
+
+# DistributedDataParallel, in one process.
+
+
+def power_sgd(m, opt):
+    from torch.distributed.algorithms.ddp_comm_hooks import powerSGD_hook as power
+
+    state = power.PowerSGDState(None, 1, start_powerSGD_iter=3, min_compression_rate=0.5)
+    m.register_comm_hook(state, power.powerSGD_hook)
+    return lambda: (state.iter, state.rng.get_state()[1].tolist(), repr(state.error_dict))
+
+
+def local_sgd(m, opt):
+    from torch.distributed.algorithms.ddp_comm_hooks import post_localSGD_hook as local
+
+    state = local.PostLocalSGDState(None, dist.new_group([0]), start_localSGD_iter=5)
+    m.register_comm_hook(state, local.post_localSGD_hook)
+    return lambda: state.iter
+
+
+class Rounds:
+    "A hook that loses digits and adds them in the next step, as a bound method without a state."
+
+    def __init__(self):
+        self.error, self.log = torch.zeros(1), [0]
+
+    def send(self, state: object, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
+        whole = bucket.buffer() + self.error
+        rough = whole.bfloat16().float()
+        self.error = whole - rough
+        self.log.append(bucket.index())
+        return dist.all_reduce(rough, async_op=True).get_future().then(lambda f: f.value()[0])
+
+
+def bound_method(m, opt):
+    rounds = Rounds()
+    m.register_comm_hook(None, rounds.send)
+    return lambda: (repr(rounds.error), rounds.log[:])
+
+
+def closure(m, opt):
+    rounds = Rounds()
+
+    def send(state: object, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
+        return rounds.send(state, bucket)
+
+    m.register_comm_hook(dict(), send)
+    return lambda: (repr(rounds.error), rounds.log[:])
+
+
+def builtin(m, opt):
+    m._register_builtin_comm_hook(dist.BuiltinCommHookType.FP16_COMPRESS)
+    return lambda: m._get_ddp_logging_data()['comm_hook']
+
+
+@pytest.mark.parametrize('steps', [0, 4])
+@pytest.mark.parametrize('hook', [power_sgd, local_sgd, bound_method, closure, builtin])
+def test_communication_hooks_are_restored(group, hook, steps):
+    def run(detour):
+        torch.manual_seed(0)
+        m = nn.parallel.DistributedDataParallel(nn.Sequential(nn.Linear(6, 33), nn.ReLU(), nn.Linear(33, 3)))
+        opt = torch.optim.SGD(m.parameters(), 0.1)
+        state = hook(m, opt)
+        losses = []
+
+        def train(n):
+            for i in range(n):
+                loss = nn.functional.cross_entropy(m(BATCHES[i % 4][0]), BATCHES[i % 4][1])
+                loss.backward()
+                opt.step()
+                opt.zero_grad()
+                losses.append(loss.item())
+
+        train(steps)
+        before = state()
+        if detour:
+            find(m, opt, verify=True)
+        assert state() == before
+        train(5)
+        return losses, state()
+
+    assert run(False) == run(True)
+
+
+# Optimizers that skip the `__init__` of `Optimizer`.
+
+
+def post_local_sgd(inner):
+    from torch.distributed.algorithms.model_averaging.averagers import PeriodicModelAverager
+    from torch.distributed.optim import PostLocalSGDOptimizer
+
+    return PostLocalSGDOptimizer(inner, PeriodicModelAverager(period=2, warmup_steps=1))
+
+
+class Wraps(torch.optim.Optimizer):
+    "Takes the steps of another optimizer, and counts them."
+
+    def __init__(self, inner):
+        self.inner, self.n = inner, 0
+        self.param_groups, self.defaults, self.state = inner.param_groups, inner.defaults, inner.state
+
+    def step(self, closure=None):
+        self.n += 1
+        return self.inner.step(closure)
+
+    def zero_grad(self, set_to_none=True):
+        self.inner.zero_grad(set_to_none)
+
+
+class Bare(torch.optim.Optimizer):
+    "Has parameter groups, two methods, and nothing else."
+
+    def __init__(self, inner):
+        self.param_groups = inner.param_groups
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group['params']:
+                p -= group['lr'] * p.grad
+
+    def zero_grad(self, set_to_none=True):
+        for group in self.param_groups:
+            for p in group['params']:
+                p.grad = None
+
+
+@pytest.mark.parametrize('make', [post_local_sgd, Wraps, Bare])
+def test_optimizers_that_skip_their_init(group, make):
+    def run(detour):
+        torch.manual_seed(0)
+        model = net()
+        opt = make(torch.optim.SGD(model.parameters(), 0.1, momentum=0.9))
+        losses = []
+
+        def train():
+            for x, y in BATCHES:
+                loss = nn.functional.cross_entropy(model(x), y)
+                loss.backward()
+                opt.step()
+                model.zero_grad()
+                losses.append(loss.item())
+
+        train()
+        if detour:
+            curve = find(model, opt, verify=True)
+            assert len(curve.lrs) == 12
+            find(model, opt, step=lambda b: nn.functional.cross_entropy(model(b[0]), b[1]))
+        train()
+        return losses, opt.param_groups[0]['lr']
+
+    assert run(False) == run(True)

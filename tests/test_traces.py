@@ -20,7 +20,10 @@ from trainings import LOADERS, MODELS, OPTS, Training
 NO_STATE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
 NO_STATE += (types.MethodType, types.FrameType, weakref.ref, torch.dtype, torch.device)
 VALUES = (type(None), bool, int, float, complex, str, bytes, torch.Size)
-RANDOM = {torch.Generator: lambda g: g.get_state().tolist(), np.random.Generator: lambda g: repr(g.__getstate__())}
+RANDOM = {
+    torch.Generator: lambda g: g.get_state().tolist(),
+    np.random.Generator: lambda g: repr(g.__getstate__()),
+}
 
 
 def mark(x):
