@@ -79,7 +79,9 @@ def changed(self:Fingerprint) -> list[str]:
     return [k for k in names if not any(o.startswith(k+'.') for o in names[:1000])]
 
 def _differ(was, now):
-    return (was and was.checksum) != (now and now.checksum) and 'here' in (was and was.found, now and now.found)
+    "Whether two sums differ, of which one may be None, and one of them is of the object itself."
+    if was is not None and now is not None and was.checksum == now.checksum: return False
+    return any(x is not None and x.found == 'here' for x in (was, now))
 
 @patch
 def check(self:Fingerprint):
@@ -107,7 +109,8 @@ class _Sum:
         # The key of what it is in, its name there, and the key of what is named in its place.
         self.within, self.name, self.shown = within, name, shown
 
-def _key(within, name): return hashlib.blake2b(within + name.encode(errors='replace'), digest_size=16).digest()
+def _key(within, name):
+    return hashlib.blake2b(within + name.encode(errors='replace'), digest_size=16).digest()
 
 def _path(key, sums):
     names = []
@@ -119,9 +122,10 @@ def _path(key, sums):
 def _sums(objects, seen):
     "Return key -> `_Sum` of all that can be reached from `objects`, a dict by name."
     out = {}
-    todo = [(b'', name, x, 0) for name, x in objects.items()][::-1]
+    todo = [((b'', name), x, 0) for name, x in objects.items()][::-1]
     while todo:
-        within, name, x, depth = todo.pop()
+        where, x, depth = todo.pop()
+        within, name = where
         if depth > DEEPEST: raise RecursionError(_too_deep(x))
         key = _key(within, name)
         around = out.get(within)
@@ -134,7 +138,7 @@ def _sums(objects, seen):
         checksum, inside = _look_at(x)
         seen[id(x)] = checksum, x
         out[key] = _Sum(checksum, 'here', *place)
-        todo += [(key, name, v, depth+1) for name, v in inside][::-1]
+        todo += [((key, name), v, depth+1) for name, v in inside][::-1]
     return out
 
 def _too_deep(x):
@@ -231,7 +235,7 @@ def _members(m):
     own = '_parameters', '_buffers', '_modules'
     return [*(getattr(m, name) for name in own), {k: v for k, v in vars(m).items() if k not in own}]
 
-# %% ../nbs/16_fingerprint.ipynb #e658b63f
+# %% ../nbs/16_fingerprint.ipynb #8d292b43
 @singledispatch
 def attributes_to_compare(
     x # object of any class

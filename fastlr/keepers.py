@@ -269,15 +269,15 @@ def _copied(state, owner):
         if isinstance(x, PLAIN) or id(x) in seen: continue
         seen[id(x)] = x
         if isinstance(x, torch.Tensor):
-            if is_freed(x): raise ValueError(f"the state of a {type(owner).__name__} has a tensor without memory")
-            continue
+            if not is_freed(x): continue
+            raise ValueError(f"the state of a {type(owner).__name__} has a tensor whose memory was freed")
         if isinstance(x, dict): todo += x.values()
         elif isinstance(x, (list, tuple)): todo += x
         todo += vars(x).values() if hasattr(x, '__dict__') and not is_closed(x) else ()
     try: return copy.deepcopy(state)
     except RecursionError:
-        raise RecursionError(f"the state dict of a {type(owner).__name__} is nested more deeply than Python can "
-                             "copy it: raise the limit with `sys.setrecursionlimit`") from None
+        raise RecursionError(f"the state dict of a {type(owner).__name__} is nested more deeply than Python "
+                             "can copy it: raise the limit with `sys.setrecursionlimit`") from None
 
 # %% ../nbs/13_keepers.ipynb #19d6edc1
 @singledispatch

@@ -226,15 +226,15 @@ def check_parts(
     check(scaler, scaler is None or hasattr(scaler, 'get_scale'), 'scaler', "a torch.amp.GradScaler")
     for x in others: check(x, not isinstance(x, (*PLAIN, *CODE)), 'others', "objects that can change")
 
-# %% ../nbs/15_snapshot.ipynb #e0dd0048
+# %% ../nbs/15_snapshot.ipynb #5950827d
 def _check_values(model, name):
     "Raise `ValueError` if the parameters of `model` have no values, or none that can be saved."
     for m in model.modules():
         if any(kind.__name__ == 'FullyShardedDataParallel' for kind in type(m).__mro__):
-            raise ValueError(f"{name} is sharded by FullyShardedDataParallel, the first version of FSDP, which "
-                             "frees the memory of its parameters between two steps, so that they can't be saved. "
-                             "Shard it with torch.distributed.fsdp.fully_shard instead, or run the range test "
-                             "before it is wrapped")
+            raise ValueError(f"{name} is sharded by FullyShardedDataParallel, the first version of FSDP, "
+                             "which frees the memory of its parameters between two steps, so that they can't "
+                             "be saved. Shard it with torch.distributed.fsdp.fully_shard instead, or run the "
+                             "range test before it is wrapped")
     for path, p in model.named_parameters():
         if not (p.is_meta or isinstance(p, FakeTensor)): continue
         where = "on the meta device" if p.is_meta else "a fake tensor"

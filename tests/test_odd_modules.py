@@ -1,7 +1,6 @@
 "Modules as they are: TorchScript, memory that was freed, hooks of DDP, chains, models without values."
 
 from pathlib import Path
-from typing import Dict, List, Optional
 
 import pytest, torch
 import torch.distributed as dist
@@ -118,7 +117,7 @@ def test_freed_memory_in_an_extra_state_is_refused():
 
     model = Remembers(6, 3)
     model.cache = freed(nn.Parameter(torch.ones(100)))
-    with pytest.raises(ValueError, match='state of a Remembers has a tensor without memory'):
+    with pytest.raises(ValueError, match='state of a Remembers has a tensor whose memory was freed'):
         find(model)
 
 
@@ -163,9 +162,9 @@ def test_a_model_without_values_is_refused(make, words):
 
 
 class Eager(nn.Module):
-    words: Dict[str, torch.Tensor]
-    last: Optional[torch.Tensor]
-    seen: List[List[int]]
+    words: dict[str, torch.Tensor]
+    last: torch.Tensor | None
+    seen: list[list[int]]
 
     def __init__(self):
         super().__init__()
