@@ -41,8 +41,8 @@ def _keep_tensor(t, snapshot, mode):
                          "run one batch through it first")
     if is_traceable_wrapper_subclass(t): yield from [inner for _, inner in inner_tensors(t)]
     elif t.layout == torch.strided and not t.is_nested: _keep_dense(t, snapshot)
-    elif parts := components(t.data): yield from parts
-    else: _keep_sparse(t, snapshot)
+    elif components(t): yield from _keep_components(t, snapshot)
+    else: _keep_whole(t, snapshot)
     yield from _keep_grad(t, snapshot)
     if vars(t): yield vars(t)
     # Most tensors have no attributes, and nothing has to be saved for them.
@@ -76,8 +76,19 @@ def _without_repeats(t):
     shape = [1 if stride == 0 else n for n, stride in zip(t.shape, strides)]
     return t.as_strided(shape, strides, t.storage_offset())
 
-def _keep_sparse(t, snapshot):
-    "Save `t` as a whole, because the number of entries may change."
+def _keep_components(t, snapshot):
+    "Save what a sparse or jagged tensor is made of; the number of its entries may change."
+    data = t.data
+    parts = components(data)
+    coalesced = t.is_coalesced() if t.layout == torch.sparse_coo else None
+    yield from parts
+    def restore():
+        if list(map(_place, components(t))) == list(map(_place, parts)): return
+        if coalesced is None: t.data = data
+        else: t.data = torch.sparse_coo_tensor(*parts, data.shape, is_coalesced=coalesced)
+    snapshot.restorers.append(restore)
+
+def _keep_whole(t, snapshot):
     if is_freed(t): return
     saved = t.data.clone()
     def restore(): t.data = saved.clone()
@@ -141,10 +152,19 @@ def _keep_list(values, snapshot, mode):
     return saved
 
 def _restore_list(kind, values, saved):
+    # A `bytearray` that others have a view of can't be emptied, and a set that is may get another order.
+    if list(map(id, values)) == list(map(id, saved)): return
+    if kind in (array, bytearray) and len(values) == len(saved):
+        for i, v in enumerate(saved): kind.__setitem__(values, i, v)
+        return
+    if kind is set: return _restore_set(values, saved)
     if kind is array: array.__delitem__(values, slice(None))
     else: kind.clear(values)
-    if kind is set: set.update(values, saved)
-    else: kind.extend(values, saved)
+    kind.extend(values, saved)
+
+def _restore_set(values, saved):
+    set.difference_update(values, set(values).difference(saved))
+    set.update(values, saved)
 
 for _kind in _LISTS: keep_parts.register(_kind, _keep_list)
 

@@ -167,7 +167,8 @@ def tensor_bytes(
 def components(
     t # tensor of any layout
 ) -> list: # of tensors
-    "Return the dense tensors that a compressed or jagged tensor is made of; none for other kinds."
+    "Return the dense tensors that a sparse or jagged tensor is made of; none for other kinds."
+    if t.layout == torch.sparse_coo: return [t._indices(), t._values()]
     if t.is_nested and t.layout != torch.strided: return [t.values(), t.offsets()]
     by_rows = t.layout in (torch.sparse_csr, torch.sparse_bsr)
     if by_rows: return [t.values(), t.crow_indices(), t.col_indices()]
@@ -179,7 +180,7 @@ def is_freed(
 ) -> bool:
     "Return whether the memory of `t` doesn't hold all of its values, so that they must not be read."
     if t.is_meta or is_traceable_wrapper_subclass(t) or t.numel() == 0: return False
-    parts = [t._indices(), t._values()] if t.layout == torch.sparse_coo else components(t)
+    parts = components(t)
     if parts or t.layout != torch.strided: return any(map(is_freed, parts))
     if t.is_nested: return t.untyped_storage().nbytes() < t.numel()*t.element_size()
     last = t.storage_offset() + sum((n-1)*stride for n, stride in zip(t.shape, t.stride()))

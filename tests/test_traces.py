@@ -5,6 +5,8 @@ may still grow, the same count of writes, the same objects in the same places. T
 here are collected by other means than `Fingerprint`."""
 
 import gc, types, warnings, weakref
+from array import array
+from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +15,7 @@ from hypothesis import given, strategies as st
 from torch import nn
 
 from conftest import examples, net
-from fastlr import NotRestored, Snapshot, find_lr
+from fastlr import NotRestored, Snapshot, find_lr, kinds
 from fastlr.fingerprint import Fingerprint, attributes_to_compare
 from trainings import LOADERS, MODELS, OPTS, Training
 
@@ -363,3 +365,47 @@ def test_a_class_that_takes_its_attributes_apart_to_be_pickled():
     assert vars(x) == attributes and before.changed() == []
     x.rows.append(2)
     assert before.changed() == ['x.rows'] and vars(x) == attributes
+
+
+def contents():
+    return dict(
+        coo=torch.eye(3).to_sparse().requires_grad_(),
+        uncoalesced=torch.sparse_coo_tensor(torch.zeros(1, 4, dtype=torch.long), torch.ones(4), (3,)),
+        csr=torch.eye(3).to_sparse_csr(),
+        jagged=torch.nested.nested_tensor([torch.ones(2), torch.zeros(3)], layout=torch.jagged),
+        bytes=bytearray(b'abc'),
+        array=array('d', [1.5, 2.5]),
+        names={'a' * i for i in range(40)} - {'a' * i for i in range(0, 40, 3)},
+        queue=deque([[1], [2]], maxlen=2),
+    )
+
+
+@pytest.mark.filterwarnings('ignore:Sparse CSR')
+@pytest.mark.parametrize('name', list(contents()))
+def test_sparse_tensors_and_containers_stay_as_they_are(name):
+    x = contents()[name]
+    parts = lambda: kinds.components(x) if isinstance(x, torch.Tensor) else x
+    marks_of = lambda: [
+        (p.data_ptr(), p.tolist(), p.untyped_storage().resizable())
+        if isinstance(p, torch.Tensor)
+        else (repr(p), id(p) if name == 'queue' else 0)
+        for p in parts()
+    ]
+    writes = lambda: x._version if isinstance(x, torch.Tensor) else 0
+    view = memoryview(x) if name in ('bytes', 'array') else None
+    before = marks_of()
+    with Snapshot() as snap:
+        first = writes()
+        snap.keep(x)
+        snap.restore()
+        assert marks_of() == before and writes() == first
+        if isinstance(x, torch.Tensor):
+            kinds.components(x)[-1].zero_()
+            x.data = contents()[name]
+        elif name == 'names':
+            x.add('new')
+        elif view is None:
+            x.clear()
+        else:
+            view[0] = view[1]
+    assert marks_of() == before
