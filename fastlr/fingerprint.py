@@ -235,7 +235,7 @@ def _members(m):
     own = '_parameters', '_buffers', '_modules'
     return [*(getattr(m, name) for name in own), {k: v for k, v in vars(m).items() if k not in own}]
 
-# %% ../nbs/16_fingerprint.ipynb #c35de263
+# %% ../nbs/16_fingerprint.ipynb #64de71a7
 @singledispatch
 def attributes_to_compare(
     x # object of any class

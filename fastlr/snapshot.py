@@ -226,7 +226,7 @@ def check_parts(
     check(scaler, scaler is None or hasattr(scaler, 'get_scale'), 'scaler', "a torch.amp.GradScaler")
     for x in others: check(x, not isinstance(x, (*PLAIN, *CODE)), 'others', "objects that can change")
 
-# %% ../nbs/15_snapshot.ipynb #1476c8f3
+# %% ../nbs/15_snapshot.ipynb #6af9ac7a
 def _check_values(model, name):
     "Raise `ValueError` if the parameters of `model` have no values, or none that can be saved."
     for m in model.modules():
