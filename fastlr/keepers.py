@@ -17,9 +17,9 @@ from torch import nn
 from torch.nn.parameter import UninitializedTensorMixin
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from .kinds import (GENERATORS, HOOKS, PLAIN, components, generator_state, has_state_dict, inner_tensors,
-                          is_closed, is_freed, parts_of_function, scripted_attributes, set_generator_state,
-                          slots_of)
+from .kinds import (
+    GENERATORS, HOOKS, PLAIN, components, generator_state, has_state_dict, inner_tensors, is_closed, is_freed,
+    is_stand_in, parts_of_function, scripted_attributes, set_generator_state, slots_of)
 
 # %% ../nbs/13_keepers.ipynb #74b9c6c8
 @singledispatch
@@ -36,6 +36,7 @@ def keep_parts(
 # %% ../nbs/13_keepers.ipynb #bf3f3c2e
 @keep_parts.register(torch.Tensor)
 def _keep_tensor(t, snapshot, mode):
+    if is_stand_in(t): return
     if isinstance(t, UninitializedTensorMixin):
         raise ValueError("The model has parameters without a shape yet (a lazy module): "
                          "run one batch through it first")
@@ -289,7 +290,7 @@ def _copied(state, owner):
         if isinstance(x, PLAIN) or id(x) in seen: continue
         seen[id(x)] = x
         if isinstance(x, torch.Tensor):
-            if not is_freed(x): continue
+            if is_stand_in(x) or not is_freed(x): continue
             raise ValueError(f"the state of a {type(owner).__name__} has a tensor whose memory was freed")
         if isinstance(x, dict): todo += x.values()
         elif isinstance(x, (list, tuple)): todo += x

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PLAIN', 'GENERATORS', 'HOOKS', 'CODE', 'DEEPEST', 'RANDOM', 'is_closed', 'has_state_dict', 'parts_of_function',
            'random_states', 'generator_state', 'set_generator_state', 'slots_of', 'inner_tensors', 'flat_bytes',
-           'tensor_bytes', 'components', 'is_freed', 'scripted_attributes']
+           'tensor_bytes', 'components', 'is_freed', 'is_stand_in', 'scripted_attributes']
 
 # %% ../nbs/12_kinds.ipynb #d1b7de8e
 import random, types
@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from torch.utils.data import DataLoader
 
@@ -184,7 +185,15 @@ def is_freed(
     if parts or t.layout != torch.strided: return any(map(is_freed, parts))
     if t.is_nested: return t.untyped_storage().nbytes() < t.numel()*t.element_size()
     last = t.storage_offset() + sum((n-1)*stride for n, stride in zip(t.shape, t.stride()))
-    return t.untyped_storage().nbytes() < (last+1)*t.element_size()
+    # A wrapper around other tensors has a size, but no memory of its own.
+    return t.untyped_storage().nbytes() < (last+1)*t.element_size() or torch._C._data_address(t) == 0
+
+def is_stand_in(
+    t # tensor
+) -> bool:
+    "Return whether `t` only stands for a tensor, inside of a transformation or a tracing of torch."
+    if isinstance(t, FakeTensor) or torch._is_functional_tensor(t): return True
+    return torch._C._functorch.is_functorch_wrapped_tensor(t)
 
 def scripted_attributes(
     m # TorchScript module

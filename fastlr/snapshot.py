@@ -226,7 +226,7 @@ def check_parts(
     check(scaler, scaler is None or hasattr(scaler, 'get_scale'), 'scaler', "a torch.amp.GradScaler")
     for x in others: check(x, not isinstance(x, (*PLAIN, *CODE)), 'others', "objects that can change")
 
-# %% ../nbs/15_snapshot.ipynb #6af9ac7a
+# %% ../nbs/15_snapshot.ipynb #71f4d147
 def _check_values(model, name):
     "Raise `ValueError` if the parameters of `model` have no values, or none that can be saved."
     for m in model.modules():
@@ -275,12 +275,25 @@ class _Copies:
         try: saved = t.clone() if self.where == 'device' else t.to('cpu', copy=True)
         # torch raises a RuntimeError of some kind on every device.
         except (MemoryError, RuntimeError) as e:
-            if 'memory' not in str(e): raise
+            if 'memory' not in str(e): return _save_bytes(t)
             text = self.entry.advise(f"there is no memory for a copy of the training's state ({e})",
                                      "pass {where}='cpu'", "pass a directory as {where}",
                                      "pass {memory_cache}=False")
             raise type(e)(text) from None
-        return lambda to: to.copy_(saved)
+        return lambda to: _fill(to, saved)
+
+def _fill(to, saved):
+    "Copy `saved` to a tensor, except to memory that has not changed: it may be mapped to a file for reading."
+    if to.is_cpu and not to.untyped_storage().resizable():
+        if all(map(torch.equal, flat_bytes(to), flat_bytes(saved.cpu()))): return
+    to.copy_(saved)
+
+def _save_bytes(t):
+    "Copy the memory of `t`, whose type has no other way."
+    saved = [piece.clone() for piece in flat_bytes(t)]
+    def load(to):
+        for piece, old in zip(flat_bytes(to), saved): _fill(piece, old)
+    return load
 
 # %% ../nbs/15_snapshot.ipynb #f86ce878
 @patch
@@ -303,8 +316,8 @@ def _load_from_file(self:_Copies, begin, to):
         data = bytearray(len(piece))
         if self.file.readinto(data) != len(data):
             raise OSError(f"the file with the state in {str(self.where)!r} is shorter than it was written")
-        if data: piece.copy_(torch.frombuffer(data, dtype=torch.uint8))
-    if plain is not to: to.copy_(plain)
+        if data: _fill(piece, torch.frombuffer(data, dtype=torch.uint8))
+    if plain is not to: _fill(to, plain)
 
 # %% ../nbs/15_snapshot.ipynb #0ld736e6
 from . import old_names

@@ -1,10 +1,14 @@
 "Modules as they are: TorchScript, memory that was freed, hooks of DDP, chains, models without values."
 
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest, torch
 import torch.distributed as dist
+import torch.masked
 from torch import nn
+from torch._subclasses import FakeTensorMode
 
 from children import run_python
 from conftest import deep, net
@@ -56,6 +60,57 @@ FREED = dict(
 )
 
 
+def mapped():
+    "Return a tensor whose memory is a file that was opened for reading."
+    path = Path(tempfile.mkdtemp()) / 'table'
+    np.ones(10_000, dtype=np.float32).tofile(path)
+    return torch.from_numpy(np.memmap(path, dtype=np.float32, mode='r'))
+
+
+def kept_from(transform):
+    "Return a tensor that a function has kept while it was transformed."
+    kept = []
+    transform(lambda x: kept.append(x) or x.sum())(torch.ones(3, 2))
+    return kept[0]
+
+
+def faked():
+    with FakeTensorMode():
+        return torch.ones(3)
+
+
+# Tensors that can't be read, or not be written to, without a crash or an error.
+NO_MEMORY = dict(
+    mapped=mapped,
+    bytes=lambda: torch.frombuffer(b'abcdefgh', dtype=torch.float32),
+    zero=lambda: torch._efficientzerotensor(3),
+    functional=lambda: torch._to_functional_tensor(torch.ones(3)),
+    masked=lambda: torch.masked.masked_tensor(torch.ones(2), torch.tensor([True, False])),
+    gradient=lambda: kept_from(torch.func.grad),
+    batched=lambda: kept_from(torch.func.vmap),
+    faked=faked,
+    meta=lambda: torch.ones(3, device='meta'),
+    by_channel=lambda: torch.quantize_per_channel(
+        torch.ones(3, 9), torch.ones(9), torch.zeros(9), 1, torch.quint8
+    ),
+    four_bits=lambda: torch.empty(4, dtype=torch.uint4),
+    opaque=lambda: torch.ones(4, 4).to_mkldnn(),
+    storage=lambda: torch.ones(3).untyped_storage(),
+)
+
+
+def walk_over_odd(name):
+    "Verify and restore a model that holds such a tensor."
+    model = net()
+    model.cache = NO_MEMORY[name]()
+    for where in ('device', 'cpu', '.'):
+        before = Fingerprint(model=model)
+        with Snapshot(model, where=where) as snap:
+            snap.restore()
+            model[0].weight.data.zero_()
+        assert before.changed() == []
+
+
 def walk_over_freed(name):
     "Take a snapshot of a model that holds freed memory in every place, verify and restore it."
     t = FREED[name]()
@@ -92,7 +147,7 @@ class Meter:
         self.t = state['t']
 
 
-def test_freed_memory_never_ends_the_program():
+def test_odd_memory_never_ends_the_program():
     # In another process, since it was a segmentation fault.
     code = '\n'.join(
         [
@@ -101,10 +156,11 @@ def test_freed_memory_never_ends_the_program():
             f'sys.path.insert(0, {str(Path(__file__).parent)!r})',
             'import test_odd_modules as t',
             'for name in t.FREED: t.walk_over_freed(name); print(name)',
+            'for name in t.NO_MEMORY: t.walk_over_odd(name); print(name)',
         ]
     )
     found = run_python(code)
-    assert found.split() == list(FREED)
+    assert found.split() == [*FREED, *NO_MEMORY]
 
 
 def test_freed_memory_in_an_extra_state_is_refused():
@@ -137,8 +193,6 @@ def test_the_first_fsdp_is_refused_before_anything_changes(group):
 
 
 def fake():
-    from torch._subclasses import FakeTensorMode
-
     with FakeTensorMode():
         return net()
 
