@@ -70,7 +70,12 @@ def mapped():
 def kept_from(transform):
     "Return a tensor that a function has kept while it was transformed."
     kept = []
-    transform(lambda x: kept.append(x) or x.sum())(torch.ones(3, 2))
+
+    def keep(x):
+        kept.append(x)
+        return x.sum()
+
+    transform(keep)(torch.ones(3, 2))
     return kept[0]
 
 
