@@ -17,8 +17,9 @@ from torch import nn
 from torch.nn.parameter import UninitializedTensorMixin
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from .kinds import (GENERATORS, HOOKS, generator_state, has_state_dict, inner_tensors, is_closed,
-                          set_generator_state, slots_of)
+from .kinds import (
+    GENERATORS, HOOKS, PLAIN, components, generator_state, has_state_dict, inner_tensors, is_closed, is_freed,
+    is_stand_in, parts_of_function, scripted_attributes, set_generator_state, slots_of)
 
 # %% ../nbs/13_keepers.ipynb #74b9c6c8
 @singledispatch
@@ -35,13 +36,14 @@ def keep_parts(
 # %% ../nbs/13_keepers.ipynb #bf3f3c2e
 @keep_parts.register(torch.Tensor)
 def _keep_tensor(t, snapshot, mode):
+    if is_stand_in(t): return
     if isinstance(t, UninitializedTensorMixin):
         raise ValueError("The model has parameters without a shape yet (a lazy module): "
                          "run one batch through it first")
     if is_traceable_wrapper_subclass(t): yield from [inner for _, inner in inner_tensors(t)]
     elif t.layout == torch.strided and not t.is_nested: _keep_dense(t, snapshot)
-    elif parts := _components(t.data): yield from parts
-    else: _keep_sparse(t, snapshot)
+    elif components(t): yield from _keep_components(t, snapshot)
+    else: _keep_whole(t, snapshot)
     yield from _keep_grad(t, snapshot)
     if vars(t): yield vars(t)
     # Most tensors have no attributes, and nothing has to be saved for them.
@@ -53,16 +55,21 @@ def _keep_dense(t, snapshot):
     core = _without_repeats(data)
     memory = data.untyped_storage()
     size = memory.nbytes()
-    load = snapshot.copies.save(core)
+    freed = is_freed(data)
+    load = (lambda to: None) if freed else snapshot.copies.save(core)
     def restore():
-        # The memory may have been freed.
-        if memory.nbytes() < size: memory.resize_(size)
+        # The memory may have been freed in the meantime, or allocated if it had been freed before.
+        if memory.nbytes() < size or freed and memory.nbytes() > size: memory.resize_(size)
         # Another tensor may have been assigned to `t.data`.
-        if t.data_ptr() != data.data_ptr() or t.shape != data.shape or t.dtype != data.dtype: t.data = data
+        if _place(t) != _place(data): t.data = data
         load(core)
     snapshot.restorers.append(restore)
 
 # %% ../nbs/13_keepers.ipynb #858f9a21
+def _place(t):
+    # Tensors whose memory was freed have the same address.
+    return t.untyped_storage()._cdata, t.storage_offset(), t.shape, t.stride(), t.dtype
+
 def _without_repeats(t):
     "Return a view of `t` without the repetitions of an expanded tensor."
     strides = t.stride()
@@ -70,16 +77,20 @@ def _without_repeats(t):
     shape = [1 if stride == 0 else n for n, stride in zip(t.shape, strides)]
     return t.as_strided(shape, strides, t.storage_offset())
 
-def _components(t):
-    "Return the dense tensors that a compressed or jagged one is made of; none for other kinds."
-    if t.layout in (torch.strided, torch.sparse_coo): return []
-    if t.is_nested: return [t.values(), t.offsets()]
-    by_rows = t.layout in (torch.sparse_csr, torch.sparse_bsr)
-    if by_rows: return [t.values(), t.crow_indices(), t.col_indices()]
-    return [t.values(), t.ccol_indices(), t.row_indices()]
+def _keep_components(t, snapshot):
+    "Save what a sparse or jagged tensor is made of; the number of its entries may change."
+    data = t.data
+    parts = components(data)
+    coalesced = t.is_coalesced() if t.layout == torch.sparse_coo else None
+    yield from parts
+    def restore():
+        if list(map(_place, components(t))) == list(map(_place, parts)): return
+        if coalesced is None: t.data = data
+        else: t.data = torch.sparse_coo_tensor(*parts, data.shape, is_coalesced=coalesced)
+    snapshot.restorers.append(restore)
 
-def _keep_sparse(t, snapshot):
-    "Save `t` as a whole, because the number of entries may change."
+def _keep_whole(t, snapshot):
+    if is_freed(t): return
     saved = t.data.clone()
     def restore(): t.data = saved.clone()
     snapshot.restorers.append(restore)
@@ -142,10 +153,19 @@ def _keep_list(values, snapshot, mode):
     return saved
 
 def _restore_list(kind, values, saved):
+    # A `bytearray` that others have a view of can't be emptied, and a set that is may get another order.
+    if list(map(id, values)) == list(map(id, saved)): return
+    if kind in (array, bytearray) and len(values) == len(saved):
+        for i, v in enumerate(saved): kind.__setitem__(values, i, v)
+        return
+    if kind is set: return _restore_set(values, saved)
     if kind is array: array.__delitem__(values, slice(None))
     else: kind.clear(values)
-    if kind is set: set.update(values, saved)
-    else: kind.extend(values, saved)
+    kind.extend(values, saved)
+
+def _restore_set(values, saved):
+    set.difference_update(values, set(values).difference(saved))
+    set.update(values, saved)
 
 for _kind in _LISTS: keep_parts.register(_kind, _keep_list)
 
@@ -160,16 +180,26 @@ def _keep_module(model, snapshot, mode):
     snapshot.leave_out(*modules)
     yield from _keep_shards(modules, snapshot)
     for m in modules: yield from _keep_module_attributes(m, snapshot)
-    # Scripted modules don't have them in their attributes.
     yield from (*model.parameters(), *model.buffers())
     snapshot.restorers.append(partial(_restore_modes, [(m, type(m), m.training) for m in modules]))
     for m in modules: _keep_extra_state(m, snapshot)
     for m in modules:
-        if isinstance(m, nn.parallel.DistributedDataParallel): _keep_reducer(m, snapshot)
+        if not isinstance(m, nn.parallel.DistributedDataParallel): continue
+        _keep_hooks(m, snapshot)
+        _keep_reducer(m, snapshot)
 
 def _keep_module_attributes(m, snapshot):
     yield vars(m)
     yield from _keep_slots(m, snapshot)
+    if isinstance(m, torch.jit.ScriptModule): yield from _keep_scripted(m, snapshot)
+
+def _keep_scripted(m, snapshot):
+    saved = scripted_attributes(m)
+    yield from saved.values()
+    def restore():
+        for name, value in saved.items():
+            if m._c.getattr(name) is not value: m._c.setattr(name, value)
+    snapshot.restorers.append(restore)
 
 def _restore_modes(modes):
     for m, kind, training in modes:
@@ -181,7 +211,7 @@ def _keep_extra_state(m, snapshot):
     kind = type(m)
     if kind.get_extra_state is nn.Module.get_extra_state: return
     if kind.set_extra_state is nn.Module.set_extra_state: return
-    saved = copy.deepcopy(m.get_extra_state())
+    saved = _copied(m.get_extra_state(), m)
     snapshot.restorers.append(lambda: m.set_extra_state(copy.deepcopy(saved)))
 
 # %% ../nbs/13_keepers.ipynb #4c2e86c1
@@ -212,6 +242,7 @@ def _keep_gathered_grads(p, snapshot):
 def _keep_reducer(m, snapshot):
     def is_fresh(): return not any(m.reducer.get_backward_stats())
     if not is_fresh() or m.mixed_precision is not None: return
+    builtin = _builtin_hook(m)
     def restore():
         if is_fresh(): return
         m.reducer._remove_autograd_hooks()
@@ -220,17 +251,54 @@ def _keep_reducer(m, snapshot):
         if m.static_graph:
             m.reducer._set_static_graph()
             m.logger._set_static_graph()
-        for hook, state in m._comm_hooks: torch.distributed._register_comm_hook(m.reducer, state, hook)
+        _register_again(m, builtin)
     snapshot.restorers.append(restore)
+
+def _register_again(m, builtin):
+    for hook, state in m._comm_hooks:
+        m.logger._set_comm_hook_name(hook.__qualname__)
+        torch.distributed._register_comm_hook(m.reducer, state, hook)
+    if builtin is not None: m._register_builtin_comm_hook(builtin)
+
+def _builtin_hook(m):
+    "The hook of `m` that is written in C++, of which only the logger knows, or None."
+    _, _, name = m._get_ddp_logging_data().get('comm_hook', '').rpartition('BuiltinCommHookType.')
+    return getattr(torch.distributed.BuiltinCommHookType, name, None)
+
+def _keep_hooks(m, snapshot):
+    "Save the state of the communication hooks of `m`: what they were registered with, or hold themselves."
+    for hook, state in m._comm_hooks:
+        for x in (state, *parts_of_function(hook)[1]):
+            if not isinstance(x, PLAIN) and not is_closed(x): snapshot.keep_object(x)
 
 # %% ../nbs/13_keepers.ipynb #3960976e
 def _keep_state_dict(x, snapshot):
-    try: saved = copy.deepcopy(x.state_dict())
-    except (MemoryError, getattr(torch, 'OutOfMemoryError', MemoryError)): raise
+    try: saved = _copied(x.state_dict(), x)
+    except (MemoryError, RecursionError, getattr(torch, 'OutOfMemoryError', MemoryError)): raise
     # It isn't PyTorch's protocol, or it can't be copied: leave `x` alone; `verify` finds out if it changes.
     except Exception: return ()
     snapshot.restorers.append(lambda: x.load_state_dict(copy.deepcopy(saved)))
     return ()
+
+def _copied(state, owner):
+    """Return a deep copy of what `owner` gave as its state. Raises `ValueError` for a tensor whose memory was
+    freed, which can't be copied, and `RecursionError` if it is nested too deeply for Python's own copies."""
+    seen = {}
+    todo = [state]
+    while todo:
+        x = todo.pop()
+        if isinstance(x, PLAIN) or id(x) in seen: continue
+        seen[id(x)] = x
+        if isinstance(x, torch.Tensor):
+            if is_stand_in(x) or not is_freed(x): continue
+            raise ValueError(f"the state of a {type(owner).__name__} has a tensor whose memory was freed")
+        if isinstance(x, dict): todo += x.values()
+        elif isinstance(x, (list, tuple)): todo += x
+        todo += vars(x).values() if hasattr(x, '__dict__') and not is_closed(x) else ()
+    try: return copy.deepcopy(state)
+    except RecursionError:
+        raise RecursionError(f"the state dict of a {type(owner).__name__} is nested more deeply than Python "
+                             "can copy it: raise the limit with `sys.setrecursionlimit`") from None
 
 # %% ../nbs/13_keepers.ipynb #19d6edc1
 @singledispatch

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['as_list', 'describe', 'known_len', 'add_note', 'is_main_process', 'trains_alone', 'is_watched', 'progress_bar',
-           'set_group_value', 'set_group_values', 'has_copies', 'inner_optimizer', 'needs_closure', 'read_every']
+           'set_group_value', 'set_group_values', 'has_copies', 'inner_optimizer', 'needs_closure', 'has_step_hooks',
+           'read_every']
 
 # %% ../nbs/09_utils.ipynb #09000003
 import inspect, sys
@@ -120,6 +121,12 @@ def needs_closure(
     "Return whether `opt.step` requires a function that evaluates the loss."
     closure = inspect.signature(opt.step).parameters.get('closure')
     return closure is not None and closure.default is closure.empty
+
+def has_step_hooks(
+    opt # torch optimizer
+) -> bool:
+    "Return whether functions can be registered that `opt` calls before and after each step."
+    return hasattr(opt, 'register_step_post_hook') and hasattr(opt, '_optimizer_step_post_hooks')
 
 # %% ../nbs/09_utils.ipynb #09000011
 def read_every(

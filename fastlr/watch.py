@@ -16,7 +16,7 @@ from fastcore.basics import patch
 
 from .effect import Effect
 from .settings import SweepSettings, trained_groups
-from .utils import has_copies, inner_optimizer, set_group_values
+from .utils import has_copies, has_step_hooks, inner_optimizer, set_group_values
 
 # %% ../nbs/17_watch.ipynb #f73cbb1e
 # Entries of parameter groups, and class names, of optimizers whose steps don't follow their rate.
@@ -169,7 +169,7 @@ def _count_writes(self:Rates): return sum(p._version for g in self.groups for p 
 def _hook(self:Rates, opt, before):
     # Rates that are tensors are not checked, and with a hook a compiled step would be compiled again.
     tensors = all(torch.is_tensor(g['lr']) for g in opt.param_groups)
-    if tensors or not hasattr(opt, 'register_step_post_hook'):
+    if tensors or not has_step_hooks(opt):
         self.sees_all = False
         return
     begun, done = count(1), count(1)
