@@ -264,7 +264,7 @@ class View:
 
     @cached_property
     def spread(self) -> float: # in units of the loss
-        "By how much batches differ: the standard deviation of their levels, or the noise if they are unknown."
+        "By how much batches differ: the standard deviation of their levels, or the noise without levels."
         levels = self.uncorrected - self.losses
         if not levels.any(): return max(self.noise, self.settings.get('spread', 0.))
         rounds = 2*(int(np.max(self.batches, initial=0))+1)
