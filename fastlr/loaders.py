@@ -19,7 +19,7 @@ from torch.utils.data import (
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from .keepers import ATTRIBUTES, keep_attributes, keep_parts, keep_vars
-from .kinds import GENERATORS, has_state_dict, is_closed, names_in, slots_of
+from .kinds import GENERATORS, has_state_dict, is_closed, is_node, names_in, slots_of
 from .utils import known_len
 
 # %% ../nbs/14_loaders.ipynb #2376a2ea
@@ -41,7 +41,7 @@ _LARGEST_ORDER = 10**8
 # Pictures have one byte per number.
 def _is_order(ndim, nbytes, itemsize): return nbytes <= _LARGEST_ORDER and (ndim <= 1 or itemsize > 1)
 
-# %% ../nbs/14_loaders.ipynb #a3a19dad
+# %% ../nbs/14_loaders.ipynb #fb182c69
 class _StandIn:
     "Takes the place of an iterator of `loader` during a range test; makes another one when it is used."
     def __init__(self, loader):
@@ -82,7 +82,7 @@ def _keep_simple(attrs, name, snapshot):
     def restore(): attrs[name] = copy.copy(saved)
     snapshot.restorers.append(restore)
 
-# %% ../nbs/14_loaders.ipynb #3da99cc5
+# %% ../nbs/14_loaders.ipynb #7bcd9ac7
 def is_living(
     x # any object
 ) -> bool:
@@ -102,23 +102,36 @@ def _runs(x):
     # The handle of a process that was copied into another one can't be asked.
     return isinstance(x, BaseProcess) and getattr(x, '_popen', None) is not None and x.exitcode is None
 
-# %% ../nbs/14_loaders.ipynb #1e956553
+# %% ../nbs/14_loaders.ipynb #ef8a2fdf
 def _keep_living(x, saved, snapshot):
     "Save the attributes of `x` by means of `saved`, an iterator over them, without going into what lives."
     attrs = vars(x)
     living = {k: v for k, v in attrs.items() if k != '_iterator' or not isinstance(x, DataLoader)}
     living = {k: v for k, v in living.items() if not isinstance(v, type) and is_living(v)}
     snapshot.leave_out(*living.values())
+    # Before anything else is restored, since they change it.
+    if is_node(x): snapshot.restorers.insert(0, partial(_stop_readers, attrs, attrs.get('_it')))
     yield from saved
     for name, v in living.items():
         loader = _loader_of(v, x)
-        if loader is not None: _set_aside(attrs, name, loader, snapshot)
+        if is_node(x) and not _is_read(v): attrs[name] = None
+        elif loader is not None: _set_aside(attrs, name, loader, snapshot)
         elif isinstance(v, _SIMPLE): _keep_simple(attrs, name, snapshot)
-        # These make another iterator for each epoch.
-        elif not (_is_node(x) and isinstance(v, types.GeneratorType)):
-            snapshot.living.append(f"{type(x).__name__}.{name} ({type(v).__name__})")
+        else: snapshot.living.append(_name(x, name, v))
 
-def _is_node(x): return any(k.__module__.startswith('torchdata.nodes') for k in type(x).__mro__)
+def _name(x, name, v):
+    what = type(v).__name__ + ", in the middle of an epoch: finish it first" * is_node(x)
+    return f"{type(x).__name__}.{name} ({what})"
+
+def _stop_readers(attrs, old):
+    "Stop the threads that a node of torchdata has started since."
+    new = attrs.get('_it')
+    if new is not old and hasattr(new, '_shutdown'): new._shutdown()
+
+def _is_read(iterator):
+    "Whether a thread of torchdata reads ahead in the middle of an epoch. Each epoch has another iterator."
+    thread = getattr(iterator, '_read_thread', getattr(iterator, '_thread', None))
+    return thread is not None and thread.is_alive()
 
 def name_living(
     living:list # texts; emptied
@@ -131,7 +144,7 @@ def name_living(
                   "next epoch, the batches that are drawn now will be missing there. Make it anew in the "
                   "loader's `__iter__`, or give the class `state_dict` and `load_state_dict`", stacklevel=3)
 
-# %% ../nbs/14_loaders.ipynb #bafe742a
+# %% ../nbs/14_loaders.ipynb #baabafda
 # Packages whose functions draw from nothing but what they are given and the global generators.
 _LIBRARIES = {*sys.stdlib_module_names, 'torch', 'torchdata', 'numpy', 'pandas', 'PIL', 'fastlr'}
 # Modules of the classes that conduct a training, which a loader may refer to.
@@ -161,7 +174,7 @@ def _unwrapped(f):
     f = f.fget if isinstance(f, property) else getattr(f, '__func__', f)
     return f if isinstance(f, types.FunctionType) else None
 
-# %% ../nbs/14_loaders.ipynb #a5559774
+# %% ../nbs/14_loaders.ipynb #cf725814
 @keep_parts.register(types.FunctionType)
 def _keep_function(f, snapshot, mode): return _inside_function(f, snapshot) if mode == 'draws' else None
 
@@ -203,7 +216,7 @@ def _keep_builtin(f, snapshot, mode):
 @keep_attributes.register(partial)
 def _keep_partial(f, snapshot, mode): return [f.func, f.args, f.keywords, vars(f)]
 
-# %% ../nbs/14_loaders.ipynb #aea3b86a
+# %% ../nbs/14_loaders.ipynb #7f8bf11c
 def _used(x, f, snapshot):
     "Save what the function `f` uses of `x`, an object that it holds."
     if not _is_users_object(x):

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest, torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
+from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, Sampler
 
 from fastlr import LRSweep
 from fastlr.snapshot import Snapshot
@@ -43,6 +43,7 @@ def goes_on(make, detour=None, before=1):
 
     with warnings.catch_warnings():
         warnings.simplefilter('error')
+        warnings.filterwarnings('ignore', '.*set_vital')
         return run(False) == run(True)
 
 
@@ -217,6 +218,9 @@ class Speaker:
 
     def collate(self, rows):
         return [r + self.noise for r in self.pad(rows)]
+
+    def add(self, x):
+        return x + self.noise
 
     def __call__(self, rows):
         return self.collate(rows)
@@ -492,6 +496,7 @@ def test_a_state_dict_has_the_last_word_about_iterators():
 def test_an_iterator_as_the_loader_is_not_named(make):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
+        warnings.filterwarnings('ignore', '.*set_vital')
         loader = make()
         with Snapshot(loaders=loader):
             next(loader)
@@ -503,4 +508,189 @@ def test_an_iterator_that_is_used_up_is_not_named():
     list(it)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
+        warnings.filterwarnings('ignore', '.*set_vital')
         Snapshot(loaders=Holds(it))
+
+
+# Loaders with a state dict: torchdata's, and others.
+
+
+def nodes():
+    return pytest.importorskip('torchdata.nodes')
+
+
+def of_nodes(make, **kw):
+    tn = nodes()
+    draws = tn.SamplerWrapper(RandomSampler(range(N), generator=gen(2)))
+    return tn.Loader(tn.Batcher(make(tn, draws), 4), **kw)
+
+
+def several_nodes():
+    tn = nodes()
+    kinds = dict(
+        a=tn.SamplerWrapper(RandomSampler(range(N), generator=gen(2))), b=tn.IterableWrapper(range(50))
+    )
+    return tn.Loader(tn.MultiNodeWeightedSampler(kinds, dict(a=0.5, b=0.5), seed=3))
+
+
+def stateful(dataset, *args, **kw):
+    module = pytest.importorskip('torchdata.stateful_dataloader')
+    return module.StatefulDataLoader(dataset, *args, **kw)
+
+
+class Tape(IterableDataset):
+    "A dataset with a state dict."
+
+    def __init__(self):
+        self.n, self.rng = 0, random.Random(0)
+
+    def __iter__(self):
+        while self.n < 10:
+            self.n += 1
+            yield self.n + self.rng.random()
+        self.n = 0
+
+    def state_dict(self):
+        return dict(n=self.n, rng=self.rng.getstate())
+
+    def load_state_dict(self, state):
+        self.n = state['n']
+        self.rng.setstate(state['rng'])
+
+
+class StartsWhenAsked:
+    "Begins an epoch when it is asked for its state, as some do."
+
+    def __init__(self):
+        self.rng, self.order = random.Random(0), None
+
+    def __iter__(self):
+        if self.order is None:
+            self.order = self.rng.sample(range(9), 9)
+        order, self.order = self.order, None
+        return iter(order)
+
+    def state_dict(self):
+        if self.order is None:
+            self.order = self.rng.sample(range(9), 9)
+        return dict(order=list(self.order), rng=self.rng.getstate())
+
+    def load_state_dict(self, state):
+        self.order = state['order']
+        self.rng.setstate(state['rng'])
+
+
+elsewhere = {}
+
+
+class Elsewhere:
+    "Its position isn't in its attributes."
+
+    def __init__(self):
+        elsewhere[self.name()] = 0
+
+    def name(self):
+        return type(self).__name__
+
+    def __iter__(self):
+        elsewhere[self.name()] += 1
+        return iter([elsewhere[self.name()]])
+
+    def state_dict(self):
+        return dict(n=elsewhere[self.name()])
+
+    def load_state_dict(self, state):
+        elsewhere[self.name()] = state['n']
+
+
+STATEFUL = {
+    'nodes': lambda: of_nodes(lambda tn, n: n),
+    'mapped nodes': lambda: of_nodes(lambda tn, n: tn.Mapper(n, Speaker().add)),
+    'no restart': lambda: of_nodes(lambda tn, n: n, restart_on_stop_iteration=False),
+    'threads': lambda: of_nodes(lambda tn, n: tn.Prefetcher(tn.ParallelMapper(n, float, 1), 3)),
+    'several nodes': several_nodes,
+    'around a loader': lambda: nodes().Loader(nodes().IterableWrapper(DataLoader(Draws(), 4, shuffle=True))),
+    'stateful loader': lambda: stateful(Draws(), 4, shuffle=True, generator=gen()),
+    'stateful loader, worker': lambda: stateful(Draws(), 4, shuffle=True, num_workers=1),
+    'stateful dataset': lambda: stateful(Tape(), 4),
+    'starts when asked': StartsWhenAsked,
+    'elsewhere': Elsewhere,
+}
+
+
+@pytest.mark.parametrize('before', [0, 1])
+@pytest.mark.parametrize('name', STATEFUL)
+def test_loaders_with_a_state_dict(name, before):
+    assert goes_on(STATEFUL[name], before=before)
+
+
+def test_a_sweep_over_nodes():
+    assert goes_on(STATEFUL['nodes'], detour=sweep_over)
+
+
+def test_threads_of_nodes_are_named_in_the_middle_of_an_epoch():
+    loader = STATEFUL['threads']()
+    next(iter(loader))
+    with pytest.warns(UserWarning, match=r"can't be rewound: .*Prefetcher\._it.*finish it first"):
+        Snapshot(loaders=loader)
+
+
+# Pipelines like those of webdataset: a list of stages, each a function of an iterator.
+
+
+class Pipeline(IterableDataset):
+    def __init__(self, *stages):
+        self.stages = list(stages)
+
+    def __iter__(self):
+        it = self.stages[0]()
+        for stage in self.stages[1:]:
+            it = stage(it)
+        return it
+
+
+def shuffled(it, size, rng):
+    rows = []
+    for x in it:
+        rows.append(x)
+        if len(rows) >= size:
+            yield rows.pop(rng.randrange(len(rows)))
+    yield from rows
+
+
+def resampled(urls, rng):
+    for _ in range(12):
+        yield rng.choice(urls)
+
+
+def stage(f):
+    "Make a stage of `f`, as webdataset's `pipelinefilter` does."
+    return lambda *args, **kw: lambda it: f(it, *args, **kw)
+
+
+class DetShuffle:
+    "Counts epochs."
+
+    def __init__(self):
+        self.epoch = -1
+
+    def __call__(self, it):
+        self.epoch += 1
+        return shuffled(it, 4, random.Random(self.epoch))
+
+
+PIPELINES = {
+    'buffer': lambda: Pipeline(lambda: iter(range(12)), partial(shuffled, size=4, rng=random.Random(1))),
+    'stages': lambda: Pipeline(
+        partial(resampled, list(range(50)), random.Random(2)), stage(shuffled)(3, random.Random(3))
+    ),
+    'epochs': lambda: Pipeline(lambda: iter(range(12)), DetShuffle()),
+    'loader': lambda: Pipeline(
+        lambda: iter(DataLoader(range(12), shuffle=True)), partial(map, Speaker().add)
+    ),
+}
+
+
+@pytest.mark.parametrize('name, workers', [*((name, 0) for name in PIPELINES), ('epochs', 1)])
+def test_pipelines(name, workers):
+    assert goes_on(lambda: DataLoader(PIPELINES[name](), 2, num_workers=workers))
