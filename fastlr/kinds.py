@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PLAIN', 'GENERATORS', 'HOOKS', 'CODE', 'RANDOM', 'is_closed', 'has_state_dict', 'is_node', 'parts_of_function',
-           'names_in', 'random_states', 'generator_state', 'set_generator_state', 'slots_of', 'inner_tensors',
-           'tensor_bytes', 'entries_to_keep']
+           'names_in', 'function_in', 'names_used', 'random_states', 'generator_state', 'set_generator_state',
+           'slots_of', 'inner_tensors', 'tensor_bytes', 'entries_to_keep']
 
 # %% ../nbs/12_kinds.ipynb #d1b7de8e
 import random, types
@@ -98,6 +98,33 @@ def names_in(
         todo += [c for c in code.co_consts if isinstance(c, types.CodeType)]
     return list(names)
 
+def function_in(
+    x # value of an attribute of a class
+): # a function, or None
+    "Return the function in Python that a method, property, class method or static method is made of."
+    f = x.fget if isinstance(x, property) else getattr(x, '__func__', x)
+    return f if isinstance(f, types.FunctionType) else None
+
+# Methods that are called without being named.
+_IMPLICIT = ('__call__', '__getitem__', '__iter__', '__next__', '__len__', '__enter__', '__exit__')
+
+def names_used(
+    f, # a function in Python that has an object of this class
+    kind:type # the class
+) -> tuple: # (list of names, list of functions)
+    "Return the names that occur in `f` and in the methods of the class that it may call, and these methods."
+    names, methods = {}, []
+    todo = [*_IMPLICIT, *names_in(f)]
+    while todo:
+        name = todo.pop()
+        if name in names: continue
+        names[name] = True
+        found = [function_in(vars(k)[name]) for k in kind.__mro__ if name in vars(k)]
+        for g in [g for g in found if g is not None]:
+            methods.append(g)
+            todo += names_in(g)
+    return list(names), methods
+
 def _named_globals(f):
     "Global modules, and functions of the same file, that `f` or a function inside it uses."
     values = [f.__globals__[n] for n in names_in(f) if n in f.__globals__]
@@ -165,7 +192,7 @@ def tensor_bytes(
     "Return the memory of `t`."
     return t.detach().resolve_conj().as_strided((t.numel(),), (1,)).view(torch.uint8).numpy()
 
-# %% ../nbs/12_kinds.ipynb #f8321ea5
+# %% ../nbs/12_kinds.ipynb #e717e995
 # More entries than this are many.
 _MANY = 1000
 # The most memory of arrays among the entries, in bytes, the most batches, and the most indices in them.

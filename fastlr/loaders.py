@@ -19,7 +19,8 @@ from torch.utils.data import (
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from .keepers import ATTRIBUTES, keep_attributes, keep_parts, keep_vars
-from .kinds import GENERATORS, has_state_dict, is_closed, is_node, names_in, slots_of
+from .kinds import (GENERATORS, function_in, has_state_dict, is_closed, is_node, names_in, names_used,
+                          slots_of)
 from .utils import known_len
 
 # %% ../nbs/14_loaders.ipynb #2376a2ea
@@ -41,7 +42,7 @@ _LARGEST_ORDER = 10**8
 # Pictures have one byte per number.
 def _is_order(ndim, nbytes, itemsize): return nbytes <= _LARGEST_ORDER and (ndim <= 1 or itemsize > 1)
 
-# %% ../nbs/14_loaders.ipynb #fb182c69
+# %% ../nbs/14_loaders.ipynb #46c43cc5
 class _StandIn:
     "Takes the place of an iterator of `loader` during a range test; makes another one when it is used."
     def __init__(self, loader):
@@ -82,7 +83,7 @@ def _keep_simple(attrs, name, snapshot):
     def restore(): attrs[name] = copy.copy(saved)
     snapshot.restorers.append(restore)
 
-# %% ../nbs/14_loaders.ipynb #7bcd9ac7
+# %% ../nbs/14_loaders.ipynb #8fa407ac
 def is_living(
     x # any object
 ) -> bool:
@@ -102,7 +103,7 @@ def _runs(x):
     # The handle of a process that was copied into another one can't be asked.
     return isinstance(x, BaseProcess) and getattr(x, '_popen', None) is not None and x.exitcode is None
 
-# %% ../nbs/14_loaders.ipynb #ef8a2fdf
+# %% ../nbs/14_loaders.ipynb #a8be14f0
 def _keep_living(x, saved, snapshot):
     "Save the attributes of `x` by means of `saved`, an iterator over them, without going into what lives."
     attrs = vars(x)
@@ -144,7 +145,7 @@ def name_living(
                   "next epoch, the batches that are drawn now will be missing there. Make it anew in the "
                   "loader's `__iter__`, or give the class `state_dict` and `load_state_dict`", stacklevel=3)
 
-# %% ../nbs/14_loaders.ipynb #baabafda
+# %% ../nbs/14_loaders.ipynb #e6393434
 # Packages whose functions draw from nothing but what they are given and the global generators.
 _LIBRARIES = {*sys.stdlib_module_names, 'torch', 'torchdata', 'numpy', 'pandas', 'PIL', 'fastlr'}
 # Modules of the classes that conduct a training, which a loader may refer to.
@@ -161,44 +162,58 @@ def _keep_draws(x, snapshot):
     if _is_trainer(x): return
     if is_living(x): snapshot.living.append(type(x).__name__)
     elif hasattr(x, '__dict__'): yield from _keep_living(x, [vars(x)], snapshot)
-    yield from _methods(type(x))
+    yield from _methods(type(x), snapshot)
 
 ATTRIBUTES['draws'] = _keep_draws
 
-def _methods(kind):
-    "The functions of a class and of its bases, without those of libraries."
-    classes = [k for k in kind.__mro__ if not _is_library(k.__module__)]
-    return [f for k in classes for v in vars(k).values() if (f := _unwrapped(v)) is not None]
+def _methods(kind, snapshot):
+    "What the methods of a class and of its bases draw from, without those of libraries; once for each class."
+    classes = [k for k in kind.__mro__ if id(k) not in snapshot.held and not _is_library(k.__module__)]
+    snapshot.leave_out(*classes)
+    functions = [f for k in classes for v in vars(k).values() if (f := function_in(v)) is not None]
+    return [v for f in functions for v in _drawn_from(f)]
 
-def _unwrapped(f):
-    f = f.fget if isinstance(f, property) else getattr(f, '__func__', f)
-    return f if isinstance(f, types.FunctionType) else None
-
-# %% ../nbs/14_loaders.ipynb #cf725814
+# %% ../nbs/14_loaders.ipynb #9b353c06
 @keep_parts.register(types.FunctionType)
 def _keep_function(f, snapshot, mode): return _inside_function(f, snapshot) if mode == 'draws' else None
 
 def _inside_function(f, snapshot):
-    for cell in f.__closure__ or ():
-        # An empty one has no contents.
-        if cell == types.CellType(): continue
+    for cell in _cells(f):
         value = cell.cell_contents
         if isinstance(value, type): continue
+        if isinstance(value, _SIMPLE):
+            snapshot.restorers.append(partial(_copy_into, cell, copy.copy(value)))
+            continue
         snapshot.restorers.append(partial(setattr, cell, 'cell_contents', value))
         yield from _used(value, f, snapshot)
     yield from (f.__defaults__, f.__kwdefaults__, vars(f))
-    if not _is_library(f.__module__): yield from _globals_used(f)
+    yield from _draws_among(_globals_used(f), f)
+
+# An empty one has no contents.
+def _cells(f): return [c for c in f.__closure__ or () if c != types.CellType()]
+
+def _copy_into(cell, iterator): cell.cell_contents = copy.copy(iterator)
 
 def _globals_used(f):
-    "Generators, modules, and of the same file functions and what objects draw from, that `f` names."
+    if _is_library(f.__module__): return []
     names = names_in(f)
-    for v in [f.__globals__[n] for n in names if n in f.__globals__]:
-        if isinstance(v, types.ModuleType) and not _is_library(v.__name__):
-            yield from [g for n in names if isinstance(g := vars(v).get(n), GENERATORS)]
+    values = [f.__globals__[n] for n in names if n in f.__globals__]
+    modules = [v for v in values if isinstance(v, types.ModuleType) and not _is_library(v.__name__)]
+    return values + [g for m in modules for n in names if isinstance(g := vars(m).get(n), GENERATORS)]
+
+def _drawn_from(f):
+    "What a method draws from, wherever it has it."
+    defaults = (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values())
+    return _draws_among([*(c.cell_contents for c in _cells(f)), *defaults, *_globals_used(f)], f)
+
+def _draws_among(values, f):
+    "Generators, modules, and of the file of `f` functions and what objects draw from."
+    for v in values:
         if isinstance(v, (*GENERATORS, nn.Module, partial)): yield v
-        elif isinstance(v, types.FunctionType) and v.__module__ == f.__module__: yield v
-        # Of other objects only what they draw from: they may count something for the whole program.
-        elif type(v).__module__ == f.__module__ and hasattr(v, '__dict__'):
+        elif getattr(v, '__module__', None) != f.__module__ or isinstance(v, type): continue
+        elif isinstance(v, types.FunctionType): yield v
+        # Other objects may count something for the whole program.
+        elif hasattr(v, '__dict__'):
             yield from [g for g in vars(v).values() if isinstance(g, (*GENERATORS, nn.Module))]
 
 @keep_parts.register(types.MethodType)
@@ -206,7 +221,7 @@ def _keep_method(f, snapshot, mode):
     if mode != 'draws': return None
     inner = f.__func__
     if not isinstance(inner, types.FunctionType): return [f.__self__, inner]
-    return itertools.chain([inner], _used(f.__self__, inner, snapshot))
+    return itertools.chain(_drawn_from(inner), _used(f.__self__, inner, snapshot))
 
 @keep_parts.register(types.BuiltinFunctionType)
 def _keep_builtin(f, snapshot, mode):
@@ -216,17 +231,17 @@ def _keep_builtin(f, snapshot, mode):
 @keep_attributes.register(partial)
 def _keep_partial(f, snapshot, mode): return [f.func, f.args, f.keywords, vars(f)]
 
-# %% ../nbs/14_loaders.ipynb #7f8bf11c
+# %% ../nbs/14_loaders.ipynb #ad4b9fe0
 def _used(x, f, snapshot):
     "Save what the function `f` uses of `x`, an object that it holds."
     if not _is_users_object(x):
         yield x
         return
-    names, functions = _names_used(f, type(x))
+    names, functions = names_used(f, type(x))
     attrs = {n: vars(x)[n] for n in names if n in vars(x)}
     snapshot.restorers.append(partial(vars(x).update, attrs))
     yield from attrs.values()
-    yield from functions
+    for g in functions: yield from _drawn_from(g)
 
 def _is_users_object(x):
     "Whether the attributes of `x` are all that is known about it."
@@ -235,29 +250,12 @@ def _is_users_object(x):
     plain = keep_parts.dispatch(type(x)) is keep_parts.dispatch(object)
     return plain and keep_attributes.dispatch(type(x)) is keep_attributes.dispatch(object)
 
-# Methods that are called without being named.
-_IMPLICIT = ('__call__', '__getitem__', '__iter__', '__next__', '__len__', '__enter__', '__exit__')
-
-def _names_used(f, kind):
-    "The names that occur in `f` and in the methods of `kind` that it may call, and these methods."
-    names, methods = {}, []
-    todo = [*_IMPLICIT, *names_in(f)]
-    while todo:
-        name = todo.pop()
-        if name in names: continue
-        names[name] = True
-        found = [_unwrapped(vars(k)[name]) for k in kind.__mro__ if name in vars(k)]
-        for g in [g for g in found if g is not None]:
-            methods.append(g)
-            todo += names_in(g)
-    return names, methods
-
 # %% ../nbs/14_loaders.ipynb #c8722939
 @keep_attributes.register(DataLoader)
 def _keep_data_loader(loader, snapshot, mode):
     saved = keep_vars(vars(loader), snapshot, leave=lambda name, value: name == '_iterator')
     yield from _keep_living(loader, saved, snapshot)
-    yield from _methods(type(loader))
+    yield from _methods(type(loader), snapshot)
     # A loader around a loader, such as accelerate's, shows the `_iterator` of the inner one.
     if '_iterator' in vars(loader): _keep_workers(loader, snapshot)
 
