@@ -45,8 +45,8 @@ def is_closed(
 def has_state_dict(
     x # any object
 ) -> bool:
-    """Return whether the class of `x` has `state_dict` and `load_state_dict`, as is usual in PyTorch, and can be
-    asked at any time: torchdata's nodes would start an epoch."""
+    """Return whether the class of `x` has `state_dict` and `load_state_dict`, as is usual in PyTorch.
+    Not torchdata's nodes: they would start an epoch, and their state is in their attributes."""
     if not hasattr(type(x), 'state_dict') or not hasattr(type(x), 'load_state_dict'): return False
     return not is_node(x)
 
@@ -192,7 +192,7 @@ def tensor_bytes(
     "Return the memory of `t`."
     return t.detach().resolve_conj().as_strided((t.numel(),), (1,)).view(torch.uint8).numpy()
 
-# %% ../nbs/12_kinds.ipynb #e717e995
+# %% ../nbs/12_kinds.ipynb #6eb452aa
 # More entries than this are many.
 _MANY = 1000
 # The most memory of arrays among the entries, in bytes, the most batches, and the most indices in them.
