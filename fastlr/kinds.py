@@ -196,7 +196,7 @@ def tensor_bytes(
 # More entries than this are many.
 _MANY = 1000
 # The most memory of arrays among the entries, in bytes, the most batches, and the most indices in them.
-_MOST_BYTES, _MOST_BATCHES, _MOST_INDICES = 10**8, 10**5, 10**7
+_MOST_BYTES, _MOST_BATCHES, _MOST_INDICES = 10**8, 10**4, 10**6
 
 def entries_to_keep(
     values # list, tuple or another container; of a dict, the values
