@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from .curve import EntryPoint
 from .keepers import keep_inside, keep_parts
 from .kinds import CODE, DEEPEST, PLAIN, flat_bytes, random_states, tensor_bytes
-from .loaders import is_data
+from .loaders import is_data, is_living, name_living
 from .signals import SignalGuard
 from .utils import as_list, describe
 
@@ -45,6 +45,8 @@ class Snapshot:
         check_parts(models, opts, schedulers, scaler, others, entry)
         # Functions without arguments that restore one object each, called in this order.
         self.restorers = []
+        # Names of what was found in a loader and can't be restored.
+        self.living = []
         # Those that are called after all others.
         self.last = []
         # Everything that was saved, by id: it isn't saved twice, and its id can't be given to another object.
@@ -123,9 +125,11 @@ def add_loader(self:Snapshot,
     "Save what decides the next draws of `loader`, unless it was added before."
     if id(loader) in self.held: return
     self.held[id(loader)] = loader
-    # A list of batches has nothing that draws.
-    if isinstance(loader, (list, tuple)): return
-    try: self._walk(keep_inside(loader, self, 'draws'), 'draws')
+    # A list of batches has nothing that draws, and an iterator has no next epoch.
+    if isinstance(loader, (list, tuple)) or is_living(loader): return
+    try:
+        self._walk(keep_inside(loader, self, 'draws'), 'draws')
+        name_living(self.living)
     except BaseException:
         self.restore()
         raise
@@ -170,7 +174,7 @@ def _mode_inside(x, mode):
     "The mode for what is in `x`, which was found in `mode`."
     # Most objects are of these kinds.
     if isinstance(x, (dict, torch.Tensor)): return mode
-    if isinstance(x, nn.Module): return 'near'
+    if isinstance(x, nn.Module): return 'draws' if mode == 'draws' else 'near'
     if isinstance(x, _STATEFUL) or hasattr(type(x), 'param_groups'): return 'deep'
     return 'draws' if mode == 'deep' and isinstance(x, DataLoader) else mode
 

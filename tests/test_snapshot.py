@@ -1571,14 +1571,13 @@ def kept_of(dataset, **kw):
     [
         lambda: [(torch.zeros(1), 1)] * 5000,
         lambda: {i: dict(a=[1]) for i in range(5000)},
-        lambda: {str(i): [1] for i in range(5000)},
+        lambda: {str(i): ['text'] for i in range(5000)},
         lambda: [dict(a=[i]) for i in range(5000)],
         lambda: np.zeros((5000, 2)),
         lambda: torch.zeros(5000, 3),
-        lambda: net(),
         lambda: ['text'] * 5000,
     ],
-    ids=['tuples', 'ids', 'names', 'dicts', 'array', 'tensor', 'module', 'texts'],
+    ids=['tuples', 'ids', 'names', 'dicts', 'array', 'tensor', 'texts'],
 )
 def test_data_is_not_walked_through(data):
     class Holds(Rows):
@@ -1603,7 +1602,10 @@ def test_mapped_files_are_not_copied(tmp_path):
         if mode == 'r+':
             data.tokens[0] = 7
         snap.restore()
-    assert data.tokens[0] == 7 and kept_of(data) <= kept_of(Rows()) + 1
+    n = kept_of(data)
+    assert data.tokens[0] == 7
+    data.tokens = None
+    assert n <= kept_of(data) + 1
 
 
 def test_what_is_written_stays_written(tmp_path):
