@@ -78,8 +78,12 @@ class Detour:
 
     def start(self):
         "Guard the signals from here on; the same as entering the `with` block. Return the detour."
-        self._enter()
+        # An interruption must not come between, and leave a detour that runs forever.
         self._guard.install()
+        try: self._enter()
+        except BaseException:
+            self._guard.remove()
+            raise
         try: self._guard.deliver()
         except BaseException:
             self.finish(failed=True)
