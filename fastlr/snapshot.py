@@ -223,7 +223,7 @@ def check_parts(
     for o in opts: check(o, hasattr(o, 'param_groups'), 'opt', "a torch optimizer, or a list of them")
     for m in models:
         check(m, isinstance(m, nn.Module), 'model', "an nn.Module, or a list of them")
-        _check_values(m, names.get('model', 'model'))
+        _check_values(m, names.get('model', 'model'), opts)
     for s in schedulers:
         ok = not isinstance(s, type) and callable(getattr(s, 'step', None))
         check(s, ok, 'schedulers', "objects with a `step`")
@@ -231,16 +231,20 @@ def check_parts(
     for x in others: check(x, not isinstance(x, (*PLAIN, *CODE)), 'others', "objects that can change")
 
 # %% ../nbs/15_snapshot.ipynb #71f4d147
-def _check_values(model, name):
-    "Raise `ValueError` if the parameters of `model` have no values, or none that can be saved."
+def _check_values(model, name, opts):
+    "Raise `ValueError` if parameters that are trained have no values, or none that can be saved."
     for m in model.modules():
         if any(kind.__name__ == 'FullyShardedDataParallel' for kind in type(m).__mro__):
             raise ValueError(f"{name} is sharded by FullyShardedDataParallel, the first version of FSDP, "
                              "which frees the memory of its parameters between two steps, so that they can't "
                              "be saved. Shard it with torch.distributed.fsdp.fully_shard instead, or run the "
                              "range test before it is wrapped")
-    for path, p in model.named_parameters():
-        if not (p.is_meta or isinstance(p, FakeTensor)): continue
+    # A large model may keep its frozen layers elsewhere, and load their values when it calls them.
+    trained = {id(p) for o in opts for g in o.param_groups for p in g['params']}
+    without = {path: p for path, p in model.named_parameters() if p.is_meta or isinstance(p, FakeTensor)}
+    all_without = len(without) == len(list(model.parameters()))
+    for path, p in without.items():
+        if not all_without and id(p) not in trained: continue
         where = "on the meta device" if p.is_meta else "a fake tensor"
         raise ValueError(f"{name} has a parameter without values: {path} is {where}. Give all of them values "
                          "first: `model.to_empty(device='cpu')`, then initialize or load them")

@@ -212,9 +212,22 @@ def fake():
 )
 def test_a_model_without_values_is_refused(make, words):
     model = make()
-    for start in (find, Snapshot, lambda m: LRSweep(torch.optim.SGD(m.parameters(), 0.1), m)):
+    opt = torch.optim.SGD(model.parameters(), 0.1)
+    for start in (lambda: find(model), lambda: Snapshot(model, opt), lambda: LRSweep(opt, model)):
         with pytest.raises(ValueError, match=words):
-            start(model)
+            start()
+
+
+def test_frozen_layers_may_be_elsewhere():
+    "Large models keep theirs in another memory, and load the values when they are called."
+    model = nn.Sequential(net(), nn.Linear(3, 3, device='meta').requires_grad_(False))
+    opt = torch.optim.SGD(model[0].parameters(), 0.1)
+    snapshot = Snapshot(model, opt)
+    before = [p.clone() for p in model[0].parameters()]
+    with torch.no_grad():
+        model[0][0].weight.zero_()
+    snapshot.restore()
+    assert all(torch.equal(a, b) for a, b in zip(before, model[0].parameters()))
 
 
 # TorchScript.
