@@ -253,7 +253,7 @@ def goal_to_lead(r, schedule):
 
 IN_VIEW = 'in view when the rule was made'
 WHEN = dict(
-    LOCKED='on which nothing was chosen',
+    LOCKED='that were kept apart while the rule was made, but for one late choice',
     CHOSEN_ON=f'that were {IN_VIEW}',
     FITTED=f'that were {IN_VIEW}',
 )

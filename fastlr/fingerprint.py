@@ -108,7 +108,9 @@ class _Sum:
         # Either 'here', where the object was found first, or 'again'.
         self.found = found
         # The key of what it is in, its name there, and the key of what is named in its place.
-        self.within, self.name, self.shown = within, name, shown
+        self.within = within
+        self.name = name
+        self.shown = shown
 
 def _key(within, name):
     return hashlib.blake2b(within + name.encode(errors='replace'), digest_size=16).digest()

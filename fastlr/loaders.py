@@ -39,14 +39,18 @@ def is_data(
 # In bytes. This limit is high enough for an epoch of ten million rows.
 _LARGEST_ORDER = 10**8
 
-# Pictures have one byte per number.
-def _is_order(ndim, nbytes, itemsize): return nbytes <= _LARGEST_ORDER and (ndim <= 1 or itemsize > 1)
+def _is_order(ndim, nbytes, itemsize):
+    "Whether an array may be an order of rows. With two dimensions and a byte per number, it is pictures."
+    if nbytes > _LARGEST_ORDER: return False
+    return ndim <= 1 or itemsize > 1
 
 # %% ../nbs/14_loaders.ipynb #46c43cc5
 class _StandIn:
     "Takes the place of an iterator of `loader` during a range test; makes another one when it is used."
     def __init__(self, loader):
-        self.loader, self.made = loader, None
+        self.loader = loader
+        # The other iterator, once it is used.
+        self.made = None
 
     def __iter__(self): return self
 
@@ -121,7 +125,8 @@ def _keep_living(x, saved, snapshot):
         else: snapshot.living.append(_name(x, name, v))
 
 def _name(x, name, v):
-    what = type(v).__name__ + ", in the middle of an epoch: finish it first" * is_node(x)
+    what = type(v).__name__
+    if is_node(x): what += ", in the middle of an epoch: finish it first"
     return f"{type(x).__name__}.{name} ({what})"
 
 def _stop_readers(attrs, old):
@@ -189,8 +194,9 @@ def _inside_function(f, snapshot):
     yield from (f.__defaults__, f.__kwdefaults__, vars(f))
     yield from _draws_among(_globals_used(f), f)
 
-# An empty one has no contents.
-def _cells(f): return [c for c in f.__closure__ or () if c != types.CellType()]
+def _cells(f):
+    "The cells of the closure of `f` that hold something: those of names that are not assigned yet are empty."
+    return [c for c in f.__closure__ or () if c != types.CellType()]
 
 def _copy_into(cell, iterator): cell.cell_contents = copy.copy(iterator)
 

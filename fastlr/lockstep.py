@@ -103,6 +103,7 @@ def repeat(self:Lockstep,
 # %% ../nbs/20_lockstep.ipynb #068d3df2
 import copy
 
+import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
@@ -246,6 +247,9 @@ def _copy(value, memo):
     if id(value) in memo: return memo[id(value)]
     if isinstance(value, torch.Tensor): return _copy_tensor(value, memo)
     if type(value) in (int, float, bool, str, bytes, type(None)): return value
+    if type(value) is np.ndarray and not value.dtype.hasobject:
+        new = memo[id(value)] = value.copy()
+        return new
     if type(value) in (list, dict):
         new = memo[id(value)] = type(value)()
         if type(value) is list: new.extend(_copy(v, memo) for v in value)
