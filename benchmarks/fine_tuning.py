@@ -201,7 +201,7 @@ def run(name):
     curves = [lr_find(fresh(seed=seed), silent=True).curve for seed in range(SEEDS)]
     return dict(
         start=fresh().evaluate()['eval_loss'],
-        curves=[[c.lrs.tolist(), c.losses.tolist()] for c in curves],
+        curves=[c.to_dict() for c in curves],
         grid={
             schedule: [[final(lr, schedule, seed) for seed in range(n)] for lr in RATES]
             for schedule, n in SCHEDULES.items()
@@ -223,9 +223,14 @@ def regret(result, schedule, lr):
 def regrets(results, schedule):
     "Return the regrets of the suggestions of each task's sweeps: {task: [regret]}."
     return {
-        name: [regret(r, schedule, TrainerLRFound(LRCurve(*c), schedule).suggestion()) for c in r['curves']]
+        name: [regret(r, schedule, suggested(curve, schedule)) for curve in r['curves']]
         for name, r in results.items()
     }
+
+
+def suggested(curve, schedule):
+    "Return the rate that the stored `curve` suggests to a trainer with this schedule."
+    return TrainerLRFound(LRCurve.from_dict(curve), schedule).suggestion()
 
 
 if __name__ == '__main__':

@@ -422,7 +422,8 @@ class Copies(TorchFunctionMode):
 def part_d(quick):
     """Return the rows on copies to the host.
 
-    From an accelerator, losses are read ten at a time. Here the CPU is treated as one.
+    From an accelerator, losses are read ten at a time. Here the CPU is treated as one. A sweep reads once
+    more, to see whether there are gradients that aren't zero.
     """
     import fastlr.utils as utils
 
@@ -657,7 +658,7 @@ def grows(quick):
         model = nn.ParameterList(params)
         opt = torch.optim.SGD([dict(params=[p]) for p in params], lr=0.1, foreach=False)
         for p in params:
-            p.grad = torch.zeros(4)
+            p.grad = torch.ones(4)
         loss = torch.tensor(1.0)
 
         def hand():

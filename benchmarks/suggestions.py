@@ -22,7 +22,7 @@ from tables import BOTH, IN_VIEW, NAMES, OTHERS, RULES, SCHEDULES, SPLITS, goals
 
 HEADS = dict(const='const', onecycle='1-cycle', cosine='cosine', linear='linear')
 ABOUT = dict(
-    LOCKED='LOCKED: nothing was chosen on these, and nobody had looked at their results',
+    LOCKED='LOCKED: kept apart while the rule was made, but for one late choice (see which_rule)',
     CHOSEN_ON=f'CHOSEN_ON: {IN_VIEW}',
     FITTED=f'FITTED: {IN_VIEW}',
 )
@@ -63,15 +63,15 @@ def print_goals(r):
         print(f"{g.what:62}{g.wanted:>14}{g.measured:>10}   {'met' if g.met else 'NOT MET'}")
 
 
-def differences(r, others=OTHERS):
-    "Print how much lower the default's regret is than that of the others."
-    print(f"{'the regret of fastlr less that of':36}{'constant':^20}{'one-cycle':^20}")
+def differences(r, others=OTHERS, ours='fastlr'):
+    "Print how much lower the regret of one of our answers is than that of the others."
+    print(f"{f'the regret of {ours} less that of':48}{'constant':^20}{'one-cycle':^20}")
     for other in others:
         if r.asked(other):
-            pairs = [r.difference('fastlr', other, s) for s in BOTH]
-            ahead = [' *' if r.ahead(other, s) else '  ' for s in BOTH]
-            cells = [f'{mean:+.3f} ± {error:.3f}{star}' for (mean, error), star in zip(pairs, ahead)]
-            print(f'{other:36}' + ''.join(f'{cell:^20}' for cell in cells).rstrip())
+            pairs = [r.difference(ours, other, s) for s in BOTH]
+            stars = [' *' if mean < -2 * error else '  ' for mean, error in pairs]
+            cells = [f'{mean:+.3f} ± {error:.3f}{star}' for (mean, error), star in zip(pairs, stars)]
+            print(f'{other:48}' + ''.join(f'{cell:^20}' for cell in cells).rstrip())
     print('mean and standard error over families; *: lower by more than two standard errors')
 
 

@@ -40,7 +40,8 @@ class LRCurve:
         store('group_lrs', _frozen('group_lrs', groups, ndim=2))
         store('runs', tuple(_frozen('runs', r) for r in self.runs))
         store('settings', dict(self.settings))
-        store('probes', tuple((float(lr), _frozen('probes', losses)) for lr, losses in self.probes))
+        probes = sorted((float(lr), i) for i, (lr, _) in enumerate(self.probes))
+        store('probes', tuple((lr, _frozen('probes', self.probes[i][1])) for lr, i in probes))
         store('batches', None if self.batches is None else _whole_numbers('batches', self.batches))
         _check_curve(self)
 
@@ -86,6 +87,8 @@ def _check_curve(curve):
     rates = [lr for lr, _ in curve.probes]
     if not all(0 < lr < float('inf') for lr in rates):
         raise ValueError(f"LRCurve: probes must have rates above zero, got {rates}")
+    if len(set(rates)) < len(rates):
+        raise ValueError(f"LRCurve: probes must have each rate once, got {rates}")
     _check_names(curve.settings.get('names'))
 
 def _check_names(names):

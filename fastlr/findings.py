@@ -102,7 +102,7 @@ def _no_fall(view):
 def _about_probes(view):
     "The finding about probes of which the highest is the best, at the end of the sweep, if this is one."
     if view.winner < view.probes[-1][0] or view.edge < len(view)-1: return []
-    what = "The best of the probes is the highest rate of the sweep"
+    what = "The best of the probes was at the highest rate of the sweep"
     return [Finding(view.entry.advise(what, "raise {end_lr}"), 'highest-probe')]
 
 def _about_last_rates(curve, view):
@@ -126,10 +126,9 @@ def _about_first_rates(view):
     return [Finding(text, 'falls-at-once')]
 
 def _about_clarity(view):
-    "The finding about a fall that is small beside the scatter of the losses, if this is one."
+    "The finding about a fall that is too small to tell, if this is one."
     if view.can_tell: return []
-    what = (f"The loss falls by only {view.clarity:.1f} times its scatter around the line, so the sweep "
-            "alone can't tell which rate is good")
+    what = f"The sweep alone can't tell which rate is good, because {view.doubt}"
     remedies = "leave {probe} at its default", view.entry.several_runs
     return [Finding(view.entry.advise(what, *remedies), 'unclear')]
 

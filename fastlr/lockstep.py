@@ -156,6 +156,7 @@ def repeat(self:Lockstep,
 # %% ../nbs/20_lockstep.ipynb #068d3df2
 import copy
 
+import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
@@ -298,23 +299,42 @@ def copied(
 ):
     """Return a deep copy of `batch`. Tensors are copied without their graph; what can't be copied is returned
     itself."""
-    try:
-        with _CopyTensors(): return copy.deepcopy(batch)
+    try: return _copy(batch, {})
     except (MemoryError, getattr(torch, 'OutOfMemoryError', MemoryError)): raise
     except Exception: pass
     if type(batch) in (list, tuple): return type(batch)(map(copied, batch))
     return {k: copied(v) for k, v in batch.items()} if type(batch) is dict else batch
 
-class _CopyTensors(TorchFunctionMode):
-    "Make `copy.deepcopy` copy the values of plain tensors and of computed ones, and nothing else of them."
-    def __torch_function__(self, f, types, args=(), kwargs=None):
-        if f is not torch.Tensor.__deepcopy__: return f(*args, **(kwargs or {}))
-        t, memo = args
-        if id(t) in memo: return memo[id(t)]
-        if t.is_leaf and type(t) is not torch.Tensor: return f(t, memo)
-        new = memo[id(t)] = t.detach().clone().requires_grad_(t.requires_grad)
-        vars(new).update(copy.deepcopy(vars(t), memo))
+def _copy(value, memo):
+    "A deep copy of `value`, with the memo of `copy.deepcopy`."
+    if id(value) in memo: return memo[id(value)]
+    if isinstance(value, torch.Tensor): return _copy_tensor(value, memo)
+    if type(value) in (int, float, bool, str, bytes, type(None)): return value
+    if type(value) is np.ndarray and not value.dtype.hasobject:
+        new = memo[id(value)] = value.copy()
         return new
+    if type(value) in (list, dict):
+        new = memo[id(value)] = type(value)()
+        if type(value) is list: new.extend(_copy(v, memo) for v in value)
+        else: new.update((k, _copy(v, memo)) for k, v in value.items())
+        return new
+    if type(value) is tuple: return memo.setdefault(id(value), tuple(_copy(v, memo) for v in value))
+    # Torch loses a Ctrl-C that comes when a mode begins or ends. So there is one only for tensors that are
+    # deep in other objects.
+    with _CopyTensors(): return copy.deepcopy(value, memo)
+
+def _copy_tensor(t, memo):
+    "A copy of the values of a plain tensor or a computed one; a deep copy of others."
+    if id(t) in memo: return memo[id(t)]
+    if t.is_leaf and type(t) is not torch.Tensor: return copy.deepcopy(t, memo)
+    new = memo[id(t)] = t.detach().clone().requires_grad_(t.requires_grad)
+    vars(new).update(copy.deepcopy(vars(t), memo))
+    return new
+
+class _CopyTensors(TorchFunctionMode):
+    "Make `copy.deepcopy` copy tensors by `_copy_tensor`."
+    def __torch_function__(self, f, types, args=(), kwargs=None):
+        return _copy_tensor(*args) if f is torch.Tensor.__deepcopy__ else f(*args, **(kwargs or {}))
 
 # %% ../nbs/20_lockstep.ipynb #90807f9c
 class LockstepLoader:

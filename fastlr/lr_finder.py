@@ -13,12 +13,12 @@ from itertools import islice
 from numbers import Integral, Real
 
 from fastcore.basics import patch
-from torch import nn
+from torch import nn, optim, zeros
 
 from . import old_names
 from .callback import LearnerCallback
 from .curve import OPTIONS, EntryPoint, LRCurve
-from .detour import Detour
+from .detour import Detour, check_alone
 from .fingerprint import Fingerprint
 from .kinds import parts_of_function
 from .learner import Learner
@@ -216,6 +216,7 @@ class MockTraining(Detour):
         learn, # the `Learner`
         where # where the copy of the state is stored: 'device', 'cpu', or a directory
     ):
+        check_alone()
         modules, others = _parts_of(learn)
         snapshot = Snapshot(modules, None if learn.opt is None else learn.opt.opt, where=where)
         # Loaders come first, since callbacks may hold them too.
@@ -296,6 +297,7 @@ def run_range_test(
     silent = silent or learn.quiet
     common = CommonBatches.of(learn.data.train_dl, settings)
     options = dict(wd=wd, val_batches=val_batches, where=where, verify=verify, silent=silent)
+    if learn.opt is None: _make_first_optimizer()
     with _drawing(recorder, live) as picture:
         began = time.monotonic()
         with fail_together(): _run_sweeps(learn, common, settings, live=picture, **options)
@@ -306,6 +308,11 @@ def run_range_test(
     return recorder.curve
 
 # %% ../nbs/35_lr_finder.ipynb #487542ae
+def _make_first_optimizer():
+    """Let torch import what it imports with the first optimizer. The import keeps the frames of its callers,
+    and what they hold, until garbage is collected; there is no snapshot and no optimizer among that yet."""
+    optim.SGD([zeros(1)], lr=1.)
+
 def _sweep_once(learn, batches, settings, verify=False, where='device', **kwargs):
     "Return the `LRSweep` of one mock training on `batches`; `kwargs` are for its `LRFinder`."
     attributes = {k: v for k, v in vars(learn).items() if k != 'recorder'}

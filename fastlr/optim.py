@@ -10,7 +10,7 @@ from fastcore.basics import patch
 from torch import nn
 
 from .rules import Suggestion
-from .utils import needs_closure, set_group_value
+from .utils import has_copies, needs_closure, set_group_value
 
 # %% ../nbs/29_optim.ipynb #ddc5c7af
 def group_params(
@@ -136,6 +136,18 @@ def set_stat(self:OptimWrapper,
         raise ValueError(f"{name} has {len(values)} values for {len(groups)} layer groups: "
                          "give one per group, or one for all")
     for g, v in zip(groups, values): _write(g, name, v)
+    if has_copies(self.opt): self._assign(groups, name)
+
+@patch
+def _assign(self:OptimWrapper, groups, name):
+    "Assign groups that are copies, so that the optimizer gets the values. Raise `ValueError` if it doesn't."
+    wanted = [_read(g, name) for g in groups]
+    try: self.opt.param_groups = groups
+    # What can't be assigned is still as it was.
+    except AttributeError: pass
+    if self.get_stat(name) == wanted: return
+    raise ValueError(f"{type(self.opt).__name__} shows copies of its parameter groups, and doesn't take "
+                     f"{name} from them: pass an opt_func that makes the optimizer inside")
 
 # %% ../nbs/29_optim.ipynb #ca386a2d
 def _stat(name, doc):

@@ -60,15 +60,9 @@ def _announcement(curve, rates, seconds):
     if seconds is None: time = ''
     else: time = f", about {_duration(updates*seconds)}"
     why = "Probing the suggestion"
-    if curve.needs_probes: why = f"This sweep can't tell which rate is good, because {_doubt(curve.view)}"
+    if curve.needs_probes: why = f"This sweep can't tell which rate is good, because {curve.view.doubt}"
     return (f"{why}: training at {rates} rates for {PROBE_STEPS} updates each (up to {updates} further "
             f"updates{time}). Ctrl-C stops this, and leaves the sweep's own answer.")
-
-def _doubt(view):
-    "Why a curve can't tell, in words."
-    if not view.falls: return "the loss doesn't visibly fall"
-    if view.fall <= view.spread: return "the loss falls by less than the batches differ"
-    return "the loss falls too little for its scatter"
 
 def _duration(seconds):
     "A number of seconds, as one says it."

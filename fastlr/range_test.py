@@ -24,7 +24,7 @@ from .settings import SweepSettings
 from .settle import settle_statistics
 from .snapshot import check_parts
 from .sweep import LRSweep
-from .utils import add_note, as_list, describe, needs_closure, progress_bar
+from .utils import add_note, as_list, describe, has_step_hooks, needs_closure, progress_bar
 from .watch import check_rates
 
 # %% ../nbs/24_range_test.ipynb #528a8ade
@@ -309,7 +309,7 @@ def _prepare(self:PlainTraining, sweep, on_step):
     if sweep.fingerprint is not None: sweep.fingerprint.add(**self.functions)
     for o in sweep.opts:
         # Restoring the optimizer removes the hook.
-        if on_step is not None and hasattr(o, 'register_step_pre_hook'): o.register_step_pre_hook(on_step)
+        if on_step is not None and has_step_hooks(o): o.register_step_pre_hook(on_step)
     if self.device is not None: move_training(self.modules, sweep.opts, self.device)
     params = {id(p) for p in _parameters(sweep.opts)}
     trained = [m for m in self.modules if any(id(p) in params for p in m.parameters())]

@@ -249,6 +249,14 @@ def can_tell(self:View) -> bool:
     return self.clarity >= CLEAR and self.fall > self.spread
 
 @patch(as_prop=True)
+def doubt(self:View) -> str: # "" if the curve can tell
+    "Why the curve can't tell, in words."
+    if self.can_tell: return ''
+    if not self.falls: return "the loss doesn't visibly fall"
+    if self.fall <= self.spread: return "the loss falls by less than the batches differ from one another"
+    return f"the loss falls by only {self.clarity:.1f} times its scatter around the line"
+
+@patch(as_prop=True)
 def needs_probes(self:LRCurve) -> bool:
     "Whether the sweep was complete, and still can't tell which rate is good."
     if self.stop_reason in ('interrupted', 'data') or self.probes: return False
@@ -259,7 +267,7 @@ def needs_probes(self:LRCurve) -> bool:
 # %% ../nbs/03_rules.ipynb #e89536e7
 PROBES, PROBE_SPACING = 5, 0.4
 # A fall this many times deeper than the batches differ is real, however the losses scatter.
-DEEP = 10
+DEEP = 3
 
 @patch
 def probe_rates(self:LRCurve) -> list[float]: # five of them, increasing
@@ -278,8 +286,11 @@ def _top_of_probes(view):
     after = view.x[min(view.edge+1, len(view)-1)]
     top = max(view.x[view.edge], after - np.log10(MARGIN))
     # A loss that comes down far, and doesn't break down, has its edge where nothing is learnt any more.
-    deep = view.falls and view.fall > DEEP*view.spread
-    return min(top, view.x[view.low] + PROBE_SPACING) if deep else top
+    return min(top, view.x[view.low] + PROBE_SPACING) if _is_deep(view) else top
+
+def _is_deep(view):
+    "Whether the loss falls far deeper than the batches differ."
+    return view.falls and view.fall > DEEP*view.spread
 
 @patch
 def probed(self:LRCurve,
@@ -294,46 +305,69 @@ def probed(self:LRCurve,
 # %% ../nbs/03_rules.ipynb #49ab7460
 @patch(as_prop=True)
 def winner(self:View) -> float: # rate, or None
-    "The rate of the probe whose loss came down farthest; None if there are no probes, or none came down."
-    if not self.probes: return None
-    falls = _falls_of_probes(self)
+    "The rate of the best probe; None if there are no probes, or if no loss came down."
+    best = _best_probe(self)
+    return None if best is None else self.probes[best][0]
+
+def _best_probe(view):
+    "Index of the probe whose loss came down farthest, or on a plateau of the highest one that is like it."
+    if not view.probes: return None
+    falls = _falls_of_probes(view)
     # Where the sweep fell clearly, a dip in the noise of the probes says nothing.
-    least = 0.1*self.fall if self.can_tell else self.least_fall
+    least = 0.1*view.fall if view.can_tell else view.least_fall
     if falls.max() <= least: return None
-    # On a plateau the loss comes down alike at most rates; the highest of them will leave it first.
-    on_plateau = falls.max() < self.spread
-    best = np.flatnonzero(falls >= falls.max()/2)[-1] if on_plateau else falls.argmax()
-    return self.probes[int(best)][0]
+    # The highest rate will leave the plateau first.
+    if _on_plateau(view): return int(np.flatnonzero(falls >= falls.max()/2)[-1])
+    return int(falls.argmax())
 
 def _falls_of_probes(view):
     "By how much the loss came down in each probe, (k,); -inf where it diverged."
-    full = max(len(losses) for _, losses in view.probes)
-    # Average one round of the batches, or half of the probe if a round takes longer.
-    count = min(view.settings.get('batches') or 8, full//2)
+    full, count = _lengths_of_probes(view)
+    complete = [losses for _, losses in view.probes if len(losses) == full]
     # At the lowest rate, the first round shows where all of them began.
-    start = np.mean(view.probes[0][1][:count])
+    start = np.mean(complete[0][:count])
     # A probe that was stopped has diverged, however low its loss was.
     return np.array([start - np.mean(losses[-count:]) if len(losses) == full else -np.inf
                      for _, losses in view.probes])
 
-def _breakdown(view):
-    "The lowest rate above the winner whose loss came down a tenth as far or less; infinite if there is none."
-    falls, rates = _falls_of_probes(view), np.array([lr for lr, _ in view.probes])
-    broken = rates[(rates > view.winner) & (falls <= falls[rates == view.winner]/10)]
-    return broken.min(initial=np.inf)
+def _lengths_of_probes(view):
+    "The updates of a whole probe, and those of a round of the batches, or half a probe if that is less."
+    full = max(len(losses) for _, losses in view.probes)
+    return full, max(1, min(_batches_of(view), full//2))
+
+def _batches_of(view):
+    "The number of batches; eight if they are unknown."
+    return 8 if view.batches is None else int(np.max(view.batches, initial=0))+1
+
+def _on_plateau(view):
+    "Whether no probe came down by as much as the batches differ, so that all look much alike."
+    # Unless the first and the last losses are of the same batches, some may just be easier than others.
+    _, count = _lengths_of_probes(view)
+    same = view.batches is not None and count == _batches_of(view)
+    return same and _falls_of_probes(view).max() < view.spread
+
+def _breakdown(view, best):
+    "The lowest rate above probe `best` at which the loss came down a tenth as far or less; or infinity."
+    falls = _falls_of_probes(view)
+    rates = (lr for lr, _ in view.probes[best+1:])
+    return next((lr for lr, fall in zip(rates, falls[best+1:]) if fall <= falls[best]/10), np.inf)
 
 def _from_probes(view):
     "The default rule's answer with probes."
-    winner = view.winner
-    if winner is None: return _from_sweep(view)
-    # Nothing above the winner is known to work. Keep the margin of a sweep below a probe that broke down.
-    broken = _breakdown(view)
-    most = min(winner, broken/MARGIN)
-    lr, one_cycle = most/FALLING, min(most, winner/_slowness(view))
-    reason = f"half of {winner:.2g}, the best of {len(view.probes)} probes"
-    if most < winner: reason = f"an eighth of {broken:.2g}, where a probe broke down, next to the best one"
-    if not view.can_tell: return _answer(view, lr, reason, PROBED, one_cycle=one_cycle)
+    best = _best_probe(view)
+    if best is None: return _from_sweep(view)
+    # Nothing above the best probe is known to work. Keep the margin of a sweep below one that broke down.
+    most, reason = view.winner, f"half of {view.winner:.2g}, the best of {len(view.probes)} probes"
+    if _on_plateau(view): reason = f"half of {most:.2g}, the highest of the probes that came down alike"
+    broken = _breakdown(view, best)
+    if broken/MARGIN < most:
+        most = broken/MARGIN
+        reason = f"an eighth of {broken:.2g}, above the best probe, where the loss hardly came down"
+    # A rate that is lower for the sake of momentum is far enough below.
+    lr, one_cycle = most/FALLING, min(most, view.winner/_slowness(view))
+    if not (view.can_tell or _is_deep(view)): return _answer(view, lr, reason, PROBED, one_cycle=one_cycle)
     first = _from_sweep(view)
     reason = f"half way from {first.lr:.2g} ({first.reason}) to {reason}"
     lr, one_cycle = np.sqrt(lr*first.lr), np.sqrt(one_cycle*first.one_cycle)
-    return _answer(view, float(lr), reason, SURE, one_cycle=float(one_cycle))
+    off = SURE if view.can_tell else PROBED
+    return _answer(view, float(lr), reason, off, one_cycle=float(one_cycle))

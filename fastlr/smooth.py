@@ -157,10 +157,12 @@ def batch_effect(
     # The mean over a whole round doesn't depend on the levels.
     cut = np.minimum(losses, ceiling(losses))
     line = _round_means(cut, count)
-    # The levels show before the fall, unless that is smaller than they are; one round can't tell them apart.
+    # The levels show before the loss breaks down, and before it falls, unless the fall is smaller than they
+    # are. One round can't tell them apart.
     depth = line[0] - line.min()
-    falls = depth > np.std((cut-line)[:2*count])
-    left = (line > (line[0]+ceiling(losses))/2) | (falls & (line < line[0] - 0.05*depth))
+    falls = depth > np.std((losses-line)[:2*count])
+    broken = line > (line[0]+ceiling(losses))/2
+    left = broken | (falls & (line < line[0] - 0.05*depth))
     flat = left.argmax() if left.any() else len(line)
     if flat < 2*count: return np.zeros(len(losses))
     level = _levels((losses-line)[:flat], batches, count)
@@ -262,10 +264,11 @@ class View:
 
     @cached_property
     def spread(self) -> float: # in units of the loss
-        "By how much batches differ: the standard deviation of their levels, or the noise if they are new."
-        if self.batches is None: return max(self.noise, self.settings.get('spread', 0.))
+        "By how much batches differ: the standard deviation of their levels, or the noise without levels."
+        levels = self.uncorrected - self.losses
+        if not levels.any(): return max(self.noise, self.settings.get('spread', 0.))
         rounds = 2*(int(np.max(self.batches, initial=0))+1)
-        return float(np.std((self.uncorrected - self.losses)[:rounds]))
+        return float(np.std(levels[:rounds]))
 
     @cached_property
     def z(self) -> np.ndarray: # (n,)
@@ -319,7 +322,7 @@ class View:
     @cached_property
     def edge(self) -> int: # index
         """The last rate at which the line is no higher than at first, give or take half the noise, or a tenth
-        of what batches differ by."""
+        of what batches differ by. Where the line is cut off below that, it is the last rate of the sweep."""
         give = max(self.noise/2, self.spread/10)
         return int(np.flatnonzero(self.z <= self.z[0] + give)[-1])
 

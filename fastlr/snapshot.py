@@ -13,12 +13,13 @@ from pathlib import Path
 import torch
 from fastcore.basics import patch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils.data import DataLoader
 
 from .curve import EntryPoint
 from .keepers import keep_inside, keep_parts
-from .kinds import CODE, PLAIN, random_states, tensor_bytes
-from .loaders import is_data
+from .kinds import CODE, DEEPEST, PLAIN, flat_bytes, random_states, tensor_bytes
+from .loaders import is_data, is_living, name_living
 from .signals import SignalGuard
 from .utils import as_list, describe
 
@@ -44,6 +45,8 @@ class Snapshot:
         check_parts(models, opts, schedulers, scaler, others, entry)
         # Functions without arguments that restore one object each, called in this order.
         self.restorers = []
+        # Names of what was found in a loader and can't be restored.
+        self.living = []
         # Those that are called after all others.
         self.last = []
         # Everything that was saved, by id: it isn't saved twice, and its id can't be given to another object.
@@ -122,9 +125,11 @@ def add_loader(self:Snapshot,
     "Save what decides the next draws of `loader`, unless it was added before."
     if id(loader) in self.held: return
     self.held[id(loader)] = loader
-    # A list of batches has nothing that draws.
-    if isinstance(loader, (list, tuple)): return
-    try: self._walk(keep_inside(loader, self, 'draws'), 'draws')
+    # A list of batches has nothing that draws, and an iterator has no next epoch.
+    if isinstance(loader, (list, tuple)) or is_living(loader): return
+    try:
+        self._walk(keep_inside(loader, self, 'draws'), 'draws')
+        name_living(self.living)
     except BaseException:
         self.restore()
         raise
@@ -151,17 +156,14 @@ def _walk(self:Snapshot, things, mode):
             if inside is not None:
                 # What is in `x` comes first; then this loop goes on.
                 stack.append((iter(inside), mode_inside))
-                if len(stack) > _DEEPEST: raise RecursionError(_too_deep(x))
+                if len(stack) > DEEPEST: raise RecursionError(_too_deep(x))
                 break
             # An object that is left alone isn't held either.
             del self.held[id(x)]
         else: stack.pop()
 
-# An object whose attributes are made whenever they are looked at would have no end.
-_DEEPEST = 100_000
-
 def _too_deep(x):
-    return (f"Snapshot: objects are nested more than {_DEEPEST} deep, at a {type(x).__name__}. If its "
+    return (f"Snapshot: objects are nested more than {DEEPEST} deep, at a {type(x).__name__}. If its "
             "attributes are computed, leave it out with `snapshot.leave_out`, or give it `state_dict` and "
             "`load_state_dict`")
 
@@ -172,7 +174,7 @@ def _mode_inside(x, mode):
     "The mode for what is in `x`, which was found in `mode`."
     # Most objects are of these kinds.
     if isinstance(x, (dict, torch.Tensor)): return mode
-    if isinstance(x, nn.Module): return 'near'
+    if isinstance(x, nn.Module): return 'draws' if mode == 'draws' else 'near'
     if isinstance(x, _STATEFUL) or hasattr(type(x), 'param_groups'): return 'deep'
     return 'draws' if mode == 'deep' and isinstance(x, DataLoader) else mode
 
@@ -219,12 +221,33 @@ def check_parts(
     if len({id(o) for o in opts}) < len(opts):
         raise ValueError(f"{names.get('opt', 'opt')} lists the same optimizer twice: pass each of them once")
     for o in opts: check(o, hasattr(o, 'param_groups'), 'opt', "a torch optimizer, or a list of them")
-    for m in models: check(m, isinstance(m, nn.Module), 'model', "an nn.Module, or a list of them")
+    for m in models:
+        check(m, isinstance(m, nn.Module), 'model', "an nn.Module, or a list of them")
+        _check_values(m, names.get('model', 'model'), opts)
     for s in schedulers:
         ok = not isinstance(s, type) and callable(getattr(s, 'step', None))
         check(s, ok, 'schedulers', "objects with a `step`")
     check(scaler, scaler is None or hasattr(scaler, 'get_scale'), 'scaler', "a torch.amp.GradScaler")
     for x in others: check(x, not isinstance(x, (*PLAIN, *CODE)), 'others', "objects that can change")
+
+# %% ../nbs/15_snapshot.ipynb #71f4d147
+def _check_values(model, name, opts):
+    "Raise `ValueError` if parameters that are trained have no values, or none that can be saved."
+    for m in model.modules():
+        if any(kind.__name__ == 'FullyShardedDataParallel' for kind in type(m).__mro__):
+            raise ValueError(f"{name} is sharded by FullyShardedDataParallel, the first version of FSDP, "
+                             "which frees the memory of its parameters between two steps, so that they can't "
+                             "be saved. Shard it with torch.distributed.fsdp.fully_shard instead, or run the "
+                             "range test before it is wrapped")
+    # A large model may keep its frozen layers elsewhere, and load their values when it calls them.
+    trained = {id(p) for o in opts for g in o.param_groups for p in g['params']}
+    without = {path: p for path, p in model.named_parameters() if p.is_meta or isinstance(p, FakeTensor)}
+    all_without = len(without) == len(list(model.parameters()))
+    for path, p in without.items():
+        if not all_without and id(p) not in trained: continue
+        where = "on the meta device" if p.is_meta else "a fake tensor"
+        raise ValueError(f"{name} has a parameter without values: {path} is {where}. Give all of them values "
+                         "first: `model.to_empty(device='cpu')`, then initialize or load them")
 
 # %% ../nbs/15_snapshot.ipynb #c2b63c3e
 class _Copies:
@@ -260,19 +283,32 @@ class _Copies:
         try: saved = t.clone() if self.where == 'device' else t.to('cpu', copy=True)
         # torch raises a RuntimeError of some kind on every device.
         except (MemoryError, RuntimeError) as e:
-            if 'memory' not in str(e): raise
+            if 'memory' not in str(e): return _save_bytes(t)
             text = self.entry.advise(f"there is no memory for a copy of the training's state ({e})",
                                      "pass {where}='cpu'", "pass a directory as {where}",
                                      "pass {memory_cache}=False")
             raise type(e)(text) from None
-        return lambda to: to.copy_(saved)
+        return lambda to: _fill(to, saved)
+
+def _fill(to, saved):
+    "Copy `saved` to a tensor, except to memory that has not changed: it may be mapped to a file for reading."
+    if to.is_cpu and not to.untyped_storage().resizable():
+        if all(map(torch.equal, flat_bytes(to), flat_bytes(saved.cpu()))): return
+    to.copy_(saved)
+
+def _save_bytes(t):
+    "Copy the memory of `t`, whose type has no other way."
+    saved = [piece.clone() for piece in flat_bytes(t)]
+    def load(to):
+        for piece, old in zip(flat_bytes(to), saved): _fill(piece, old)
+    return load
 
 # %% ../nbs/15_snapshot.ipynb #f86ce878
 @patch
 def _save_in_file(self:_Copies, t):
     begin = self.file.tell()
     try:
-        self.file.write(tensor_bytes(t.contiguous().cpu()))
+        for piece in tensor_bytes(t): self.file.write(piece)
         self.file.flush()
     except OSError as e:
         text = f"the state doesn't fit there: {str(self.where)!r} ({e.strerror}). Nothing has been changed"
@@ -281,12 +317,15 @@ def _save_in_file(self:_Copies, t):
 
 @patch
 def _load_from_file(self:_Copies, begin, to):
-    direct = to.device.type == 'cpu' and to.is_contiguous() and not to.is_conj()
-    plain = to if direct else torch.empty(to.shape, dtype=to.dtype)
+    direct = to.is_contiguous() and not to.is_conj() and not to.is_neg()
+    plain = to if direct else torch.empty(to.shape, dtype=to.dtype, device=to.device)
     self.file.seek(begin)
-    if self.file.readinto(tensor_bytes(plain)) != plain.nbytes:
-        raise OSError(f"the file with the state in {str(self.where)!r} is shorter than it was written")
-    if plain is not to: to.copy_(plain)
+    for piece in flat_bytes(plain):
+        data = bytearray(len(piece))
+        if self.file.readinto(data) != len(data):
+            raise OSError(f"the file with the state in {str(self.where)!r} is shorter than it was written")
+        if data: _fill(piece, torch.frombuffer(data, dtype=torch.uint8))
+    if plain is not to: _fill(to, plain)
 
 # %% ../nbs/15_snapshot.ipynb #0ld736e6
 from . import old_names

@@ -205,7 +205,7 @@ def answer(self:View,
     one_cycle:float=None, # maximum of a one-cycle schedule; default: `lr`
     cosine:float=None, # peak of a cosine decay; default: `lr`
     linear:float=None, # peak of a linear decay; default: `lr`
-    low:float=None, # the best constant rate is between this one and `high` in four of five trainings
+    low:float=None, # the range up to `high` is meant to hold the best constant rate in four of five trainings
     high:float=None # default of both: not known
 ) -> Suggestion:
     "Return a suggestion of the rate `lr`, with the point of the curve that is nearest to it."

@@ -12,7 +12,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from .curve import EntryPoint
-from .detour import Detour
+from .detour import Detour, check_alone
 from .fingerprint import Fingerprint
 from .loaders import gives_in_order, seed_all, seed_loader
 from .lockstep import CommonBatches, Lockstep, LoopEnded
@@ -97,6 +97,7 @@ def start(self:LRSweep):
     "Save what a step can change, and set the first rate. Raises `ValueError` if there is nothing to train."
     with fail_together(self.reduce, to_the_end=False):
         if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
+        check_alone(self.opts)
         self._rates = Rates(self.opts, self.settings)
         self.num_it = min(self.settings.num_it, self._rates.limit)
         if self.verify: self.fingerprint = self._fingerprint()
@@ -115,8 +116,12 @@ def finish(self:LRSweep,
     if self.snapshot is None: return
     # The detour refers to this sweep: a cycle that would keep the model alive until garbage is collected.
     detour, self._detour = self._detour, None
+    found = []
+    if not failed: detour.before_restore(lambda: found.append(self._rates.has_no_effect(len(self))))
     detour.finish(failed)
-    if self.fingerprint is not None and not failed: self.fingerprint.check()
+    if failed: return
+    if self.fingerprint is not None: self.fingerprint.check()
+    if any(found): raise RuntimeError(*found)
 
 @patch
 def __enter__(self:LRSweep): return self if self.snapshot is not None else self.start()
@@ -139,7 +144,7 @@ def _fingerprint(self:LRSweep):
 def _launch(self:LRSweep, snapshot):
     "Start the detour, from which everything is restored."
     within = (LRSweep.start, LRSweep.finish, LRSweep.__enter__, LRSweep.__exit__)
-    detour = self._detour = Detour(snapshot, close=self._lent is None, within=within)
+    detour = self._detour = Detour(snapshot, close=self._lent is None, within=within, opts=self.opts)
     detour.before_restore(lambda: self._note_end(detour.failed))
     detour.after_restore(lambda: self.processes.leave(detour.failed))
     detour.start()
@@ -180,6 +185,7 @@ def _note_end(self:LRSweep, failed):
             else: self._look()
             self.stop('interrupted')
     finally:
+        self._rates.unwatch()
         self.snapshot = None
         for ring in self._points.rings: ring.release()
 
@@ -201,7 +207,7 @@ def record(self:LRSweep,
     if self.done and self.stop_reason != 'data': return True
     if loss is not None: self._points.gather(loss)
     full = self.iterations % self.accumulate == 0 if update is None else update
-    if full and update is None: self._rates.check_step(len(self), skips=self.scaler is not None)
+    if full and update is None: self._rates.check_step(skips=self.scaler is not None)
     return self.flush() if full else False
 
 # %% ../nbs/22_sweep.ipynb #7f631a6b
@@ -218,6 +224,7 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
         if hopeless: self.end('non-finite')
         if skipped: return self.done
     points.add(self._rates.current, loss, window)
+    self._rates.check_effect(len(points))
     at_end = len(points) >= self.num_it
     # Several processes send what is due with the next message.
     if at_end or rest or points.is_full and not self.several: self._read()

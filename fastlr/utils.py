@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['as_list', 'describe', 'known_len', 'add_note', 'is_main_process', 'trains_alone', 'is_watched', 'progress_bar',
-           'set_group_value', 'inner_optimizer', 'needs_closure', 'read_every']
+           'set_group_value', 'set_group_values', 'has_copies', 'inner_optimizer', 'needs_closure', 'has_step_hooks',
+           'read_every']
 
 # %% ../nbs/09_utils.ipynb #09000003
 import inspect, sys
@@ -86,11 +87,32 @@ def set_group_value(
     if torch.is_tensor(group.get(name)): group[name].fill_(float(value))
     else: group[name] = float(value)
 
+def set_group_values(
+    opt, # optimizer with `param_groups`
+    name:str, # hyperparameter: 'lr', 'weight_decay', ...
+    values:list # new values, one number per group
+):
+    "Set a hyperparameter of all groups of `opt`; if they are copies, assign them, if `opt` allows that."
+    groups = list(opt.param_groups)
+    for group, value in zip(groups, values): set_group_value(group, name, value)
+    if not has_copies(opt): return
+    try: opt.param_groups = groups
+    # Its `param_groups` can't be assigned. Whoever reads the values back notices that.
+    except AttributeError: pass
+
+def has_copies(
+    opt # optimizer with `param_groups`
+) -> bool:
+    "Return whether `opt` makes its parameter groups anew whenever they are read."
+    return any(one is not other for one, other in zip(opt.param_groups, opt.param_groups))
+
 def inner_optimizer(
     opt # torch optimizer, or a wrapper around one, such as accelerate's
 ): # torch optimizer
-    "Return the innermost optimizer of wrappers that hold one as `optimizer`."
+    "Return the innermost optimizer of wrappers that hold one as `optimizer`, or as `opt`."
     inner = getattr(opt, 'optimizer', None)
+    # A torch optimizer may hold another one as `opt` and add something to its step.
+    if inner is None and not isinstance(opt, torch.optim.Optimizer): inner = getattr(opt, 'opt', None)
     return inner_optimizer(inner) if isinstance(inner, torch.optim.Optimizer) else opt
 
 def needs_closure(
@@ -99,6 +121,12 @@ def needs_closure(
     "Return whether `opt.step` requires a function that evaluates the loss."
     closure = inspect.signature(opt.step).parameters.get('closure')
     return closure is not None and closure.default is closure.empty
+
+def has_step_hooks(
+    opt # torch optimizer
+) -> bool:
+    "Return whether functions can be registered that `opt` calls before and after each step."
+    return hasattr(opt, 'register_step_post_hook') and hasattr(opt, '_optimizer_step_post_hooks')
 
 # %% ../nbs/09_utils.ipynb #09000011
 def read_every(

@@ -6,15 +6,17 @@
 __all__ = ['check_rates', 'Rates', 'ScalerWatch']
 
 # %% ../nbs/17_watch.ipynb #08000003
-import re
+import math, re
+from itertools import count
 from numbers import Real
 
 import numpy as np
 import torch
 from fastcore.basics import patch
 
+from .effect import Effect
 from .settings import SweepSettings, trained_groups
-from .utils import set_group_value
+from .utils import has_copies, has_step_hooks, inner_optimizer, set_group_values
 
 # %% ../nbs/17_watch.ipynb #f73cbb1e
 # Entries of parameter groups, and class names, of optimizers whose steps don't follow their rate.
@@ -37,10 +39,18 @@ def check_rates(
     opts # list of torch optimizers
 ):
     "Raise `ValueError` unless each of `opts` has rates that its steps follow."
-    for opt in opts:
+    for opt in map(inner_optimizer, opts):
+        if has_copies(opt) and not _can_assign(opt):
+            raise ValueError(f"{type(opt).__name__} shows copies of its parameter groups, so a rate that is "
+                             "set there never reaches it: sweep the optimizer inside, or give param_groups a "
+                             "setter")
         for group in opt.param_groups:
             reason = _why_not(opt, group)
             if reason is not None: raise ValueError(f"{type(opt).__name__} {reason}")
+
+def _can_assign(opt):
+    attribute = getattr(type(opt), 'param_groups', None)
+    return not isinstance(attribute, property) or attribute.fset is not None
 
 def _why_not(opt, group):
     "The reason why `group` of `opt` has no rate to find, or None."
@@ -88,11 +98,18 @@ class Rates:
         # The group with the highest rate, and its momentum: SGD and RMSprop have one, Adam has betas instead.
         self.top = max(trained, key=lambda i: last[i])
         self.momentum = self.groups[self.top].get('momentum')
-        # What the optimizers made of the rates in a step, {group: rate}; whether a step was ever seen; and
-        # how often the parameters had been written to at the start.
+        # What the optimizers made of the rates in a step, {group: rate}; whether a step was ever seen;
+        # whether all steps can be seen; and the hooks.
         self.after_step = {}
         self.has_stepped = False
+        self.sees_all = True
+        self.hooks = []
+        # How often the parameters had been written to at the start, and whether they change.
         self.writes = 0
+        self.effect = None
+        # Whether a step has found a gradient, one that isn't zero, and how many looks have found only zeros.
+        self.has_gradients = self.has_nonzero = False
+        self.zeros = 0
 
 def _check_groups(groups):
     "The indices of the groups that are trained. Raises `ValueError` if there is none, or one without a rate."
@@ -128,43 +145,93 @@ def limited_by(self:Rates,
 # %% ../nbs/17_watch.ipynb #08100001
 @patch
 def watch(self:Rates):
-    "Watch the steps of the optimizers from here on."
+    "Watch the steps of the optimizers, and the parameters, from here on."
     self.writes = self._count_writes()
+    trained = [p for g in self.groups for p in g['params'] if p.requires_grad]
+    self.effect = Effect(trained, self.schedule[:, self.top])
+    before = 0
     for opt in self.opts:
-        self._hook(opt)
+        self._hook(opt, before)
+        before += len(opt.param_groups)
         _skip_warmup(opt)
+
+@patch
+def unwatch(self:Rates):
+    "Watch no longer. The hooks refer to the optimizers: a cycle that would keep their state in memory."
+    for hook in self.hooks: hook.remove()
+    self.hooks = []
+    self.effect = None
 
 @patch
 def _count_writes(self:Rates): return sum(p._version for g in self.groups for p in g['params'])
 
 @patch
-def _hook(self:Rates, opt):
+def _hook(self:Rates, opt, before):
     # Rates that are tensors are not checked, and with a hook a compiled step would be compiled again.
     tensors = all(torch.is_tensor(g['lr']) for g in opt.param_groups)
-    if tensors or not hasattr(opt, 'register_step_post_hook'): return
-    own = [i for i, g in enumerate(self.groups) if any(g is other for other in opt.param_groups)]
-    opt.register_step_pre_hook(lambda *args: self.check())
-    opt.register_step_post_hook(lambda *args: self._note_step(own))
+    if tensors or not has_step_hooks(opt):
+        self.sees_all = False
+        return
+    begun, done = count(1), count(1)
+    def begin(*args):
+        self.check()
+        self._note_gradients(opt, next(begun))
+    def end(*args):
+        self.has_stepped = True
+        self.after_step.update({i: g['lr'] for i, g in enumerate(opt.param_groups, before)})
+        self._note_gradients(opt, next(done))
+    self.hooks += [opt.register_step_pre_hook(begin), opt.register_step_post_hook(end)]
 
+# %% ../nbs/17_watch.ipynb #08e00002
 @patch
-def _note_step(self:Rates, own): self.after_step.update({i: self.groups[i]['lr'] for i in own})
+def _note_gradients(self:Rates, opt, step):
+    "Look at the gradients before and after a step, until one was found; whether it is zero, in each tenth."
+    if self.has_nonzero: return
+    grads = (p.grad for g in opt.param_groups for p in g['params'])
+    if not self.has_gradients: self.has_gradients = any(g is not None for g in grads)
+    if step % 10: return
+    grads = [p.grad for g in opt.param_groups for p in g['params'] if p.grad is not None]
+    self.has_nonzero = any(map(_is_nonzero, grads))
+    if grads and not self.has_nonzero: self.zeros += 1
+
+def _is_nonzero(grad):
+    "Whether `grad` has an entry that isn't zero; those that aren't plain tensors are believed to have one."
+    return type(grad) is not torch.Tensor or grad.layout != torch.strided or grad.is_meta or bool(grad.any())
 
 # %% ../nbs/17_watch.ipynb #08000008
 @patch
 def set(self:Rates,
     update:int # from 0
 ):
-    "Set the rates of `update`, and note that no step has been taken with them yet."
+    """Set the rates of `update`, and note that no step has been taken with them yet.
+    Raises `ValueError` if an optimizer doesn't have them then."""
     self.current = self.schedule[update].tolist()
-    for group, lr in zip(self.groups, self.current): set_group_value(group, 'lr', lr)
+    before = 0
+    for opt in self.opts:
+        n = len(opt.param_groups)
+        set_group_values(opt, 'lr', self.current[before:before+n])
+        before += n
     self.after_step = {}
+    for group, rate in zip(self._groups_now(), self.current):
+        if group['lr'] is not rate: self._read_back(group['lr'], rate, update)
+
+@patch
+def _groups_now(self:Rates): return [g for o in self.opts for g in o.param_groups]
+
+@patch
+def _read_back(self:Rates, now, rate, update):
+    "Raise `ValueError` unless `now` is `rate`. To read a tensor may take long, so this is done only once."
+    rough = torch.is_tensor(now)
+    if rough and update or math.isclose(float(now), rate, rel_tol=0.01 if rough else 1e-6): return
+    what = f"the rate was set to {rate:g}, and the optimizer has {float(now):g}: it doesn't take the rate"
+    raise ValueError(f"{what} that is set in its param_groups. Sweep the optimizer inside, if there is one")
 
 @patch
 def check(self:Rates,
     remedy:str=None # how the error ends; default: in general terms
 ):
     "Raise `ValueError` if a rate is neither what was set nor what the optimizer made of that in its step."
-    for i, (group, rate) in enumerate(zip(self.groups, self.current)):
+    for i, (group, rate) in enumerate(zip(self._groups_now(), self.current)):
         now = group['lr']
         if now is rate or torch.is_tensor(now) or now in (rate, self.after_step.get(i)): continue
         what = f"the rate was set to {now:g} where the range test had set {rate:g}"
@@ -178,19 +245,56 @@ def _advise(self:Rates, what):
 # %% ../nbs/17_watch.ipynb #0800000c
 @patch
 def check_step(self:Rates,
-    points:int, # how many there are so far
     skips:bool=False # a gradient scaler may have skipped the step
 ):
     "Raise `RuntimeError` if no optimizer has stepped since the last point, in a loop that did so before."
-    if self.after_step: self.has_stepped = True
-    if points == 10 and not self.has_stepped and self.writes == self._count_writes():
-        raise RuntimeError("LRSweep.record: ten points, and no parameter has changed: "
-                           "does the loop call `step()` of the optimizer that the sweep was given?")
     if self.after_step or not self.has_stepped or skips: return
     raise RuntimeError(self.entry.advise("LRSweep.record: no optimizer has taken a step since the last point",
         "if several iterations make one update, pass {accumulate}=<their number> and record in each of them",
         "if a GradScaler skipped the step, pass it as {scaler}=",
         "say with record(loss, update=...) whether there was one"))
+
+# %% ../nbs/17_watch.ipynb #08e00003
+# Points after which a loop should have changed something, and looks that have found only zeros.
+_FIRST, _LOOKS = 10, 6
+_NO_GRADIENT = ("is `backward` called, on a loss of the parameters that the optimizer holds, and `zero_grad` "
+                "only after `step`?")
+
+@patch
+def check_effect(self:Rates,
+    points:int # how many there are so far
+):
+    "Raise `RuntimeError` if the loop changes no parameter, or not by the rates that are set."
+    if points == _FIRST: self._check_first()
+    if self.has_stepped: return
+    self.effect.look(points)
+    if points not in self.effect.instants[-1:] or not self.effect.is_fixed: return
+    raise RuntimeError("LRSweep.record: the parameters change, but not by the rates that are set: they go as "
+                       "far at each rate. Does the loop use another optimizer than the sweep was given?")
+
+@patch
+def _check_first(self:Rates):
+    "Raise `RuntimeError` if it is certain by now that the loop changes nothing; else look again at the end."
+    if self.effect.has_changed: return
+    if self.sees_all and not self.has_gradients and self.writes == self._count_writes():
+        why = f"no step has found a gradient: {_NO_GRADIENT}" if self.has_stepped else (
+            "does the loop call `step()` of the optimizer that the sweep was given?")
+        raise RuntimeError(f"LRSweep.record: ten points, and no parameter has changed: {why}")
+    self.effect.sum_up()
+
+@patch
+def has_no_effect(self:Rates,
+    points:int # of the sweep that ends
+) -> str: # None if it had an effect, or that can't be known
+    "Return a sentence if the loop has changed no parameter, or the gradients were always zero."
+    if self.effect is None or points < _FIRST: return None
+    if self.zeros >= _LOOKS and not self.has_nonzero:
+        return f"LRSweep: the gradients were zero in all steps: {_NO_GRADIENT}"
+    # In coarse numbers, or where there were gradients, even a higher rate may change nothing.
+    visible = 1e-3 if self.effect.precision < 1e-5 and not self.has_nonzero else 0.1
+    if self.schedule[points-1, self.top] < visible or not self.effect.is_still: return None
+    return (f"LRSweep: {points} points, and no parameter has changed: does the optimizer hold those that are "
+            "trained, and does its step change them?")
 
 # %% ../nbs/17_watch.ipynb #0800000f
 class ScalerWatch:

@@ -77,7 +77,7 @@ def test_what_a_run_took_is_recorded_if_it_passed(project):
     assert project.runpytest_inprocess('-p', 'no:cacheprovider', '--write-budget', *passing).ret == 0
     found = budget.read(table)
     assert list(found) == ['work', 'test_slow.py', 'test_quick.py']
-    assert found['work'] == 0.002 and found['test_slow.py'] >= 0.6
+    assert found['work'] == 0.002 and found['test_slow.py'] >= 0.5
 
 
 def test_what_did_not_run_keeps_its_budget(tmp_path):

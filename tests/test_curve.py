@@ -52,7 +52,7 @@ def test_save_and_load_are_exact(tmp_path_factory, data, n, k, groups, suffix):
         data.draw(st.sampled_from([0, 1])),
         tuple(draw(max(1, n - i)) for i in range(k)) if n else (),
         dict(num_it=n, mode='exp'),
-        [(data.draw(st.floats(1e-9, 10.0)), draw(n)) for _ in range(k)],
+        [(lr, draw(n)) for lr in data.draw(st.sets(st.floats(1e-9, 10.0), min_size=k, max_size=k))],
     )
     path = c.save(tmp_path_factory.mktemp('c') / f'curve.{suffix}')
     assert LRCurve.load(path).to_dict() == c.to_dict()

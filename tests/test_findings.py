@@ -27,7 +27,7 @@ KINDS = {
         'num_it',
     ),
     'flat': (LRCurve(LRS, 0.1 + np.random.default_rng(0).normal(0, 0.02, 100)), 'does not fall', 'end_lr'),
-    'unclear': (a_curve(noise=0.8, seed=1), "the sweep alone can't tell", 'runs'),
+    'unclear': (a_curve(noise=0.8, seed=1), "sweep alone can't tell", 'runs'),
     'few points': (a_curve(lrs=10 ** np.linspace(-5, 1, 20)), 'Only 20 points', 'num_it'),
     'diverged at once': (
         LRCurve(LRS[:4], [2.0, 3.0, 9.0, 40.0], stop_reason='diverged'),

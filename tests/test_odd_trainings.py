@@ -215,9 +215,16 @@ def test_losses_that_are_read_late(monkeypatch):
     assert len(c) == 63 and 'batch 64 ' in c.findings[0]
 
 
+def with_gradients(model):
+    "Return `model`, with gradients of 1. A sweep whose steps find none is an error."
+    for p in model.parameters():
+        p.grad = torch.ones_like(p)
+    return model
+
+
 def recorded(losses, loader=None, **kw):
-    "Return the curve of a sweep with these losses."
-    model = net()
+    "Return the curve of a sweep with these losses, whatever its steps do."
+    model = with_gradients(net())
     opt = torch.optim.SGD(model.parameters(), lr=0.1)
     with LRSweep(opt, model, batches=None, **kw) as sweep:
         for loss, _ in zip(losses, sweep(loader or Batches(*problem(8192)))):
@@ -294,7 +301,7 @@ def test_one_of_the_common_batches_is_bad(batch):
 
 @pytest.mark.parametrize('shift', [0, 1])
 def test_common_batches_are_not_blamed_in_a_later_round(shift):
-    model = net()
+    model = with_gradients(net())
     opt = torch.optim.SGD(model.parameters(), lr=0.1)
     with LRSweep(opt, model, shift=shift) as sweep:
         for loss, _ in zip([*fall(60), float('nan')], sweep(Batches(*problem()))):

@@ -151,9 +151,7 @@ def test_stored_answers_are_complete(split):
             assert all(part.keys() == {*answers.RATES, *answers.COSTS} for part in parts)
             assert a['never']['steps'] <= a['auto']['steps'] <= a['always']['steps'], task
             assert a['can_tell'] <= (a['auto'] == a['never']), task
-    # Trainings whose rates are not known yet may be missing.
-    known = trained.load(list(getattr(tasks, split)))
-    assert not own or known.keys() <= own.keys() <= getattr(tasks, split).keys()
+    assert own.keys() == getattr(tasks, split).keys()
 
 
 def test_no_family_is_in_two_splits():

@@ -153,6 +153,8 @@ def test_losses_are_read_ten_at_a_time_off_the_cpu(monkeypatch):
         opt = torch.optim.SGD(model.parameters(), lr=0.1)
         with LRSweep(opt, model) as sweep:
             it = iter(losses(3))
+            for p in model.parameters():
+                p.grad = torch.ones_like(p)
             for _ in sweep(loaders()[0]):
                 opt.step()
                 sweep.record(torch.tensor(next(it)))

@@ -266,7 +266,8 @@ def test_one_rate_is_set_everywhere():
 
 def test_one_answer_for_one_curve(monkeypatch):
     "What `tune` sets is what it returns, for curves of many trainings."
-    curves = [LRCurve(*c) for task in json.loads(STORED.read_text()).values() for c in task['curves']]
+    stored = json.loads(STORED.read_text())
+    curves = [LRCurve(c['lrs'], c['losses']) for task in stored.values() for c in task['curves']]
     learn = learner(lr=1.0)
     learn.fit(0)
     for curve in curves:

@@ -257,11 +257,15 @@ class OwnDraws(torch.utils.data.Sampler):
         return 96
 
 
+def numbers_from(i):
+    return map(int, itertools.count(i))
+
+
 class Stateful:
     "A loader that isn't a DataLoader, with its position in an iterator and in its state dict."
 
     def __init__(self):
-        self.hidden = itertools.count()
+        self.hidden = numbers_from(0)
 
     def __iter__(self):
         x, y = problem()[:]
@@ -270,10 +274,10 @@ class Stateful:
             yield x[i : i + 16], y[i : i + 16]
 
     def state_dict(self):
-        return {'next': next(copy.copy(self.hidden))}
+        return {'next': next(copy.copy(self.hidden.__reduce__()[1][1]))}
 
     def load_state_dict(self, state):
-        self.hidden = itertools.count(state['next'])
+        self.hidden = numbers_from(state['next'])
 
 
 class InFile(IterableDataset):

@@ -26,7 +26,7 @@ from ..settings import SweepSettings
 from ..signals import in_main_thread
 from ..snapshot import Snapshot
 from ..sweep import LRSweep
-from ..utils import as_list, known_len, progress_bar
+from ..utils import as_list, has_step_hooks, known_len, progress_bar
 
 # %% ../../nbs/61_lightning_sweep.ipynb #3e276e5c
 class _SweepCallback:
@@ -84,7 +84,7 @@ def on_train_start(self:_SweepCallback, trainer, module):
     for dl in loaders: sweep.use_loader(dl, training=len(loaders) == 1)
     for ring in self.rings: sweep.common_batches(ring)
     for opt in optimizers:
-        if hasattr(opt, 'register_step_post_hook'): opt.register_step_post_hook(self._note_step)
+        if has_step_hooks(opt): opt.register_step_post_hook(self._note_step)
     self.bar = progress_bar(settings.num_it, self.silent)
 
 @patch

@@ -1,0 +1,565 @@
+"A sweep that does nothing is told, by value, and no sweep that works is."
+
+import gc, subprocess, sys, threading, weakref
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+from fastlr import Learner, LRSweep, Snapshot, find_lr
+from fastlr.optim import OptimWrapper
+
+
+def problem(seed=0):
+    "Return a small net, and batches of a problem that it can learn."
+    torch.manual_seed(seed)
+    x = torch.randn(128, 8)
+    y = (x @ torch.randn(8, 3)).argmax(1)
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
+    return model, list(zip(x.split(32), y.split(32)))
+
+
+def sgd(model, lr=0.1, **kwargs):
+    return torch.optim.SGD(model.parameters(), lr=lr, **kwargs)
+
+
+def sweep_with(opt, model, data, iteration, **options):
+    "Sweep; `iteration` trains with a loss, which is recorded. Returns the curve."
+    with LRSweep(opt, model, **options) as sweep:
+        for xb, yb in sweep(data):
+            loss = cross_entropy(model(xb).float(), yb)
+            iteration(loss)
+            sweep.record(loss)
+    return sweep.curve
+
+
+def step_of(opt):
+    def step(loss):
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+
+    return step
+
+
+# Loops that change nothing.
+
+
+def no_backward(opt, loss):
+    opt.step()
+
+
+def clears_first(opt, loss):
+    loss.backward()
+    opt.zero_grad()
+    opt.step()
+
+
+def clears_to_zero(opt, loss):
+    loss.backward()
+    opt.zero_grad(set_to_none=False)
+    opt.step()
+
+
+def never_steps(opt, loss):
+    loss.backward()
+    opt.zero_grad()
+
+
+def another_model(opt, loss):
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+
+
+@pytest.mark.parametrize('make', [torch.optim.SGD, torch.optim.AdamW, torch.optim.RMSprop])
+@pytest.mark.parametrize(
+    'loop, words',
+    [
+        (no_backward, 'ten points, .* no step has found a gradient: is `backward` called'),
+        (clears_first, 'ten points, .* no step has found a gradient: .*`zero_grad` only after `step`'),
+        (clears_to_zero, 'gradients were zero in all steps: .*`zero_grad` only after `step`'),
+        (never_steps, 'ten points, and no parameter has changed: does the loop call `step'),
+    ],
+)
+def test_a_loop_that_trains_nothing(make, loop, words):
+    model, batches = problem()
+    opt = make(model.parameters(), lr=0.1, weight_decay=0.1)
+    with pytest.raises(RuntimeError, match=words):
+        sweep_with(opt, model, batches, lambda loss: loop(opt, loss))
+    assert opt.param_groups[0]['lr'] == 0.1
+
+
+def test_an_optimizer_of_another_model():
+    model, batches = problem()
+    opt = sgd(problem(1)[0])
+    with pytest.raises(RuntimeError, match='of the parameters that the optimizer holds'):
+        sweep_with(opt, model, batches, lambda loss: another_model(opt, loss))
+
+
+def test_a_function_step_that_uses_another_model():
+    (model, batches), (other, _) = problem(), problem(1)
+    with pytest.raises(RuntimeError, match='no step has found a gradient'):
+        find_lr(model, sgd(model), None, batches, step=lambda b: cross_entropy(other(b[0]), b[1]))
+
+
+class WithoutHooks:
+    "An optimizer that is no torch optimizer, and writes through `.data`, as many do."
+
+    def __init__(self, params, lr):
+        self.param_groups = [dict(params=list(params), lr=lr)]
+
+    def rate(self, group):
+        return group['lr']
+
+    def step(self):
+        for group in self.param_groups:
+            for p in group['params']:
+                if p.grad is not None:
+                    p.data.sub_(p.grad, alpha=self.rate(group))
+
+    def zero_grad(self):
+        for group in self.param_groups:
+            for p in group['params']:
+                p.grad = None
+
+
+class OwnRate(WithoutHooks):
+    "Steps at a rate of its own."
+
+    def rate(self, group):
+        return 0.01
+
+
+def test_parameters_that_are_written_through_data_have_changed():
+    model, batches = problem()
+    opt = WithoutHooks(model.parameters(), lr=0.1)
+    assert len(sweep_with(opt, model, batches, step_of(opt))) > 50
+
+
+def test_an_optimizer_without_hooks_that_changes_nothing():
+    model, batches = problem()
+    opt = WithoutHooks(model.parameters(), lr=0.1)
+    with pytest.raises(RuntimeError, match='100 points, and no parameter has changed'):
+        sweep_with(opt, model, batches, lambda loss: clears_first(opt, loss), stop_div=False)
+
+
+@pytest.mark.parametrize('other', [torch.optim.Adam, torch.optim.SGD])
+@pytest.mark.parametrize('options', [{}, dict(num_it=25), dict(start_lr=1e-8, end_lr=1.0, num_it=40)])
+def test_steps_of_an_optimizer_that_the_sweep_does_not_know(other, options):
+    model, batches = problem()
+    unknown = other(model.parameters(), lr=0.01)
+    with pytest.raises(RuntimeError, match='not by the rates that are set: .*another optimizer'):
+        sweep_with(sgd(model), model, batches, step_of(unknown), stop_div=False, **options)
+
+
+def test_an_optimizer_with_a_rate_of_its_own():
+    model, batches = problem()
+    opt = OwnRate(model.parameters(), lr=0.1)
+    with pytest.raises(RuntimeError, match='not by the rates that are set'):
+        sweep_with(opt, model, batches, step_of(opt), stop_div=False)
+
+
+# Loops that train, whatever it looks like.
+
+
+@pytest.mark.parametrize('make', [torch.optim.SGD, torch.optim.Adam, WithoutHooks])
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize('end_lr', [1e-5, 10.0])
+def test_changes_that_are_lost_in_rounding(make, dtype, end_lr):
+    model, batches = problem()
+    model.to(dtype)
+    batches = [(x.to(dtype), y) for x, y in batches]
+    opt = make(model.parameters(), lr=0.1)
+    options = dict(stop_div=False, end_lr=end_lr, num_it=60, batches=None)
+    assert len(sweep_with(opt, model, batches * 15, step_of(opt), **options)) == 60
+
+
+def test_data_that_runs_out_before_anything_can_be_seen():
+    model, batches = problem()
+    opt = WithoutHooks(model.to(torch.bfloat16).parameters(), lr=0.1)
+    batches = [(x.bfloat16(), y) for x, y in batches]
+    assert len(sweep_with(opt, model, iter(batches * 3), step_of(opt), batches=None)) == 12
+
+
+@pytest.mark.parametrize('make', [torch.optim.SGD, torch.optim.AdamW, WithoutHooks])
+def test_gradients_that_are_zero_at_first(make):
+    model, batches = problem()
+    opt = make(model.parameters(), lr=0.1)
+    seen = []
+
+    def step(loss):
+        seen.append(loss)
+        step_of(opt)(loss * (len(seen) > 25))
+
+    assert len(sweep_with(opt, model, batches, step, stop_div=False)) == 100
+
+
+def test_parts_that_are_frozen_or_not_reached():
+    model, batches = problem()
+    model[0].requires_grad_(False)
+    model[0].unused = nn.Linear(1000, 1000)
+    opt = sgd(model)
+    assert len(sweep_with(opt, model, batches, step_of(opt), num_it=30, stop_div=False)) == 30
+
+
+def test_an_embedding_of_which_few_rows_are_reached():
+    model = nn.Embedding(10_000, 4)
+    opt = WithoutHooks(model.parameters(), lr=0.1)
+    with LRSweep(opt, model, start_lr=1e-3, stop_div=False) as sweep:
+        for (rows,) in sweep([[torch.tensor([77, 4321])]]):
+            loss = model(rows).pow(2).sum()
+            step_of(opt)(loss)
+            sweep.record(loss)
+    assert len(sweep.curve) == 100
+
+
+def test_accumulated_gradients():
+    model, batches = problem()
+    opt = sgd(model)
+    with LRSweep(opt, model, accumulate=2, num_it=30, stop_div=False) as sweep:
+        for i, (xb, yb) in enumerate(sweep(batches), 1):
+            loss = cross_entropy(model(xb), yb)
+            (loss / 2).backward()
+            if i % 2 == 0:
+                opt.step()
+                opt.zero_grad()
+            sweep.record(loss)
+    assert len(sweep.curve) == 30
+
+
+def test_a_scaler_that_skips_steps():
+    model, batches = problem()
+    steps = []
+    opt, scaler = sgd(model), torch.amp.GradScaler('cpu', init_scale=2.0**127, growth_interval=10**6)
+
+    def step(loss):
+        steps.append(1)
+        scaler.scale(loss).backward()
+        scaler.step(opt)
+        scaler.update()
+        opt.zero_grad()
+
+    batches = [(x * 1e4, y) for x, y in batches]
+    options = dict(scaler=scaler, end_lr=1e-4, num_it=30, stop_div=False)
+    assert len(sweep_with(opt, model, batches, step, **options)) == 30
+    # More than ten updates in a row did nothing, but those were no points.
+    assert len(steps) > 40 and scaler.get_scale() == 2.0**127
+
+
+@pytest.mark.parametrize('to_none', [True, False])
+def test_gradients_that_only_exist_inside_of_a_closure(to_none):
+    model, batches = problem()
+    opt = torch.optim.Adam(model.parameters())
+
+    def step(loss):
+        def closure():
+            loss.backward()
+            return loss
+
+        opt.step(closure)
+        opt.zero_grad(set_to_none=to_none)
+
+    assert len(sweep_with(opt, model, batches, step, stop_div=False)) == 100
+
+
+def test_steps_that_are_made_by_hand_at_the_rate_that_is_set():
+    model, batches = problem()
+    opt = sgd(model)
+
+    def step(loss):
+        for p, g in zip(model.parameters(), torch.autograd.grad(loss, list(model.parameters()))):
+            p.data -= opt.param_groups[0]['lr'] * g
+
+    for options in ({}, dict(start_lr=1e-2), dict(mode='linear'), dict(mode='hold', start_lr=0.1)):
+        with LRSweep(opt, model, stop_div=False, **options) as sweep:
+            for xb, yb in sweep(batches):
+                loss = cross_entropy(model(xb), yb)
+                step(loss)
+                sweep.record(loss)
+        assert len(sweep) == 100
+
+
+@pytest.mark.parametrize('start_lr', [1e-3, 1.5e-3, 2e-3, 2.5e-3, 3e-3])
+def test_a_problem_that_is_solved_while_the_rate_rises(start_lr):
+    "Its gradient falls as fast as the rate rises, so the steps hardly grow."
+    weight = nn.Parameter(torch.ones(3))
+    opt = WithoutHooks([weight], lr=0.1)
+    with LRSweep(opt, nn.ParameterList([weight]), start_lr=start_lr, end_lr=10.0, stop_div=False) as sweep:
+        for _ in sweep([0]):
+            loss = weight.pow(2).sum() / 2
+            step_of(opt)(loss)
+            sweep.record(loss)
+    assert len(sweep) == 100
+
+
+# The rate is read back.
+
+
+class Copied(WithoutHooks):
+    "Shows copies of its groups, as fastai's optimizers do, and has the rate in `hypers`."
+
+    def __init__(self, params, lr, mom=0.9):
+        self.lists = [list(params)]
+        self.hypers = [dict(lr=lr, mom=mom)]
+
+    @property
+    def param_groups(self):
+        return [dict(h, params=ps) for ps, h in zip(self.lists, self.hypers)]
+
+
+class Assigned(Copied):
+    @Copied.param_groups.setter
+    def param_groups(self, groups):
+        for h, group in zip(self.hypers, groups):
+            h.update({k: v for k, v in group.items() if k != 'params'})
+
+
+class Ignored(Copied):
+    @Copied.param_groups.setter
+    def param_groups(self, groups):
+        pass
+
+
+class Wrapped:
+    "Shows copies of the groups of a torch optimizer, which it holds as `opt`, like fastai's wrapper."
+
+    def __init__(self, opt):
+        self.opt = opt
+
+    @property
+    def param_groups(self):
+        return [dict(g) for g in self.opt.param_groups]
+
+    def step(self):
+        self.opt.step()
+
+    def zero_grad(self):
+        self.opt.zero_grad()
+
+
+def used_rates(model, opt, read):
+    "Return the rates that were in use in a sweep over `opt`, and the curve."
+    _, batches = problem()
+    rates = []
+
+    def criterion(output, target):
+        rates.append(read())
+        return cross_entropy(output, target)
+
+    curve = find_lr(model, opt, criterion, batches, probe=False, progress=False)
+    return rates[: len(curve)], curve
+
+
+def test_groups_that_are_copies_get_the_rate():
+    model, _ = problem()
+    opt = Assigned(model.parameters(), lr=0.3)
+    before = [p.detach().clone() for p in model.parameters()]
+    rates, curve = used_rates(model, opt, lambda: opt.hypers[0]['lr'])
+    assert rates == pytest.approx(curve.lrs.tolist()) and opt.hypers == [dict(lr=0.3, mom=0.9)]
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters()))
+
+
+def test_the_optimizer_inside_of_a_wrapper_gets_the_rate():
+    model, _ = problem()
+    opt = Wrapped(sgd(model))
+    rates, curve = used_rates(model, opt, lambda: opt.opt.param_groups[0]['lr'])
+    assert rates == pytest.approx(curve.lrs.tolist()) and opt.opt.param_groups[0]['lr'] == 0.1
+
+
+def test_groups_that_a_loop_replaces_get_the_rate():
+    model, batches = problem()
+    opt = sgd(model)
+    rates = []
+
+    def step(loss):
+        opt.load_state_dict(opt.state_dict())
+        rates.append(opt.param_groups[0]['lr'])
+        step_of(opt)(loss)
+
+    curve = sweep_with(opt, model, batches, step, num_it=20, stop_div=False)
+    assert rates == pytest.approx(curve.lrs.tolist())
+
+
+@pytest.mark.parametrize(
+    'kind, words', [(Copied, 'shows copies of its parameter groups'), (Ignored, "doesn't take the rate")]
+)
+def test_an_optimizer_that_does_not_get_the_rate(kind, words):
+    model, batches = problem()
+    opt = kind(model.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match=words):
+        find_lr(model, opt, nn.CrossEntropyLoss(), batches)
+    with pytest.raises(ValueError, match=words):
+        LRSweep(opt, model).start()
+    assert opt.hypers[0]['lr'] == 0.1
+
+
+def test_a_learner_sets_values_of_groups_that_are_copies():
+    model, batches = problem()
+    opt = OptimWrapper(Assigned(model.parameters(), lr=0.1))
+    opt.lr = 0.5
+    assert opt.lr == 0.5 and opt.opt.hypers[0]['lr'] == 0.5
+    for kind in Copied, Ignored:
+        with pytest.raises(ValueError, match="doesn't take lr from them"):
+            OptimWrapper(kind(model.parameters(), lr=0.1)).lr = 0.5
+    learn = Learner((batches, None), model, loss_func=cross_entropy, opt_func=groups_of, silent=True)
+    assert len(learn.lr_find(probe=False)) > 50
+
+
+def groups_of(groups, lr):
+    return Assigned(groups[0]['params'], lr)
+
+
+# Several sweeps at once.
+
+
+def in_thread(f):
+    "Call `f` in another thread, and return what it raised."
+    raised = []
+
+    def call():
+        try:
+            f()
+        except Exception as e:
+            raised.append(e)
+
+    thread = threading.Thread(target=call, name='second')
+    thread.start()
+    thread.join()
+    return raised[0] if raised else None
+
+
+def test_sweeps_in_two_threads():
+    (model, batches), (other, _) = problem(), problem(1)
+    opt = sgd(other)
+    learn = Learner((batches, None), other, loss_func=cross_entropy, silent=True)
+    sweeps = [
+        lambda: find_lr(other, opt, cross_entropy, batches),
+        lambda: LRSweep(opt, other).start(),
+        lambda: learn.lr_find(),
+    ]
+    for sweep in sweeps:
+        before = torch.get_rng_state()
+        with LRSweep(sgd(model), model):
+            error = in_thread(sweep)
+            assert torch.equal(torch.get_rng_state(), before)
+        assert isinstance(error, RuntimeError) and 'running in the thread' in str(error)
+        assert 'run one after the other' in str(error) and opt.param_groups[0]['lr'] == 0.1
+    # Once the first is over, another thread may begin.
+    assert in_thread(lambda: find_lr(other, opt, cross_entropy, batches, num_it=5, probe=False)) is None
+
+
+def test_a_thread_that_ended_in_a_sweep_blocks_nothing():
+    model, _ = problem()
+    left = LRSweep(sgd(model), model)
+    assert in_thread(left.start) is None
+    with LRSweep(sgd(model), model):
+        pass
+    left.finish()
+
+
+def test_a_sweep_inside_a_sweep():
+    (model, batches), (other, _) = problem(), problem(1)
+    opt, opt_other = sgd(model), sgd(other)
+    with LRSweep(opt, model, num_it=20) as sweep:
+        for xb, yb in sweep(batches):
+            for make in (lambda: LRSweep(opt, model).start(), lambda: find_lr(model, opt, mse_loss, batches)):
+                with pytest.raises(RuntimeError, match='another sweep of this optimizer is running'):
+                    make()
+            # Another model is another matter.
+            assert len(find_lr(other, opt_other, cross_entropy, batches, num_it=3, probe=False)) == 3
+            loss = cross_entropy(model(xb), yb)
+            step_of(opt)(loss)
+            sweep.record(loss)
+            if len(sweep) == 3:
+                break
+    assert len(sweep) == 3 and opt.param_groups[0]['lr'] == 0.1
+
+
+# Memory.
+
+
+@pytest.fixture
+def no_collection():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+class Watched(torch.optim.Adam):
+    "Notes all that were made, by weak references."
+
+    made = []
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.made.append(weakref.ref(self))
+
+
+def tensors(size):
+    return sum(torch.is_tensor(x) and x.numel() == size for x in gc.get_objects())
+
+
+@pytest.mark.filterwarnings('ignore::FutureWarning')
+@pytest.mark.parametrize('method', ['lr_find', 'tune'])
+def test_the_optimizer_of_a_mock_training_is_freed(no_collection, method):
+    _, batches = problem()
+    model = nn.Sequential(nn.Linear(8, 501), nn.Linear(501, 3))
+    Watched.made.clear()
+    learn = Learner((batches, None), model, loss_func=cross_entropy, opt_func=Watched, silent=True)
+    before = tensors(8 * 501)
+    for _ in range(2):
+        try:
+            getattr(learn, method)(num_it=10, probe=False)
+        except ValueError:
+            pass
+    assert Watched.made and not any(ref() for ref in Watched.made)
+    assert tensors(8 * 501) == before and learn.opt is None
+
+
+@pytest.mark.filterwarnings('ignore::FutureWarning')
+def test_what_a_sweep_has_copied_is_freed(no_collection):
+    _, batches = problem()
+    model = nn.Sequential(nn.Linear(8, 501), nn.Linear(501, 3))
+    opt = torch.optim.Adam(model.parameters())
+    before = tensors(8 * 501)
+    find_lr(model, opt, nn.CrossEntropyLoss(), batches, num_it=10, probe=False)
+    assert tensors(8 * 501) == before
+    with LRSweep(opt, model, num_it=10) as sweep:
+        for xb, yb in sweep(batches):
+            loss = cross_entropy(model(xb), yb)
+            step_of(opt)(loss)
+            sweep.record(loss)
+    del loss
+    assert tensors(8 * 501) == before and not opt.state
+
+
+def test_a_model_is_freed_with_its_sweep(no_collection):
+    model, batches = problem()
+    opt = sgd(model)
+    sweep = LRSweep(opt, model, num_it=10, snapshot=Snapshot(model))
+    with sweep:
+        pass
+    refs = [weakref.ref(p) for p in model.parameters()]
+    del model, opt, sweep
+    assert not any(ref() is not None for ref in refs)
+
+
+FIRST = """
+import gc, torch
+from fastlr import Learner
+gc.disable()
+model = torch.nn.Linear(8, 501)
+batches = [(torch.randn(4, 8), torch.randint(501, (4,)))]
+learn = Learner((batches, None), model, loss_func=torch.nn.functional.cross_entropy, silent=True)
+learn.lr_find(num_it=10, probe=False)
+print(sum(isinstance(x, torch.Tensor) and x.numel() == 8 * 501 for x in gc.get_objects()))
+"""
+
+
+def test_the_first_optimizer_of_a_program_is_freed_too():
+    "With the first one torch imports a part of itself, which keeps the frames of its callers."
+    done = subprocess.run([sys.executable, '-c', FIRST], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ['1']
