@@ -57,9 +57,10 @@ class LRSweep(Lockstep):
         super().__init__()
         asked = dict(start_lr=start_lr, end_lr=end_lr, num_it=num_it, mode=mode, stop_div=stop_div,
                      accumulate=accumulate, extend=extend, batches=batches)
-        if settings is not None: settings.check_alone('LRSweep', asked)
-        self.settings = s = SweepSettings(**asked, entry=SWEEP) if settings is None else settings
-        check_parts(as_list(model), as_list(opt), as_list(schedulers), scaler, as_list(others), s.entry)
+        with fail_together(reduce, to_the_end=False):
+            if settings is not None: settings.check_alone('LRSweep', asked)
+            self.settings = s = SweepSettings(**asked, entry=SWEEP) if settings is None else settings
+            check_parts(as_list(model), as_list(opt), as_list(schedulers), scaler, as_list(others), s.entry)
         self.num_it, self.mode, self.accumulate = s.num_it, s.mode, s.accumulate
         # The training. Of a wrapper, such as accelerate's, the optimizer inside is the one that is swept.
         self.model = model

@@ -414,4 +414,6 @@ def test_an_interrupt_in_one_process_ends_all(tmp_path):
         for (kind, other, _), (_, interrupted, _) in zip(*found(part)):
             assert (other, interrupted) in interrupts.FINE, (part, kind)
             ends[interrupted] += 1
+    print(ends)
     assert ends['interrupted'] > 0.4 * ends.total()
+    assert ends['too early'] < 0.05 * ends.total()

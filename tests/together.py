@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 
 import fastlr.link
-from scenarios import SCENARIOS
+from scenarios import SCENARIOS, messages
 
 # After this time a process gives up that waits for another one in a collective of torch.
 GROUP_TIMEOUT = timedelta(seconds=60)
@@ -112,15 +112,6 @@ def reset():
         return
     state.AcceleratorState._reset_state(reset_partial_state=True)
     state.GradientState._reset_state()
-
-
-def messages():
-    "Return how often the processes of the current group have met, and the messages since then."
-    if not dist.is_initialized():
-        return [0, 0]
-    line = fastlr.link._current_line()
-    link = line.link
-    return [line.meetings, 0 if link is None or link.closed else link.answers]
 
 
 class Process:

@@ -1,7 +1,7 @@
 """Scenarios in which one process alone is interrupted, at random instants, as by Ctrl-C; in `PARTS` parts of
 `TRIALS` range tests each. The others are notified, or have ended well."""
 
-import random, signal, time
+import random, signal, time, traceback
 
 import torch
 import torch.distributed as dist
@@ -9,13 +9,14 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from fastlr import Learner, LRSweep, find_lr
-from scenarios import SCENARIOS
+from fastlr.link import describe_error, farewell
+from scenarios import SCENARIOS, messages
 from scenarios.plain import batches, small_net
 
 PARTS, TRIALS = 50, 20
 
 # How the first process may end, and the one that is interrupted: it may be too late for the first one.
-FINE = ('told', 'interrupted'), ('finished', 'interrupted'), ('finished', 'finished')
+FINE = ('told', 'interrupted'), ('told', 'too early'), ('finished', 'interrupted'), ('finished', 'finished')
 
 
 def interrupt(*args):
@@ -83,11 +84,18 @@ def in_a_learner(rank):
 KINDS = no_buffers, buffers, waits, loop, loop_without, in_a_learner
 
 
+def is_own(error):
+    "Return whether a signal was handled in a function of this file."
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1] is interrupt.__code__ and frames[-2].co_filename == __file__
+
+
 def trial(rank, kind, instant):
     "Run a range test, interrupted after this number of seconds, and return how it ended."
     model, run = kind(rank)
     before = [v.clone() for v in model.state_dict().values()]
     dist.barrier()
+    sent = messages()
     began = time.perf_counter()
     try:
         if instant is not None:
@@ -97,8 +105,13 @@ def trial(rank, kind, instant):
             end = 'finished'
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as e:
         end = 'interrupted'
+        # It came before fastlr was called, or between the constructor and the `with` block of a loop. A
+        # script that is interrupted there ends, and with it its process; here it has to say so itself.
+        if messages() == sent and is_own(e):
+            end = 'too early'
+            farewell(describe_error(e))
     except RuntimeError as e:
         end = 'told' if 'process 1 has failed (KeyboardInterrupt' in str(e) else str(e)
     seconds = time.perf_counter() - began
