@@ -62,11 +62,11 @@ class Link:
             self._withdraw(e)
             raise
         failed, *sums = self._answer()
-        if failed: self._end(self.word() or "another process has failed")
+        if failed: self._end(self._word() or "another process has failed")
         self.answers += 1
         return sums[:len(numbers)]
 
-    def word(self,
+    def _word(self,
         word:str='' # of this process
     ) -> str: # '' if there is none
         "Return the first word that a process has written about the current message."
@@ -77,13 +77,13 @@ class Link:
             return self.store.get(key).decode() if self.store.check([key]) else ''
         except RuntimeError: return word
 
-    def close(self):
+    def _close(self):
         "Let go of the connections. The others notice it if they still use them."
         self.closed = True
         self._work = self.group = None
 
     def _end(self, word):
-        self.close()
+        self._close()
         raise Ended(word) from None
 
 def _deliver(signals):
@@ -115,13 +115,13 @@ def _wait(self:Link, signals):
 def _answer(self:Link):
     "Return the sums. Raise `Ended` if there is no answer, or if another process has withdrawn its message."
     try: self._work.wait()
-    except RuntimeError as e: self._end(self.word() or _lost(e))
+    except RuntimeError as e: self._end(self._word() or _lost(e))
     now = time.monotonic()
     # Less than `GRACE`, because one process may notice an answer later than another.
     slow, self.answered = now - self.answered > GRACE/4, now
     # Added in the same order everywhere, so that the sums are the same to the last bit.
     sums = [sum(column) for column in zip(*self._received.tolist())]
-    word = self.word(_GO) if slow and not sums[0] else _GO
+    word = self._word(_GO) if slow and not sums[0] else _GO
     if word != _GO: self._end(word)
     return sums
 
@@ -140,7 +140,7 @@ def _withdraw(self:Link, error):
         try: self._work.wait(_SLICE)
         except RuntimeError: pass
     mine = describe_error(error)
-    if self._work.is_completed() or self.word(mine) != mine: return
+    if self._work.is_completed() or self._word(mine) != mine: return
     error.notified = True
     # A message that nobody answers closes the connections of gloo, and ends the one before.
     self._send_last(timeout=_SLICE)
@@ -162,17 +162,17 @@ def _send_last(self:Link, *numbers, timeout):
     self._send(*numbers, timeout=timeout)
     _on_their_way[:] = [(g, work) for g, work in _on_their_way if not work.is_completed()]
     _on_their_way.append((self.group, self._work))
-    self.close()
+    self._close()
 
 @patch
-def leave(self:Link,
+def _leave(self:Link,
     word:str # why this process sends no more messages
 ):
     "Send the last message of this process, and don't wait for an answer."
-    self.word(word)
+    self._word(word)
     try: self._send_last(1., timeout=_FAREWELL)
     # There is no other process left.
-    except RuntimeError: self.close()
+    except RuntimeError: self._close()
 
 # %% ../nbs/18_link.ipynb #b2373f5a
 class _Line:
@@ -208,7 +208,7 @@ def farewell(
 ):
     "Send the last message of this process over the current link, and don't wait for an answer."
     line = _current_line()
-    if line.link is not None and not line.link.closed: return line.link.leave(word)
+    if line.link is not None and not line.link.closed: return line.link._leave(word)
     try: _meet(line, word)
     except Ended: pass
 

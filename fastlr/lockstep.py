@@ -48,20 +48,16 @@ class LoopEnded(BaseException):
     "Leaves an iteration that another process will not take part in. It isn't an error."
 
 @patch
-def synchronize(self:Lockstep):
+def synchronize(self:Lockstep,
+    forward:bool=False # before a forward pass that needs other processes; it counts for nothing else
+):
     "Wait for the other processes before `backward`. Raises `RuntimeError` if one of them will not come."
-    message = self._exchange()
-    if message == ALL_HERE: return
-    if message == LEFT and self._common is not None: raise LoopEnded("another process has left the loop")
-    self.processes.abort(message)
-
-@patch
-def synchronize_forward(self:Lockstep):
-    "Wait for the other processes before a forward pass that needs them. Raises `RuntimeError` as well."
     before = self._synchronized
-    self.synchronize()
-    # After the step of this iteration, the processes have to synchronize anew.
-    self._synchronized = before
+    message = self._exchange()
+    if message == LEFT and self._common is not None: raise LoopEnded("another process has left the loop")
+    if message != ALL_HERE: self.processes.abort(message)
+    # A message before the forward pass doesn't replace the one before `backward`.
+    if forward: self._synchronized = before
 
 @patch
 def has_batch(self:Lockstep) -> bool:
@@ -85,7 +81,7 @@ def _exchange(self:Lockstep, message='') -> str:
     message = self.processes.synchronize(message, self._losses_due(), self._last)
     if self.several:
         self._synchronized, self._last_of_any = True, self.processes.pass_ends
-        self._take_means(self.processes.means)
+        self._read(self.processes.means)
     if message == OUT_OF_DATA: self.end('data')
     elif message == LEFT: self.stop('interrupted')
     return message
@@ -96,7 +92,7 @@ def _losses_due(self:Lockstep) -> list:
     return []
 
 @patch
-def _take_means(self:Lockstep, means):
+def _read(self:Lockstep, means):
     "Take the means of these losses over all processes."
 
 # %% ../nbs/20_lockstep.ipynb #1950000d
@@ -106,7 +102,7 @@ def batches(self:Lockstep,
 ):
     "Yield the batches of `loader`, once, as long as all processes have one."
     empty = True
-    ring = loader if self.several and isinstance(loader, CommonBatches) and loader.looks_ahead else None
+    ring = loader if self.several and isinstance(loader, CommonBatches) and loader._looks_ahead else None
     # Not `yield from`, which would close a generator of the caller.
     for batch in loader:
         known = ring is not None and self._common is ring
@@ -125,7 +121,7 @@ def batches(self:Lockstep,
 def _begin_iteration(self:Lockstep, ring):
     "Find out whether `ring` has another batch in this pass."
     self._common = ring
-    self._last, self._synchronized = not ring.has_another(), False
+    self._last, self._synchronized = not ring._has_another(), False
 
 @patch
 def _pass_goes_on(self:Lockstep) -> bool:
@@ -204,11 +200,11 @@ class CommonBatches:
             yield copied(self._drawn[self.current])
 
     @property
-    def looks_ahead(self) -> bool:
+    def _looks_ahead(self) -> bool:
         "Whether it does no harm to draw a batch before it is used."
         return self.length is None and not hasattr(self.loader, 'gradient_state')
 
-    def has_another(self) -> bool:
+    def _has_another(self) -> bool:
         "Return whether another batch follows in this pass, for which it may be drawn."
         i = self.current + 1
         return i < self.n and (i < len(self._drawn) or self._draw())

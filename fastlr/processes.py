@@ -193,7 +193,7 @@ def notify(self:Processes,
     farewell(describe_error(error))
 
 @patch
-def come_out(self:Processes):
+def _come_out(self:Processes):
     "Wait until all processes have come to the end of everything that they do together."
     message = self._exchange(_About.OUT).message
     if message != ALL_HERE: self.abort(message)
@@ -233,18 +233,18 @@ def fail_together(
     out = []
     try:
         yield
-        if to_the_end: _come_out(current_processes(reduce), out)
+        if to_the_end: _wait_for_all(current_processes(reduce), out)
     except BaseException as e:
         # After the end nobody waits any longer.
         if not out: _notify(current_processes(reduce), e)
         raise
 
-def _come_out(processes, out):
+def _wait_for_all(processes, out):
     "Wait until all processes have come here, and note it in `out`."
     if not processes.several: return
     # Between the message and the note no signal may come.
     with SignalGuard() as processes.signals:
-        processes.come_out()
+        processes._come_out()
         out.append(True)
 
 def _notify(processes, error):

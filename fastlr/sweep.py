@@ -166,7 +166,7 @@ def _begin(self:LRSweep):
     self.groups = self._rates.groups
     self.processes = current_processes(self.reduce)
     self.processes.signals = self._detour.guard
-    self.processes.before_forward(as_list(self.model), self.synchronize_forward)
+    self.processes.before_forward(as_list(self.model), lambda: self.synchronize(forward=True))
     rule = self.settings.stop_div
     diverged = copy.copy(rule) if callable(rule) else Divergence(rule)
     if not self.shift and isinstance(diverged, Divergence): diverged.floor = VALIDATION_FLOOR
@@ -235,16 +235,11 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
 
 # %% ../nbs/22_sweep.ipynb #4278427a
 @patch
-def _read(self:LRSweep):
-    "Read the losses that wait, and end the sweep if one of them asks for it."
-    reason = self._points.fetch()
-    if reason is not None: self.end(reason)
-
-@patch
 def _losses_due(self:LRSweep): return self._points.due()
 
 @patch
-def _take_means(self:LRSweep, means):
+def _read(self:LRSweep, means=None):
+    "Read the losses that wait, or take their means, and end the sweep if one of them asks for it."
     reason = self._points.fetch(means)
     if reason is not None: self.end(reason)
 
