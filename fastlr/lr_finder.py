@@ -247,6 +247,7 @@ class MockTraining(Detour):
         if self.learn.opt is not None: self.learn.opt.scaler = self._scaler
 
 # %% ../nbs/35_lr_finder.ipynb #2648cca5
+@fail_together()
 def lr_find(
     learn:Learner, # what to find a rate for
     start_lr=1e-7, # first rate, above zero: a number, a list or a slice over the layer groups

@@ -2,12 +2,14 @@
 `TRIALS` range tests each. The others are notified, or have ended well."""
 
 import random, signal, time, traceback
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+import fastlr
 from fastlr import Learner, LRSweep, find_lr
 from fastlr.link import describe_error, farewell
 from scenarios import SCENARIOS, messages
@@ -34,13 +36,14 @@ SETTINGS = dict(num_it=25, stop_div=False)
 def no_buffers(rank, net=plain_net, pause=0.0):
     model = nn.parallel.DistributedDataParallel(net())
     opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    data = batches(rank)
 
     def step(batch):
         if pause and not rank:
             time.sleep(pause)
         return cross_entropy(model(batch[0]), batch[1])
 
-    return model, lambda: find_lr(model, opt, None, batches(rank), step=step, progress=False, **SETTINGS)
+    return model, lambda: find_lr(model, opt, None, data, step=step, progress=False, **SETTINGS)
 
 
 def buffers(rank):
@@ -55,10 +58,11 @@ def waits(rank):
 def loop(rank, synchronizes=True):
     model = nn.parallel.DistributedDataParallel(plain_net())
     opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    data = batches(rank)
 
     def run():
         with LRSweep(opt, model, **SETTINGS) as sweep:
-            for x, y in sweep(batches(rank)):
+            for x, y in sweep(data):
                 loss = cross_entropy(model(x), y)
                 if synchronizes:
                     sweep.synchronize()
@@ -84,10 +88,11 @@ def in_a_learner(rank):
 KINDS = no_buffers, buffers, waits, loop, loop_without, in_a_learner
 
 
-def is_own(error):
-    "Return whether a signal was handled in a function of this file."
-    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return frames[-1] is interrupt.__code__ and frames[-2].co_filename == __file__
+def before_fastlr(error):
+    "Return whether no function of fastlr had been called yet, or none was running."
+    package = Path(fastlr.__file__).parent
+    files = [Path(frame.f_code.co_filename) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return package not in {path.parent for path in files}
 
 
 def trial(rank, kind, instant):
@@ -109,7 +114,7 @@ def trial(rank, kind, instant):
         end = 'interrupted'
         # It came before fastlr was called, or between the constructor and the `with` block of a loop. A
         # script that is interrupted there ends, and with it its process; here it has to say so itself.
-        if messages() == sent and is_own(e):
+        if messages() == sent and before_fastlr(e):
             end = 'too early'
             farewell(describe_error(e))
     except RuntimeError as e:
