@@ -8,7 +8,6 @@ __all__ = ['ALL_HERE', 'END_OF_PASS', 'OUT_OF_DATA', 'LEFT', 'SingleProcess', 'P
 # %% ../nbs/18_processes.ipynb #14000007
 import sys
 from contextlib import contextmanager
-from enum import IntEnum
 from types import SimpleNamespace
 
 import torch
@@ -27,7 +26,7 @@ LEFT = 'a process has left the loop'
 # What a process can say instead of the first one; if several of these come, the first in this order counts.
 _MESSAGES = LEFT, OUT_OF_DATA, END_OF_PASS
 # What a message is about: the next step of the loop, a mean, a flag, the end of a sweep, of everything.
-_About = IntEnum('_About', 'STEP MEAN FLAG END OUT')
+_STEP, _MEAN, _FLAG, _END, _OUT = range(1, 6)
 # The most losses in a message.
 _MOST = 10
 
@@ -99,7 +98,7 @@ class Processes(SingleProcess):
         ends:bool=False # after this iteration, a pass over the data ends here
     ) -> str: # the one that counts, of all processes
         "Send a message and wait for those of the others. Raise `RuntimeError` if one of them has failed."
-        answer = self._exchange(_About.STEP, message, losses, ends)
+        answer = self._exchange(_STEP, message, losses, ends)
         self.pass_ends, self.means = answer.ends, answer.means
         return answer.message
 
@@ -144,7 +143,7 @@ def mean(self:Processes,
 ) -> list[float]:
     "Return the mean of each loss over all processes. All of them have to call this."
     means = []
-    for i in range(0, len(losses), _MOST): means += self._agreed(_About.MEAN, losses=losses[i:i+_MOST]).means
+    for i in range(0, len(losses), _MOST): means += self._agreed(_MEAN, losses=losses[i:i+_MOST]).means
     return means
 
 @patch
@@ -152,7 +151,7 @@ def any_process(self:Processes,
     flag:bool # of this process
 ) -> bool:
     "Return whether `flag` is true in any process. All of them have to call this."
-    return self._agreed(_About.FLAG, flag=flag).flag
+    return self._agreed(_FLAG, flag=flag).flag
 
 @patch
 def _agreed(self:Processes, about, **kwargs):
@@ -195,7 +194,7 @@ def notify(self:Processes,
 @patch
 def _come_out(self:Processes):
     "Wait until all processes have come to the end of everything that they do together."
-    message = self._exchange(_About.OUT).message
+    message = self._exchange(_OUT).message
     if message != ALL_HERE: self.abort(message)
 
 @patch
@@ -209,7 +208,7 @@ def leave(self:Processes,
     try:
         if failed and error is not None: return self.notify(error)
         leaves = failed or not self.agreed
-        sent = (_About.STEP, LEFT) if leaves else (_About.END,)
+        sent = (_STEP, LEFT) if leaves else (_END,)
         message = self._exchange(*sent, last=True).message
         if self.agreed and message not in (ALL_HERE, LEFT): self.abort(message)
     finally: self.signals = None

@@ -43,7 +43,7 @@ def test_losses_before_the_fall_scatter_no_more_than_before(curve):
     flat = slice(40)
     left = losses - batch_effect(losses, batches)
     # Where the batches don't differ at all, levels that are found in the noise can add a little to it.
-    assert np.std(left[flat]) <= 1.04 * np.std(losses[flat])
+    assert np.std(left[flat]) <= 1.1 * np.std(losses[flat])
 
 
 @pytest.mark.parametrize('batches', [np.zeros(100), np.arange(100), np.arange(100) % 51], ids=str)
