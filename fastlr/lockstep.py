@@ -53,7 +53,7 @@ def synchronize(self:Lockstep,
 ):
     "Wait for the other processes before `backward`. Raises `RuntimeError` if one of them will not come."
     before = self._synchronized
-    message = self._exchange()
+    message = self._exchange(forward=forward)
     if message == LEFT and self._common is not None: raise LoopEnded("another process has left the loop")
     if message != ALL_HERE: self.processes.abort(message)
     # A message before the forward pass doesn't replace the one before `backward`.
@@ -76,9 +76,9 @@ def leave(self:Lockstep):
     if not self.processes.left: self._exchange(LEFT)
 
 @patch
-def _exchange(self:Lockstep, message='') -> str:
+def _exchange(self:Lockstep, message='', forward=False) -> str:
     "Send a message and what else there is to tell, and do what the answer asks for. Return the answer."
-    message = self.processes.synchronize(message, self._losses_due(), self._last)
+    message = self.processes.synchronize(message, self._losses_due(), self._last, forward)
     if self.several:
         self._synchronized, self._last_of_any = True, self.processes.pass_ends
         self._read(self.processes.means)

@@ -7,7 +7,7 @@ __all__ = ['LR_FIND', 'LR_FINDER', 'LRFinder', 'MockTraining', 'lr_find', 'run_r
 
 # %% ../nbs/35_lr_finder.ipynb #78f0ea7b
 import copy, math, sys, time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from numbers import Integral, Real
@@ -23,7 +23,7 @@ from .fingerprint import Fingerprint
 from .kinds import parts_of_function
 from .learner import Learner
 from .live import LivePlot
-from .lockstep import CommonBatches, LockstepLoader, redraw
+from .lockstep import CommonBatches, LockstepLoader, LoopEnded, redraw
 from .loop import fit, settle
 from .probes import run_probes
 from .processes import fail_together
@@ -324,7 +324,9 @@ def _sweep_once(learn, batches, settings, verify=False, where='device', **kwargs
         learn.data = copy.copy(learn.data)
         learn.data.train_dl = batches
         mock.finder = LRFinder(learn, settings=settings, snapshot=mock.snapshot, **kwargs)
-        fit(sys.maxsize, learn, [mock.finder, *learn.callbacks_for(shaping=True)], silent=True)
+        callbacks = [mock.finder, *learn.callbacks_for(shaping=True)]
+        # A callback may end the fit in another process alone.
+        with suppress(LoopEnded): fit(sys.maxsize, learn, callbacks, silent=True)
     if verify: before.check()
     return mock.finder.sweep
 

@@ -8,6 +8,7 @@ __all__ = ['ALL_HERE', 'END_OF_PASS', 'OUT_OF_DATA', 'LEFT', 'SingleProcess', 'P
 # %% ../nbs/18_processes.ipynb #14000007
 import sys
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 
 import torch
@@ -25,8 +26,11 @@ LEFT = 'a process has left the loop'
 
 # What a process can say instead of the first one; if several of these come, the first in this order counts.
 _MESSAGES = LEFT, OUT_OF_DATA, END_OF_PASS
-# What a message is about: the next step of the loop, a mean, a flag, the end of a sweep, of everything.
-_STEP, _MEAN, _FLAG, _END, _OUT = range(1, 6)
+# What a message is about: the next step of the loop or a forward pass; a mean or a flag; the end of a sweep,
+# or of everything.
+_STEP, _FORWARD = 1, 2
+_MEAN, _FLAG = 3, 4
+_END, _OUT = 5, 6
 # The most losses in a message.
 _MOST = 10
 
@@ -46,7 +50,8 @@ class SingleProcess:
     def synchronize(self,
         message:str='', # `END_OF_PASS` or `OUT_OF_DATA`
         losses=(), # not used
-        ends:bool=False # not used
+        ends:bool=False, # not used
+        forward:bool=False # not used
     ) -> str: # the same, or `ALL_HERE`
         "Return the message, as other processes would receive it."
         return message or ALL_HERE
@@ -91,14 +96,17 @@ class Processes(SingleProcess):
         # From the last answer: whether a pass ends in any process, and the means of the losses.
         self.pass_ends = False
         self.means = []
+        # The message that has ended the sweep in another process.
+        self.aborted = None
 
     def synchronize(self,
         message:str='', # instead of `ALL_HERE`: `END_OF_PASS`, `OUT_OF_DATA` or `LEFT`
         losses=(), # scalar tensors, at most ten, the same number in each process; see `means`
-        ends:bool=False # after this iteration, a pass over the data ends here
+        ends:bool=False, # after this iteration, a pass over the data ends here
+        forward:bool=False # before a forward pass; then all processes have to be there
     ) -> str: # the one that counts, of all processes
         "Send a message and wait for those of the others. Raise `RuntimeError` if one of them has failed."
-        answer = self._exchange(_STEP, message, losses, ends)
+        answer = self._exchange(_FORWARD if forward else _STEP, message, losses, ends)
         self.pass_ends, self.means = answer.ends, answer.means
         return answer.message
 
@@ -107,6 +115,7 @@ class Processes(SingleProcess):
     ):
         "End the sweep in this process too, by raising a `RuntimeError`."
         self.left = True
+        self.aborted = message
         error = RuntimeError(f"LRSweep: {message}, so the range test has ended in all processes. "
             "In this process everything has been restored")
         error.notified = True
@@ -116,6 +125,8 @@ class Processes(SingleProcess):
 @patch
 def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=False, last=False):
     "Return the message that counts, whether a pass ends or a flag is raised anywhere, and the means."
+    # The loop may have gone on after the error.
+    if self.aborted is not None: self.abort(self.aborted)
     values = torch.stack(list(losses)).tolist() if len(losses) else []
     kinds = [x for n in (about, len(values)) for x in (n, n*n)]
     sent = [*(message == m for m in _MESSAGES), ends, flag, *kinds, *values]
@@ -124,11 +135,9 @@ def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=Fal
     counts, kinds, sums = answer[:5], answer[5:9], answer[9:]
     message = next((m for m, n in zip(_MESSAGES, counts) if n), ALL_HERE)
     if message == LEFT: self.left = True
-    same = [self.count*squares == n*n for n, squares in zip(kinds[::2], kinds[1::2])]
-    if not all(same):
-        if message == ALL_HERE: self._part()
-        sums = []
-    means = [x/self.count for x in sums]
+    same_place, same_number = [self.count*squares == n*n for n, squares in zip(kinds[::2], kinds[1::2])]
+    if message == ALL_HERE and not (same_place and same_number): self._part()
+    means = [x/self.count for x in sums] if same_number else []
     return SimpleNamespace(message=message, ends=counts[3] > 0, flag=counts[4] > 0, means=means)
 
 @patch
@@ -164,22 +173,29 @@ def before_forward(self:Processes,
     models:list, # modules that are trained
     f # function without arguments
 ):
-    "Call `f` before each forward pass in training of a module that waits for other processes in it."
-    def hook(module, args):
-        if module.training and torch.is_grad_enabled() and _waits(module): f()
-
-    for m in models:
-        together = isinstance(m, DistributedDataParallel) or _is_sharded(m)
+    "Call `f` before each forward pass of a module that waits for other processes in it."
+    for m in {id(m): m for model in models for m in _together(model)}.values():
+        ddps = [x for x in m.modules() if isinstance(x, DistributedDataParallel)]
+        waits = partial(_waits, ddps, any(True for x in ddps for _ in x.buffers()))
         # The hook is removed when the model is restored. It comes before those of FSDP.
-        if together: m.register_forward_pre_hook(hook, prepend=True)
+        m.register_forward_pre_hook(lambda *_, waits=waits: f() if waits() else None, prepend=True)
+
+def _together(m):
+    "Return the modules in `m` whose forward passes may wait for other processes, or `m` itself."
+    if isinstance(m, DistributedDataParallel) or _is_sharded(m): return [m]
+    found = [x for child in m.children() for x in _together(child)]
+    # The forward pass of a compiled module is code without hooks, which belong around it.
+    return [m] if found and hasattr(m, '_orig_mod') else found
 
 def _is_sharded(m): return any(hasattr(p, 'device_mesh') for p in m.parameters())
 
-def _waits(m):
-    "Return whether the forward pass of `m`, which is sharded or DDP, waits for other processes."
-    if not isinstance(m, DistributedDataParallel) or next(m.buffers(), None) is not None: return True
-    # In its second forward pass DDP agrees on an order of the gradients.
-    return not getattr(m, '_has_rebuilt_buckets', False)
+def _waits(ddps, buffers):
+    "Return whether the next forward pass waits for other processes. It contains `ddps`, or is sharded."
+    if not ddps or buffers and any(m.broadcast_buffers for m in ddps): return True
+    # Batch normalization over all processes has buffers. In its second forward pass DDP agrees on an order of
+    # the gradients.
+    orders = torch.is_grad_enabled()
+    return any(m.training and (buffers or orders and not m._has_rebuilt_buckets) for m in ddps)
 
 # %% ../nbs/18_processes.ipynb #1400000f
 @patch

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from fastlr import Learner
+from fastlr import Learner, LRSweep
 from scenarios import SCENARIOS, Bad, error_of, name_of, plain, scenario
 from scenarios.plain import batches, found, training
 
@@ -132,6 +132,70 @@ def bad_before_the_model(rank):
         return cross_entropy(model(batch[0]), batch[1])
 
     found(model, opt, batches(rank), None, step=step)
+
+
+class Validation:
+    "Two batches, of which the second one can't be read in the third pass, except in the first process."
+
+    def __init__(self, rank):
+        self.rank, self.passes = rank, 0
+
+    def __iter__(self):
+        self.passes += 1
+        yield batches(self.rank)[0]
+        if self.rank and self.passes == 3:
+            raise Bad('in one process')
+        yield batches(self.rank)[1]
+
+
+@swapped
+@fault
+def bad_validation(rank):
+    "DDP sends buffers around in evaluation too."
+    found(*training(), batches(rank), val_loader=Validation(rank))
+
+
+@swapped
+@fault
+def bad_before_a_model_inside(rank):
+    "DDP is not the module that is swept, but one in it."
+    model, opt = training()
+    calls = []
+
+    def step(batch):
+        calls.append(1)
+        if rank and len(calls) == 6:
+            raise Bad('in one process')
+        return cross_entropy(model(batch[0]), batch[1])
+
+    found(nn.ModuleDict(dict(net=model)), opt, batches(rank), None, step=step)
+
+
+@fault
+def bad_words(rank):
+    "The error has a text that can't be encoded, as the names of some files."
+    found(*training(), batches(rank), lambda out, y: _unreadable() if rank else cross_entropy(out, y))
+
+
+def _unreadable():
+    raise Bad('in one process: \udce9')
+
+
+@fault
+def bad_and_gone_on(rank):
+    "A loop that goes on after any error gets the same one in the next iteration."
+    model, opt = training()
+    with LRSweep(opt, model, batches=None) as sweep:
+        for i, (x, y) in enumerate(sweep.batches(batches(rank))):
+            if rank and i == 3:
+                raise Bad('in one process')
+            try:
+                sweep.synchronize()
+                cross_entropy(model(x), y).backward()
+                opt.step()
+            except RuntimeError:
+                continue
+            sweep.record(0.5)
 
 
 @fault

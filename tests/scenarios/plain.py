@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy
 
 import fastlr.utils
 from conftest import problem
-from fastlr import Learner, LRSweep, find_lr
+from fastlr import Callback, Learner, LRSweep, find_lr
 from scenarios import replaced, scenario
 
 
@@ -168,6 +168,29 @@ def left(rank):
             if rank and len(sweep) == 5:
                 break
     return sweep.curve
+
+
+class Leave(Callback):
+    "Ends the training after five batches, except in the first process."
+
+    shapes_training = True
+
+    def __init__(self, rank):
+        self.left = 5 if rank else 100
+
+    def on_batch_end(self, **_):
+        self.left -= 1
+        return {'stop_epoch': not self.left, 'stop_training': not self.left}
+
+
+@scenario
+def left_a_learner(rank):
+    "A callback of one process ends the training."
+    model = nn.parallel.DistributedDataParallel(nn.Linear(6, 3))
+    learn = Learner(
+        (batches(rank), None), model, loss_func=CROSS_ENTROPY, silent=True, callbacks=[Leave(rank)]
+    )
+    return learn.lr_find(num_it=10, stop_div=False, probe=False)
 
 
 class Overflow(torch.autograd.Function):
