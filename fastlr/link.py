@@ -6,7 +6,7 @@
 __all__ = ['PATIENCE', 'GRACE', 'SIZE', 'Ended', 'Link', 'describe_error', 'current_link', 'farewell']
 
 # %% ../nbs/18_link.ipynb #667304a6
-import time, weakref
+import atexit, ctypes, time, weakref
 from datetime import timedelta
 
 import torch
@@ -71,11 +71,10 @@ class Link:
     ) -> str: # '' if there is none
         "Return the first word that a process has written about the current message."
         key = f'{self.name}/{self.answers}'
+        if word: return _leave_word(self.store, key, word)
         # The store may have ended with its process.
-        try:
-            if word: return self.store.compare_set(key, '', word).decode()
-            return self.store.get(key).decode() if self.store.check([key]) else ''
-        except RuntimeError: return word
+        try: return self.store.get(key).decode() if self.store.check([key]) else ''
+        except RuntimeError: return ''
 
     def _close(self):
         "Let go of the connections. The others notice it if they still use them."
@@ -85,6 +84,12 @@ class Link:
     def _end(self, word):
         self._close()
         raise Ended(word) from None
+
+def _leave_word(store, key, word):
+    "Leave a word in the store, unless there is one, and return the one that is there."
+    try: return store.compare_set(key, '', word).decode()
+    # The store may have ended with its process.
+    except RuntimeError: return word
 
 def _deliver(signals):
     "Deliver the signals that have arrived, and let others wait from here on."
@@ -106,10 +111,14 @@ def _send(self:Link, *numbers, timeout=None):
 def _wait(self:Link, signals):
     "Wait until the message is answered, or can't be. After `GRACE` seconds, signals are delivered."
     while not self._work.is_completed():
-        # It raises after each slice.
-        try: self._work.wait(_SLICE)
-        except RuntimeError: pass
+        _wait_slice(self._work)
         if signals is not None and time.monotonic() - self.answered > GRACE: _deliver(signals)
+
+def _wait_slice(work):
+    "Wait for a short time."
+    try: work.wait(_SLICE)
+    # It raises at the end of the time.
+    except RuntimeError: pass
 
 @patch
 def _answer(self:Link):
@@ -125,9 +134,11 @@ def _answer(self:Link):
     if word != _GO: self._end(word)
     return sums
 
+def _in_short(error): return str(error).split('] ')[-1].split('. ')[0].split('\n')[0]
+
 def _lost(error):
     "Describe an error of gloo."
-    text = str(error).split('] ')[-1].split('. ')[0]
+    text = _in_short(error)
     if 'imed out' in text:
         return (f"this process has waited for another one in vain ({text}). Has it ended, or is it busy "
                 "elsewhere? If this process sweeps alone, pass reduce=False to LRSweep or find_lr")
@@ -136,9 +147,7 @@ def _lost(error):
 @patch
 def _withdraw(self:Link, error):
     "Withdraw the message that is on its way, because of `error`, unless the others have answered it."
-    while not self._work.is_completed() and time.monotonic() - self.answered < GRACE:
-        try: self._work.wait(_SLICE)
-        except RuntimeError: pass
+    while not self._work.is_completed() and time.monotonic() - self.answered < GRACE: _wait_slice(self._work)
     mine = describe_error(error)
     if self._work.is_completed() or self._word(mine) != mine: return
     error.notified = True
@@ -150,17 +159,35 @@ def describe_error(
 ) -> str: # at most 500 characters
     "Describe `error` to other processes."
     rank = torch.distributed.get_rank()
-    return f'process {rank} has failed ({type(error).__name__}: {error})'[:500]
+    try: text = str(error)
+    except Exception: text = "an error whose text can't be read"
+    said = f'process {rank} has failed ({type(error).__name__}: {text})'[:500]
+    # The name of a file may hold bytes that are no text.
+    return said.encode(errors='backslashreplace').decode()
 
 # %% ../nbs/18_link.ipynb #36c8a53c
 # Messages that nobody waits for, and their groups.
 _on_their_way = []
 
+def _forget_answered():
+    "Let go of the messages that were answered, and of their connections."
+    _on_their_way[:] = [(group, work) for group, work in _on_their_way if not work.is_completed()]
+
+@atexit.register
+def _wait_at_exit():
+    "Give messages a few seconds to be answered, and don't destroy their groups, which would take longer."
+    _forget_answered()
+    # A reference that nobody has.
+    for group, _ in _on_their_way: ctypes.pythonapi.Py_IncRef(ctypes.py_object(group))
+    end = time.monotonic() + _FAREWELL.total_seconds()
+    for _, work in _on_their_way:
+        while not work.is_completed() and time.monotonic() < end: _wait_slice(work)
+
 @patch
 def _send_last(self:Link, *numbers, timeout):
     "Send the last message, and close the link."
     self._send(*numbers, timeout=timeout)
-    _on_their_way[:] = [(g, work) for g, work in _on_their_way if not work.is_completed()]
+    _forget_answered()
     _on_their_way.append((self.group, self._work))
     self._close()
 
@@ -177,22 +204,31 @@ def _leave(self:Link,
 # %% ../nbs/18_link.ipynb #b2373f5a
 class _Line:
     "The links of a process group, one after another."
-    def __init__(self, number):
-        self.number = number
+    def __init__(self):
+        # How many groups with the same store had links before, from 0; None: not known yet.
+        self.number = None
         # How many times the processes have met, and the link since then.
         self.meetings = 0
         self.link = None
 
-# The line of each default process group of `torch.distributed`, and how many there were.
+    def next_place(self, store):
+        "Return where in the store the processes meet next. It is the same in all of them."
+        # Each process counts once for each group.
+        if self.number is None:
+            self.number = (store.add('fastlr/lines', 1) - 1) // torch.distributed.get_world_size()
+        place = f'fastlr/{self.number}/{self.meetings}'
+        self.meetings += 1
+        return place
+
+# The line of each default process group of `torch.distributed`.
 _lines = weakref.WeakKeyDictionary()
-_groups = 0
 
 def _current_line():
-    global _groups
     group = torch.distributed.distributed_c10d._get_default_group()
     if group not in _lines:
-        _groups += 1
-        _lines[group] = _Line(_groups)
+        _lines[group] = _Line()
+        # A connection holds the store of the group, and the port that it is served at.
+        weakref.finalize(group, _forget_answered)
     return _lines[group]
 
 def current_link(
@@ -217,19 +253,28 @@ def _meet(line, word='', signals=None):
     "Leave a word, or wait until all processes are here or one has left a word; raise `Ended` then."
     if signals is not None: signals.hold()
     store = torch.distributed.distributed_c10d._get_default_store()
-    place = f'fastlr/{line.number}/{line.meetings}'
-    line.meetings += 1
     line.link, first = None, word
+    try: place = line.next_place(store)
+    except RuntimeError as e: raise Ended(_silent(e)) from None
     try: first = _first_word(store, place, word, signals)
+    except RuntimeError as e: first = _silent(e)
     except BaseException as e:
         mine = describe_error(e)
-        first = store.compare_set(place, '', mine).decode()
+        first = _leave_word(store, place, mine)
         e.notified = first == mine
         raise
     finally:
         # If all have come, the others make a link even if this process was interrupted.
-        if first == _GO: line.link = Link(place, store, _timeout())
+        if first == _GO: line.link = _connected(place, store)
     if first != _GO: raise Ended(first)
+
+def _silent(error): return f"the store of torch.distributed doesn't answer ({_in_short(error)})"
+
+def _connected(place, store):
+    try: return Link(place, store, _timeout())
+    except RuntimeError as e:
+        raise Ended(f"gloo can't connect the processes ({_in_short(e)}). On several machines, set "
+                    "GLOO_SOCKET_IFNAME to the interface by which they reach one another") from e
 
 def _first_word(store, place, word, signals):
     if word: return store.compare_set(place, '', word).decode()
@@ -250,6 +295,7 @@ def _timeout():
     d = torch.distributed.distributed_c10d
     group = d._get_default_group()
     for device in group._device_types:
-        options = getattr(group._get_backend(device), 'options', None)
-        if hasattr(options, '_timeout'): return options._timeout
+        # Not every backend has options.
+        try: return group._get_backend(device).options._timeout
+        except (AttributeError, RuntimeError): pass
     return d.default_pg_timeout

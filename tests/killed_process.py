@@ -1,5 +1,6 @@
-"""Find a rate in one of several processes, one of which is killed in its sixth step: killed_process.py PORT
-RANK WORLD_SIZE. The others print for how many seconds they then waited, and the error."""
+"""Find a rate in one of several processes, one of which ends in its sixth step: killed_process.py PORT RANK
+WORLD_SIZE HOW. It is `killed`, or it `fails` in `backward`, where the others wait for it. The others print
+for how many seconds they then waited, and the error."""
 
 import os, signal, sys, time, warnings
 from datetime import timedelta
@@ -9,12 +10,40 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+import fastlr.link
 from fastlr import find_lr
 from scenarios.plain import batches
 
 warnings.filterwarnings('ignore')
 torch.set_num_threads(1)
-port, rank, world_size = map(int, sys.argv[1:])
+port, rank, world_size = map(int, sys.argv[1:4])
+how = sys.argv[4]
+
+
+class NoTimeout(dist.AllToAllOptions):
+    "The options of a message before PyTorch 2.9, whose time-out has no effect."
+
+    timeout = property(lambda self: None, lambda self, value: None)
+
+
+class Backward(torch.autograd.Function):
+    "A function that returns the loss. Its gradient fails on request."
+
+    @staticmethod
+    def forward(ctx, loss, fails):
+        ctx.fails = fails
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        if ctx.fails:
+            raise OSError('in backward')
+        return grad, None
+
+
+if how == 'fails':
+    dist.AllToAllOptions = NoTimeout
+    fastlr.link._FAREWELL = timedelta(seconds=1)
 # This process serves the store, as a launcher does.
 store = dist.TCPStore('127.0.0.1', port, is_master=rank == 0, timeout=timedelta(seconds=60))
 dist.init_process_group('gloo', store=store, rank=rank, world_size=world_size)
@@ -25,9 +54,10 @@ calls = []
 
 def step(batch):
     calls.append(time.monotonic())
-    if rank == world_size - 1 and len(calls) == 6:
+    now = rank == world_size - 1 and len(calls) == 6
+    if now and how == 'killed':
         os.kill(os.getpid(), signal.SIGKILL)
-    return cross_entropy(model(batch[0]), batch[1])
+    return Backward.apply(cross_entropy(model(batch[0]), batch[1]), now)
 
 
 try:

@@ -4,14 +4,16 @@ There are two and three of them, and four too in a thorough run. They are launch
 scenarios of `scenarios/` one after another; `pytest -s` shows how long each takes. A test here looks at what
 each process has made of one of them, or of a few."""
 
-import re, socket, subprocess, sys
+import contextlib, re, socket, subprocess, sys
 from collections import Counter
 
 import numpy as np
 import pytest, torch
+import torch.distributed as dist
 from torch.nn.functional import cross_entropy
 
 from conftest import deep, problem
+from fastlr import link
 from launches import HERE, environment, launch
 from scenarios import faults, interrupts, name_of, plain, sharded
 from scenarios.plain import batches
@@ -99,6 +101,7 @@ def test_all_processes_end_well(two, more):
         (plain.floats, 10, 'end'),
         (plain.nan_in_one, 5, 'non-finite'),
         (plain.left, 5, 'interrupted'),
+        (plain.left_a_learner, 5, 'interrupted'),
         (plain.skipped_in_one, 10, 'end'),
         (plain.in_a_learner, 7, 'data'),
         (plain.common, 20, 'end'),
@@ -379,16 +382,19 @@ def test_an_error_in_one_lightning_process_ends_it_in_both(two):
 # Processes that end without a word, and those that are interrupted.
 
 
-@pytest.mark.parametrize('world_size', [2, 4])
-def test_a_killed_process_is_noticed_at_once(world_size):
-    "With four, the others notice it although not all of them are its neighbours."
+def ended(world_size, how):
+    "Return what the processes print of which the last one ends early, and its exit code."
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
     script = [sys.executable, str(HERE / 'killed_process.py'), str(port)]
     started = [
         subprocess.Popen(
-            [*script, str(rank), str(world_size)], env=environment(), stdout=subprocess.PIPE, text=True
+            [*script, str(rank), str(world_size), how],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         for rank in range(world_size)
     ]
@@ -397,11 +403,83 @@ def test_a_killed_process_is_noticed_at_once(world_size):
     finally:
         for p in started:
             p.kill()
+    return said, started[-1].returncode
+
+
+@pytest.mark.parametrize('world_size', [2, 4])
+def test_a_killed_process_is_noticed_at_once(world_size):
+    "With four, the others notice it although not all of them are its neighbours."
+    said, _ = ended(world_size, 'killed')
     for line in said[:-1]:
         seconds, _, words = line.partition(' ')
         assert float(seconds) < 5
         assert words.startswith('LRSweep: another process has ended')
     assert said[-1] == ''
+
+
+def test_a_process_ends_although_nobody_answers_its_last_message():
+    "The other one waits for it in `backward`, and would do so until the time-out if it did not end."
+    (other, _), code = ended(2, 'fails')
+    assert float(other.split()[0]) < 20
+    assert code == 1
+
+
+# The link, in a single process.
+
+
+@contextlib.contextmanager
+def a_group(store):
+    dist.init_process_group('gloo', store=store, rank=0, world_size=1)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def test_processes_meet_at_the_same_place_whatever_groups_each_of_them_had_before():
+    store = dist.HashStore()
+    places = []
+    for s in (dist.HashStore(), store, store):
+        with a_group(s):
+            places.append(link.current_link().name)
+    assert places == ['fastlr/0/0', 'fastlr/0/0', 'fastlr/1/0']
+
+
+def test_connections_end_with_their_group():
+    "They hold its store, which would go on to serve its port."
+    with a_group(dist.HashStore()):
+        link.current_link()
+        link.farewell('the end')
+        (_, work), *_ = link._on_their_way
+        work.wait()
+    assert not link._on_their_way
+
+
+class Gone:
+    "A store whose process has ended."
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+def test_an_error_is_raised_although_nobody_can_be_told(monkeypatch):
+    with a_group(dist.HashStore()):
+        monkeypatch.setattr(dist.distributed_c10d, '_get_default_store', Gone)
+        with pytest.raises(link.Ended, match="store of torch.distributed doesn't answer"):
+            link.current_link()
+        link.farewell('to nobody')
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+def test_every_error_can_be_described():
+    with a_group(dist.HashStore()):
+        assert link.describe_error(Unprintable()).startswith('process 0 has failed (Unprintable: ')
+        assert link.describe_error(OSError('\udce9')) == r'process 0 has failed (OSError: \udce9)'
+        assert len(link.describe_error(OSError('x' * 1000))) == 500
 
 
 def test_an_interrupt_in_one_process_ends_all(tmp_path):
