@@ -19,8 +19,8 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from .kinds import (
-    DEEPEST, GENERATORS, HOOKS, PLAIN, generator_state, has_state_dict, inner_tensors, is_closed, is_freed,
-    is_stand_in, random_states, scripted_attributes, slots_of, tensor_bytes)
+    DEEPEST, GENERATORS, HOOKS, PLAIN, entries_of, generator_state, has_state_dict, inner_tensors, is_closed,
+    is_freed, is_stand_in, random_states, scripted_attributes, slots_of, tensor_bytes)
 
 # %% ../nbs/16_fingerprint.ipynb #53485d32
 class NotRestored(RuntimeError):
@@ -182,13 +182,16 @@ def _comparable(state):
 def _array_sum(a): return _digest(np.ascontiguousarray(a).reshape(-1).view(np.uint8)), a.shape, a.dtype
 
 def _look_at_list(x):
-    if not all(isinstance(v, PLAIN) for v in x): return len(x), [(f'[{i}]', v) for i, v in enumerate(x)]
-    values = sorted(map(repr, x)) if isinstance(x, (set, frozenset)) else list(x)
+    entries = list(x) if isinstance(x, np.ndarray) else entries_of(x)
+    if not all(isinstance(v, PLAIN) for v in entries):
+        return len(entries), [(f'[{i}]', v) for i, v in enumerate(entries)]
+    values = sorted(map(repr, entries)) if isinstance(x, (set, frozenset)) else entries
     return _digest(repr(values).encode()), []
 
 def _look_at_dict(d):
-    keys = [f'[{k!r}]' if isinstance(k, (str, int)) else f'[{i}]' for i, k in enumerate(d)]
-    return keys, list(zip(keys, d.values()))
+    items = entries_of(d)
+    keys = [f'[{k!r}]' if isinstance(k, (str, int)) else f'[{i}]' for i, (k, _) in enumerate(items)]
+    return keys, [(key, v) for key, (_, v) in zip(keys, items)]
 
 # %% ../nbs/16_fingerprint.ipynb #70374e87
 def _tensor_sum(t):

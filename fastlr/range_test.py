@@ -301,10 +301,7 @@ def run(self:PlainTraining,
 @patch
 def _prepare(self:PlainTraining, sweep, on_step):
     "Save the state inside of the functions, move everything, set the modes. Returns the trained modules."
-    for f in self.functions.values():
-        for x in parts_of_function(f)[1]:
-            sweep.snapshot.keep(x)
-            sweep.snapshot.keep(vars(x))
+    for f in self.functions.values(): sweep.snapshot.keep_called(f)
     # One fingerprint, so that one error names all that is not restored.
     if sweep.fingerprint is not None: sweep.fingerprint.add(**self.functions)
     for o in sweep.opts:

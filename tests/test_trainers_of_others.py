@@ -1,0 +1,290 @@
+"What the trainings of other packages are made of: loaders that resume, functions that optimizers call, metrics."
+
+from functools import partial
+
+import pytest, torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from fastlr import Snapshot, find_lr
+from fastlr.fingerprint import Fingerprint
+
+BATCHES = [(torch.randn(8, 4, generator=torch.Generator().manual_seed(i)),) for i in range(4)]
+
+
+def find(model, step, loader=BATCHES, opt=None, **kw):
+    opt = opt or torch.optim.SGD(model.parameters(), 0.1)
+    kw = dict(dict(num_it=6, stop_div=False, probe=False, progress=False), **kw)
+    return find_lr(model, opt, None, loader, step=step, **kw)
+
+
+# Loaders with a state dict, as those of torchdata, datasets and litdata: to load it means that the next epoch
+# goes on where the last one was left, and asking for it may begin an epoch.
+
+
+class Rows(IterableDataset):
+    "Like a dataset of `datasets`: each epoch begins anew, unless a state was loaded."
+
+    def __init__(self):
+        self.position = 0
+        self.begin = 0
+
+    def __iter__(self):
+        begin, self.begin = self.begin, 0
+        for i in range(begin, 12):
+            self.position = i + 1
+            yield torch.full((4,), i / 12)
+
+    def state_dict(self):
+        return dict(position=self.position)
+
+    def load_state_dict(self, state):
+        self.begin = state['position']
+
+
+class Resumable(DataLoader):
+    "Like torchdata's `StatefulDataLoader`."
+
+    resume = None
+    n = 0
+
+    def __iter__(self):
+        skip, self.resume = self.resume or 0, None
+        for i, batch in enumerate(super().__iter__()):
+            self.n = i + 1
+            if i >= skip:
+                yield batch
+
+    def state_dict(self):
+        # An epoch is begun, and a seed is drawn for it.
+        super().__iter__()
+        return dict(n=self.n)
+
+    def load_state_dict(self, state):
+        self.resume = state['n']
+
+
+class OfNoBase:
+    "A loader of a class of one's own."
+
+    def __init__(self):
+        self.rows = Rows()
+
+    def __iter__(self):
+        return (row[None] for row in self.rows)
+
+    def state_dict(self):
+        return self.rows.state_dict()
+
+    def load_state_dict(self, state):
+        self.rows.load_state_dict(state)
+
+
+LOADERS = {
+    'loader': lambda: Resumable(torch.rand(12, 4), 4, shuffle=True),
+    'dataset': lambda: DataLoader(Rows(), 4),
+    'own class': OfNoBase,
+}
+
+
+class Trainer:
+    def __init__(self, loader):
+        self.loader = loader
+        self.dataset = getattr(loader, 'dataset', None)
+        self.model = nn.Linear(4, 1)
+
+    def step(self, batch):
+        return self.model(batch).square().mean()
+
+
+def epoch_after(name, change, where):
+    "The next epoch of a loader that was left in the middle of one, and the random state after it."
+    torch.manual_seed(0)
+    trainer = Trainer(LOADERS[name]())
+    if where == 'model':
+        trainer.model.loaders = [trainer.loader, trainer.dataset]
+    for i, _ in enumerate(trainer.loader):
+        if i == 1:
+            break
+    change(trainer)
+    return [batch.tolist() for batch in trainer.loader], torch.get_rng_state().tolist()
+
+
+@pytest.mark.parametrize('where', ['step', 'model'])
+@pytest.mark.parametrize('name', LOADERS)
+def test_a_training_that_refers_to_a_loader_with_a_state_dict(name, where):
+    step = lambda t: t.step if where == 'step' else lambda batch: nn.Linear.forward(t.model, batch).mean()
+    found = epoch_after(name, lambda t: find(t.model, step(t), t.loader, verify=True), where)
+    assert found == epoch_after(name, lambda t: None, where)
+
+
+# Functions that an optimizer calls. Opacus counts the privacy that was spent in one, and ends the training.
+
+
+class Account:
+    def __init__(self):
+        self.history = []
+        self.n = 0
+
+    def spend(self, *args):
+        self.history.append(1)
+        self.n += 1
+
+    def of_closure(self):
+        def hook(opt):
+            self.spend()
+
+        return hook
+
+
+class Accounted(torch.optim.SGD):
+    step_hook = None
+
+    def step(self, closure=None):
+        super().step(closure)
+        if self.step_hook is not None:
+            self.step_hook(self)
+
+
+def in_attribute(opt, account):
+    opt.step_hook = account.of_closure()
+
+
+def in_list(opt, account):
+    opt.listeners = [partial(Account.spend, account)]
+    opt.step_hook = lambda opt: [f() for f in opt.listeners]
+
+
+HOOKED = {
+    'closure': in_attribute,
+    'method': lambda opt, account: opt.register_step_post_hook(account.spend),
+    'partial in a list': in_list,
+}
+
+
+@pytest.mark.parametrize('name', HOOKED)
+def test_functions_that_an_optimizer_calls(name):
+    model, account = nn.Linear(4, 1), Account()
+    opt = Accounted(model.parameters(), 0.1)
+    HOOKED[name](opt, account)
+    account.spend()
+    find(model, lambda b: model(b[0]).square().mean(), opt=opt, verify=True)
+    assert account.history == [1] and account.n == 1
+
+
+def test_a_model_that_only_an_optimizer_changes():
+    model = nn.Linear(4, 1)
+    average = torch.optim.swa_utils.AveragedModel(model)
+    opt = torch.optim.SGD(model.parameters(), 0.1)
+    opt.register_step_post_hook(lambda *args: average.update_parameters(model))
+    find(model, lambda b: model(b[0]).square().mean(), opt=opt, verify=True)
+    assert average.n_averaged == 0
+
+
+# Metrics and norms that a step uses without holding them.
+
+NORM = nn.BatchNorm1d(1)
+METRIC = nn.BatchNorm1d(1)
+
+
+class UsesGlobals:
+    def __init__(self):
+        self.model = nn.Linear(4, 1)
+
+    def measure(self, out):
+        return METRIC(out)
+
+    def step(self, batch):
+        return self.measure(NORM(self.model(batch[0]))).square().mean()
+
+
+class IsCalled(UsesGlobals):
+    def __call__(self, batch):
+        return self.step(batch)
+
+
+STEPS = {
+    'method': lambda: (t := UsesGlobals()) and (t.model, t.step),
+    'method of what is enclosed': lambda: (t := UsesGlobals()) and (t.model, lambda batch: t.step(batch)),
+    'object that is called': lambda: (t := IsCalled()) and (t.model, t),
+}
+
+
+@pytest.mark.parametrize('name', STEPS)
+def test_modules_that_methods_use(name):
+    before = [m.num_batches_tracked.item() for m in (NORM, METRIC)]
+    find(*STEPS[name]())
+    assert before == [m.num_batches_tracked.item() for m in (NORM, METRIC)]
+
+
+def test_counters_and_lists_in_a_closure():
+    model, losses, seen = nn.Linear(4, 1), [], dict(n=0)
+    n = 0
+
+    def step(batch):
+        nonlocal n
+        n += 1
+        seen['n'] += 1
+        loss = model(batch[0]).square().mean()
+        losses.append(loss.item())
+        return loss
+
+    step(BATCHES[0])
+    find(model, step, verify=True)
+    assert n == 1 and len(losses) == 1 and seen == dict(n=1)
+
+
+def test_data_in_a_closure_are_not_copied():
+    data = [torch.zeros(10)]
+    step = lambda batch: data[0].sum()
+    with Snapshot(nn.Linear(4, 1)) as snapshot:
+        snapshot.keep_called(step)
+        data[0].add_(1)
+        data.append(None)
+    assert len(data) == 1 and data[0][0] == 1
+
+
+# Containers of classes that do something when they are read, as the representations of e3nn, which are tuples.
+
+
+class WithoutLength(tuple):
+    def __len__(self):
+        raise NotImplementedError
+
+
+class Shuffles(list):
+    def __iter__(self):
+        return iter([self[i] for i in torch.randperm(len(self)).tolist()])
+
+
+class LoadsOnAccess(dict):
+    n = 0
+
+    def values(self):
+        self.n += 1
+        return [None] * len(self)
+
+    items = __iter__ = values
+
+
+CONTAINERS = [lambda: WithoutLength([1, torch.ones(1)]), lambda: Shuffles(range(50)), lambda: LoadsOnAccess(a=1)]
+
+
+@pytest.mark.parametrize('make', CONTAINERS)
+def test_containers_are_read_past_their_class(make):
+    model = nn.Linear(4, 1)
+    model.of_others = made = make()
+    before = torch.get_rng_state()
+    with Snapshot(model):
+        Fingerprint(model=model).check()
+        if isinstance(made, list):
+            made.reverse()
+        if isinstance(made, dict):
+            made['b'] = 2
+        if isinstance(made, tuple):
+            made[1].add_(1)
+    assert torch.equal(torch.get_rng_state(), before) and getattr(made, 'n', 0) == 0
+    assert not isinstance(made, list) or list.__getitem__(made, 0) == 0
+    assert not isinstance(made, dict) or dict.__len__(made) == 1
+    assert not isinstance(made, tuple) or made[1] == 1
+    Fingerprint(model=model).check()
