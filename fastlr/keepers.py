@@ -292,8 +292,12 @@ def _keep_state_dict(x, snapshot):
     except (MemoryError, RecursionError, getattr(torch, 'OutOfMemoryError', MemoryError)): raise
     # It isn't PyTorch's protocol, or it can't be copied: leave `x` alone; `verify` finds out if it changes.
     except Exception: return ()
-    snapshot.restorers.append(lambda: x.load_state_dict(copy.deepcopy(saved)))
+    snapshot.restorers.append(partial(_load_state_dict, x, saved))
     return ()
+
+def _load_state_dict(x, saved):
+    # A `TensorDict` writes into parameters.
+    with torch.no_grad(): x.load_state_dict(copy.deepcopy(saved))
 
 def _copied(state, owner):
     """Return a deep copy of what `owner` gave as its state. Raises `ValueError` for a tensor whose memory was

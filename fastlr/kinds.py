@@ -6,7 +6,8 @@
 __all__ = ['PLAIN', 'GENERATORS', 'HOOKS', 'CODE', 'DEEPEST', 'RANDOM', 'is_closed', 'has_state_dict', 'is_node',
            'parts_of_function', 'cells_of', 'functions_of', 'names_in', 'function_in', 'names_used', 'random_states',
            'generator_state', 'set_generator_state', 'slots_of', 'inner_tensors', 'flat_bytes', 'tensor_bytes',
-           'components', 'is_freed', 'is_stand_in', 'scripted_attributes', 'entries_of', 'entries_to_keep']
+           'components', 'is_freed', 'is_stand_in', 'scripted_attributes', 'shared_memory', 'entries_of',
+           'entries_to_keep']
 
 # %% ../nbs/12_kinds.ipynb #d1b7de8e
 import random, sys, types
@@ -85,8 +86,7 @@ def _found_from(f):
     found = {}
     todo = [f]
     # Of an object, its class says what happens when it is called.
-    if not isinstance(f, (*CODE, nn.Module, partial)) and function_in(getattr(type(f), '__call__', None)):
-        todo.append(f.__call__)
+    if callable(f) and not isinstance(f, (*CODE, nn.Module, partial)): todo.append(f.__call__)
     while todo:
         x = todo.pop()
         if id(x) in found: continue
@@ -115,7 +115,7 @@ def _is_part(x):
     others = (nn.Module, DataLoader, torch.optim.Optimizer, torch.Tensor, partial)
     return hasattr(x, '__dict__') and not is_closed(x) and not isinstance(x, others)
 
-# %% ../nbs/12_kinds.ipynb #745a7360
+# %% ../nbs/12_kinds.ipynb #f1741231
 def functions_of(
     opt # optimizer
 ) -> list: # of functions, methods and `partial`s
@@ -278,7 +278,14 @@ def scripted_attributes(
     "Return what `m` has in its attributes: parameters, buffers, and values of other types."
     return {name: m._c.getattr(name) for name in m._concrete_type.get_attributes()}
 
-# %% ../nbs/12_kinds.ipynb #c260f9a2
+# %% ../nbs/12_kinds.ipynb #0fd68abb
+def shared_memory(
+    x # `multiprocessing.Value` or `multiprocessing.Array`, with a lock
+): # of ctypes; `bytes` of it are its values
+    "Return the memory in which `x` has its values."
+    return x.get_obj()
+
+# %% ../nbs/12_kinds.ipynb #01785561
 _CONTAINERS = (list, tuple, deque, set, frozenset, bytearray, array)
 
 def entries_of(

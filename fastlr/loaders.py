@@ -6,9 +6,10 @@
 __all__ = ['is_data', 'is_living', 'name_living', 'seed_loader', 'seed_all', 'gives_in_order']
 
 # %% ../nbs/14_loaders.ipynb #f1eb4eac
-import copy, io, itertools, random, sys, threading, types, warnings
+import copy, ctypes, io, itertools, random, sys, threading, types, warnings
 from functools import partial
 from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import SynchronizedBase
 
 import numpy as np
 import torch
@@ -19,8 +20,8 @@ from torch.utils.data import (
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from .keepers import ATTRIBUTES, keep_attributes, keep_parts, keep_vars
-from .kinds import (GENERATORS, function_in, has_state_dict, is_closed, is_node, names_in, names_used,
-                          slots_of)
+from .kinds import (GENERATORS, function_in, has_state_dict, is_closed, is_node, names_in,
+                          names_used, shared_memory, slots_of)
 from .utils import known_len
 
 # %% ../nbs/14_loaders.ipynb #2376a2ea
@@ -276,6 +277,16 @@ def _keep_workers(loader, snapshot):
     loader._iterator = None
     # If torchdata's loader has an iterator that is ready to be used, it waits until the loader is restored.
     if hasattr(loader, '_initial_iter_for_state_dict'): loader._initial_iter_for_state_dict = False
+
+# %% ../nbs/14_loaders.ipynb #06e4dc3d
+@keep_parts.register(SynchronizedBase)
+def _keep_shared(x, snapshot, mode):
+    memory = shared_memory(x)
+    saved = bytes(memory)
+    def restore():
+        if bytes(memory) != saved: ctypes.memmove(ctypes.addressof(memory), saved, len(saved))
+    snapshot.restorers.append(restore)
+    return ()
 
 # %% ../nbs/14_loaders.ipynb #cc7c1a12
 @keep_attributes.register(io.IOBase)

@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from .curve import EntryPoint
 from .keepers import keep_inside, keep_parts
 from .kinds import (
-    CODE, DEEPEST, PLAIN, cells_of, flat_bytes, functions_of, has_state_dict, parts_of_function, random_states,
-    tensor_bytes)
+    CODE, DEEPEST, PLAIN, cells_of, flat_bytes, functions_of, has_state_dict, parts_of_function,
+    random_states, tensor_bytes)
 from .loaders import is_data, is_living, name_living
 from .signals import SignalGuard
 from .utils import as_list, describe
@@ -91,7 +91,8 @@ def _try_all(functions):
 @patch
 def close(self:Snapshot):
     "Delete the copies."
-    self.restorers = self.last = self.held = self.loaders = None
+    self.restorers = self.last = None
+    self.held = self.loaders = None
     self.copies.close()
 
 @patch

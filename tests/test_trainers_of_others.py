@@ -1,10 +1,11 @@
-"What the trainings of other packages are made of: loaders that resume, functions that optimizers call, metrics."
+"What trainings of other packages are made of: loaders that resume, hooks of optimizers, metrics, containers."
 
+import multiprocessing
 from functools import partial
 
 import pytest, torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset
 
 from fastlr import Snapshot, find_lr
 from fastlr.fingerprint import Fingerprint
@@ -244,7 +245,7 @@ def test_data_in_a_closure_are_not_copied():
     assert len(data) == 1 and data[0][0] == 1
 
 
-# Containers of classes that do something when they are read, as the representations of e3nn, which are tuples.
+# Containers of classes that do something when they are read, like the representations of e3nn.
 
 
 class WithoutLength(tuple):
@@ -267,7 +268,11 @@ class LoadsOnAccess(dict):
     items = __iter__ = values
 
 
-CONTAINERS = [lambda: WithoutLength([1, torch.ones(1)]), lambda: Shuffles(range(50)), lambda: LoadsOnAccess(a=1)]
+CONTAINERS = [
+    lambda: WithoutLength([1, torch.ones(1)]),
+    lambda: Shuffles(range(50)),
+    lambda: LoadsOnAccess(a=1),
+]
 
 
 @pytest.mark.parametrize('make', CONTAINERS)
@@ -288,3 +293,80 @@ def test_containers_are_read_past_their_class(make):
     assert not isinstance(made, dict) or dict.__len__(made) == 1
     assert not isinstance(made, tuple) or made[1] == 1
     Fingerprint(model=model).check()
+
+
+# Objects that write into parameters when their state is loaded, as a `TensorDict` does.
+
+
+class Writes:
+    def __init__(self, *params):
+        self.params = params
+
+    def state_dict(self):
+        return dict(enumerate(self.params))
+
+    def load_state_dict(self, state):
+        for i, p in enumerate(self.params):
+            p.copy_(state[i])
+
+
+class WritesToViews(Writes):
+    def load_state_dict(self, state):
+        for i, p in enumerate(self.params):
+            p[:] = state[i]
+
+
+class WritesAll(Writes):
+    def load_state_dict(self, state):
+        torch._foreach_copy_(list(self.params), list(state.values()))
+
+
+@pytest.mark.parametrize('kind', [Writes, WritesToViews, WritesAll])
+def test_a_state_dict_that_is_written_into_parameters(kind):
+    model = nn.Linear(4, 1)
+    model.params = kind(model.weight, model.bias)
+    before = model.weight.tolist()
+    find(model, lambda b: model(b[0]).square().mean(), verify=True)
+    assert model.weight.tolist() == before and model.weight.requires_grad and model.weight.is_leaf
+
+
+# Positions in shared memory, as those of torchrl's replay buffers, or the epoch that workers are told.
+
+
+class Buffer:
+    "Filled while it is read, like a replay buffer."
+
+    def __init__(self):
+        self.data = torch.zeros(100, 4)
+        self.cursor = multiprocessing.Value('i', 0)
+        self.sizes = multiprocessing.Array('d', 2)
+        self.label = multiprocessing.Array('c', b'begin')
+
+    def __iter__(self):
+        while True:
+            self.data[self.cursor.value] = torch.rand(4)
+            self.cursor.value += 1
+            self.sizes[1] = self.cursor.value
+            self.label.value = b'going'
+            yield self.data[: self.cursor.value]
+
+    def state(self):
+        return self.cursor.value, list(self.sizes), self.label.value
+
+
+@pytest.mark.parametrize('how', ['loader', 'others', 'scheduler'])
+def test_values_in_shared_memory(how):
+    buffer = Buffer()
+    next(iter(buffer))
+    model, before = nn.Linear(4, 1), buffer.state()
+    buffer.step = lambda: None
+    given = dict(loader={}, others=dict(others=buffer), scheduler=dict(schedulers=buffer))[how]
+    find(model, lambda b: model(b).square().mean(), buffer, verify=how != 'loader', **given)
+    assert buffer.state() == before
+
+
+def test_values_in_shared_memory_are_compared():
+    buffer = Buffer()
+    found = Fingerprint(buffer=buffer)
+    next(iter(buffer))
+    assert {'buffer.cursor', 'buffer.sizes', 'buffer.label'} <= set(found.changed())
