@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PLAIN', 'GENERATORS', 'HOOKS', 'CODE', 'DEEPEST', 'RANDOM', 'is_closed', 'has_state_dict', 'is_node',
-           'parts_of_function', 'cells_of', 'functions_of', 'names_in', 'function_in', 'names_used', 'random_states',
+           'parts_of_function', 'functions_of', 'names_in', 'function_in', 'names_used', 'random_states',
            'generator_state', 'set_generator_state', 'slots_of', 'inner_tensors', 'flat_bytes', 'tensor_bytes',
            'components', 'is_freed', 'is_stand_in', 'scripted_attributes', 'shared_memory', 'entries_of',
            'entries_to_keep']
@@ -72,17 +72,6 @@ def parts_of_function(
 ): # (modules, other objects), two lists
     """Return what a loss function may change: itself if it is an object, the contents of its closure, and
     the modules among the global names of it and of the functions and methods that it calls."""
-    found = _found_from(f)
-    return [x for x in found if isinstance(x, nn.Module)], [x for x in found if _is_part(x)]
-
-def cells_of(
-    f # a loss function, as for `parts_of_function`
-) -> list: # of cells
-    "Return where the functions among the parts of `f` have the variables of their closures."
-    functions = [x for x in _found_from(f) if isinstance(x, types.FunctionType)]
-    return [c for g in functions for c in g.__closure__ or () if c != types.CellType()]
-
-def _found_from(f):
     found = {}
     todo = [f]
     # Of an object, its class says what happens when it is called.
@@ -92,7 +81,8 @@ def _found_from(f):
         if id(x) in found: continue
         found[id(x)] = x
         todo += _held_by(x)
-    return list(found.values())
+    modules = [x for x in found.values() if isinstance(x, nn.Module)]
+    return modules, [x for x in found.values() if _is_part(x)]
 
 def _held_by(f):
     "The closure and globals of a function, the object of a method, function and arguments of a `partial`."
@@ -115,7 +105,7 @@ def _is_part(x):
     others = (nn.Module, DataLoader, torch.optim.Optimizer, torch.Tensor, partial)
     return hasattr(x, '__dict__') and not is_closed(x) and not isinstance(x, others)
 
-# %% ../nbs/12_kinds.ipynb #f1741231
+# %% ../nbs/12_kinds.ipynb #30971958
 def functions_of(
     opt # optimizer
 ) -> list: # of functions, methods and `partial`s
@@ -278,14 +268,14 @@ def scripted_attributes(
     "Return what `m` has in its attributes: parameters, buffers, and values of other types."
     return {name: m._c.getattr(name) for name in m._concrete_type.get_attributes()}
 
-# %% ../nbs/12_kinds.ipynb #0fd68abb
+# %% ../nbs/12_kinds.ipynb #a324d3d9
 def shared_memory(
     x # `multiprocessing.Value` or `multiprocessing.Array`, with a lock
 ): # of ctypes; `bytes` of it are its values
     "Return the memory in which `x` has its values."
     return x.get_obj()
 
-# %% ../nbs/12_kinds.ipynb #01785561
+# %% ../nbs/12_kinds.ipynb #47a53620
 _CONTAINERS = (list, tuple, deque, set, frozenset, bytearray, array)
 
 def entries_of(

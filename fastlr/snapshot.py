@@ -7,7 +7,6 @@ __all__ = ['Snapshot', 'check_parts']
 
 # %% ../nbs/15_snapshot.ipynb #24f5100d
 import tempfile
-from collections import deque
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from .curve import EntryPoint
 from .keepers import keep_inside, keep_parts
 from .kinds import (
-    CODE, DEEPEST, PLAIN, cells_of, flat_bytes, functions_of, has_state_dict, parts_of_function,
+    CODE, DEEPEST, PLAIN, flat_bytes, functions_of, has_state_dict, parts_of_function,
     random_states, tensor_bytes)
 from .loaders import is_data, is_living, name_living
 from .signals import SignalGuard
@@ -135,11 +134,6 @@ def keep_called(self:Snapshot,
     for x in others:
         self.keep(x)
         self.keep(vars(x))
-    for cell in cells_of(f):
-        value = cell.cell_contents
-        self.restorers.append(partial(setattr, cell, 'cell_contents', value))
-        # What is in a list may be data, and isn't saved itself.
-        if isinstance(value, (list, dict, set, deque)): keep_parts(value, self, 'near')
 
 @patch
 def add_loader(self:Snapshot,

@@ -1,6 +1,6 @@
 "What trainings of other packages are made of: loaders that resume, hooks of optimizers, metrics, containers."
 
-import multiprocessing
+import multiprocessing, random
 from functools import partial
 
 import pytest, torch
@@ -218,33 +218,6 @@ def test_modules_that_methods_use(name):
     assert before == [m.num_batches_tracked.item() for m in (NORM, METRIC)]
 
 
-def test_counters_and_lists_in_a_closure():
-    model, losses, seen = nn.Linear(4, 1), [], dict(n=0)
-    n = 0
-
-    def step(batch):
-        nonlocal n
-        n += 1
-        seen['n'] += 1
-        loss = model(batch[0]).square().mean()
-        losses.append(loss.item())
-        return loss
-
-    step(BATCHES[0])
-    find(model, step, verify=True)
-    assert n == 1 and len(losses) == 1 and seen == dict(n=1)
-
-
-def test_data_in_a_closure_are_not_copied():
-    data = [torch.zeros(10)]
-    step = lambda batch: data[0].sum()
-    with Snapshot(nn.Linear(4, 1)) as snapshot:
-        snapshot.keep_called(step)
-        data[0].add_(1)
-        data.append(None)
-    assert len(data) == 1 and data[0][0] == 1
-
-
 # Containers of classes that do something when they are read, like the representations of e3nn.
 
 
@@ -370,3 +343,75 @@ def test_values_in_shared_memory_are_compared():
     found = Fingerprint(buffer=buffer)
     next(iter(buffer))
     assert {'buffer.cursor', 'buffer.sizes', 'buffer.label'} <= set(found.changed())
+
+
+# Pipelines with a data loader in them, like webdataset's `WebLoader`, and without one.
+
+
+class Pipeline(IterableDataset):
+    def __init__(self, *stages):
+        self.stages = list(stages)
+        self.epoch = -1
+
+    def __iter__(self):
+        self.epoch += 1
+        batches = list(self.stages[0])
+        for stage in self.stages[1:]:
+            stage(self.epoch, batches)
+        return iter(batches)
+
+
+class Around(IterableDataset):
+    def __init__(self, loader):
+        self.loader = loader
+
+    def __iter__(self):
+        return iter(self.loader)
+
+
+def by_epoch(epoch, batches):
+    random.Random(epoch).shuffle(batches)
+
+
+def by_draw(rng):
+    return lambda epoch, batches: rng.shuffle(batches)
+
+
+def loader_of_rows():
+    return DataLoader(torch.rand(32, 4), 4, shuffle=True)
+
+
+PIPELINES = {
+    'epochs': lambda: Pipeline(loader_of_rows(), by_epoch),
+    'draws': lambda: Pipeline(loader_of_rows(), by_draw(random.Random(0))),
+    'around a loader': lambda: Around(loader_of_rows()),
+}
+
+
+@pytest.mark.parametrize('name', PIPELINES)
+def test_pipelines_with_a_loader_are_loaders(name):
+    def epochs(change):
+        torch.manual_seed(0)
+        loader = PIPELINES[name]()
+        list(loader)
+        change(loader)
+        return [batch.tolist() for _ in range(2) for batch in loader]
+
+    def swept(loader):
+        model = nn.Linear(4, 1)
+        find(model, lambda b: model(b).square().mean(), loader, verify=True)
+
+    def only_initialized(loader):
+        nn.Linear(4, 1)
+
+    assert epochs(swept) == epochs(only_initialized)
+
+
+def test_a_pipeline_without_a_loader_is_refused_with_the_remedy():
+    pipeline = Pipeline([torch.rand(8, 4)])
+    model = nn.Linear(4, 1)
+    step = lambda b: model(b).square().mean()
+    with pytest.raises(TypeError, match='wrap it in a DataLoader, with batch_size=None if it gives batches'):
+        find(model, step, pipeline)
+    find(model, step, DataLoader(pipeline, batch_size=None))
+    assert pipeline.epoch == -1
