@@ -173,11 +173,12 @@ def _keep_draws(x, snapshot):
 ATTRIBUTES['draws'] = _keep_draws
 
 def _methods(kind, snapshot):
-    "What the methods of a class and of its bases draw from, without those of libraries; once for each class."
+    "What a class, its bases and their methods draw from, without those of libraries; once for each class."
     classes = [k for k in kind.__mro__ if id(k) not in snapshot.held and not _is_library(k.__module__)]
     snapshot.leave_out(*classes)
-    functions = [f for k in classes for v in vars(k).values() if (f := function_in(v)) is not None]
-    return [v for f in functions for v in _drawn_from(f)]
+    values = [v for k in classes for v in vars(k).values()]
+    functions = [f for v in values if (f := function_in(v)) is not None]
+    return [*(v for v in values if isinstance(v, GENERATORS)), *(v for f in functions for v in _drawn_from(f))]
 
 # %% ../nbs/14_loaders.ipynb #9b353c06
 @keep_parts.register(types.FunctionType)

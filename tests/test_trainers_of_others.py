@@ -3,9 +3,10 @@
 import multiprocessing, random
 from functools import partial
 
+import numpy as np
 import pytest, torch
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from fastlr import Snapshot, find_lr
 from fastlr.fingerprint import Fingerprint
@@ -415,3 +416,38 @@ def test_a_pipeline_without_a_loader_is_refused_with_the_remedy():
         find(model, step, pipeline)
     find(model, step, DataLoader(pipeline, batch_size=None))
     assert pipeline.epoch == -1
+
+
+# Generators that are attributes of a class, as in the transforms of monai.
+
+
+class Jitter:
+    rng = np.random.default_rng(0)
+
+    def __call__(self, x):
+        return x + self.rng.random()
+
+
+class InheritedJitter(Jitter):
+    pass
+
+
+class Jitters(Dataset):
+    source = random.Random(0)
+
+    def __init__(self, transform=None):
+        self.transform = transform
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        return self.transform(i) if self.transform is not None else self.source.random()
+
+
+@pytest.mark.parametrize('transform', [Jitter(), InheritedJitter(), None])
+def test_generators_of_classes_in_a_loader(transform):
+    loader = DataLoader(Jitters(transform), 4)
+    with Snapshot(loaders=loader):
+        drawn = [b.tolist() for b in loader]
+    assert [b.tolist() for b in loader] == drawn
