@@ -178,7 +178,8 @@ def _methods(kind, snapshot):
     snapshot.leave_out(*classes)
     values = [v for k in classes for v in vars(k).values()]
     functions = [f for v in values if (f := function_in(v)) is not None]
-    return [*(v for v in values if isinstance(v, GENERATORS)), *(v for f in functions for v in _drawn_from(f))]
+    own = [v for v in values if isinstance(v, GENERATORS)]
+    return own + [v for f in functions for v in _drawn_from(f)]
 
 # %% ../nbs/14_loaders.ipynb #9b353c06
 @keep_parts.register(types.FunctionType)
