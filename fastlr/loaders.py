@@ -166,9 +166,14 @@ def _is_trainer(x): return any(k.__module__.startswith(_TRAINERS) for k in type(
 def _keep_draws(x, snapshot):
     "Save the attributes of an object in a loader, and what the methods of its class draw from."
     if _is_trainer(x): return
+    # Of a sampler, numbers are weights rather than data.
+    if isinstance(x, Sampler): snapshot.keep([v for v in vars(x).values() if _are_weights(v)])
     if is_living(x): snapshot.living.append(type(x).__name__)
     elif hasattr(x, '__dict__'): yield from _keep_living(x, [vars(x)], snapshot)
     yield from _methods(type(x), snapshot)
+
+def _are_weights(x):
+    return isinstance(x, (torch.Tensor, np.ndarray)) and x.ndim == 1 and x.nbytes <= _LARGEST_ORDER
 
 ATTRIBUTES['draws'] = _keep_draws
 

@@ -6,7 +6,14 @@ from functools import partial
 import numpy as np
 import pytest, torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Sampler,
+    WeightedRandomSampler,
+)
 
 from fastlr import Snapshot, find_lr
 from fastlr.fingerprint import Fingerprint
@@ -451,3 +458,51 @@ def test_generators_of_classes_in_a_loader(transform):
     with Snapshot(loaders=loader):
         drawn = [b.tolist() for b in loader]
     assert [b.tolist() for b in loader] == drawn
+
+
+# Weights of samplers, which a training may change as it learns which rows are hard.
+
+
+class Hardest(Sampler):
+    def __init__(self, n):
+        self.losses = np.ones(n)
+        self.seen = torch.zeros(n)
+
+    def __len__(self):
+        return len(self.losses)
+
+    def __iter__(self):
+        self.losses[0] += 1
+        self.seen += 1
+        return iter(np.argsort(-self.losses, kind='stable').tolist())
+
+
+def by_weights():
+    sampler = WeightedRandomSampler(torch.ones(8), 8, generator=torch.Generator().manual_seed(0))
+    return DataLoader(range(8), 4, sampler=sampler), lambda: sampler.weights[:7].zero_()
+
+
+def by_losses():
+    sampler = Hardest(8)
+    return DataLoader(range(8), 4, sampler=sampler), lambda: sampler.losses.__setitem__(3, 9)
+
+
+def in_batches():
+    sampler = Hardest(8)
+    return DataLoader(range(8), batch_sampler=BatchSampler(sampler, 4, False)), lambda: sampler.seen.zero_()
+
+
+@pytest.mark.parametrize('make', [by_weights, by_losses, in_batches])
+def test_weights_of_samplers(make):
+    def epochs(change):
+        loader, learn = make()
+        list(loader)
+        with Snapshot(loaders=loader):
+            if change:
+                list(loader)
+                learn()
+        inner = getattr(loader.batch_sampler, 'sampler', loader.sampler)
+        state = [v.tolist() for v in vars(inner).values() if isinstance(v, (np.ndarray, torch.Tensor))]
+        return state, [b.tolist() for b in loader]
+
+    assert epochs(True) == epochs(False)
