@@ -294,9 +294,20 @@ def run(self:PlainTraining,
             measure = partial(mean_loss, trained, loss_of, val_loader)
         bar = progress_bar(sweep.num_it, silent=not progress)
         try: train_sweep(sweep, loader, loss_of, measure, bar)
+        except Exception as e:
+            if len(sweep): add_note(e, self._rate_note(sweep))
+            raise
         finally:
             if bar is not None: bar.on_iter_end()
     return sweep
+
+@patch
+def _rate_note(self:PlainTraining, sweep):
+    "Return a note about the rate at which an error was raised, which may be how a model diverges."
+    rate = max(float(g['lr']) for g in sweep.groups)
+    what = (f"This error was raised after {len(sweep)} updates, at a rate of {rate:.2g}. If it is how the model "
+            "diverges, as with Gaussian processes and distributions that check their parameters")
+    return self.entry.advise(what, "pass a lower {end_lr}")
 
 @patch
 def _prepare(self:PlainTraining, sweep, on_step):

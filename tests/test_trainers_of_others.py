@@ -506,3 +506,32 @@ def test_weights_of_samplers(make):
         return state, [b.tolist() for b in loader]
 
     assert epochs(True) == epochs(False)
+
+
+# Models that raise an error when they diverge, as Gaussian processes do.
+
+
+def cholesky(model, batch):
+    return torch.linalg.cholesky(torch.eye(1) - model.weight.square().sum()).sum() - model(batch[0]).mean()
+
+
+def distribution(model, batch):
+    scale = 1 - model.weight.square().sum()
+    return -torch.distributions.Normal(0.0, scale).log_prob(torch.ones(())) - model(batch[0]).mean()
+
+
+def checked(model, batch):
+    loss = -model(batch[0]).mean()
+    if loss < -5:
+        raise FloatingPointError('too large')
+    return loss
+
+
+@pytest.mark.parametrize('step', [cholesky, distribution, checked])
+def test_an_error_at_a_high_rate_names_the_rate(step):
+    model = nn.Linear(4, 1)
+    nn.init.zeros_(model.weight)
+    with pytest.raises((RuntimeError, ValueError, FloatingPointError)) as e:
+        find(model, partial(step, model), num_it=40)
+    notes = ''.join(getattr(e.value, '__notes__', [str(e.value)]))
+    assert 'updates, at a rate of' in notes and 'end_lr' in notes
