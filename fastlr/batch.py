@@ -13,7 +13,7 @@ from collections.abc import Mapping, MutableMapping
 from contextlib import contextmanager
 
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from .utils import known_len
 
@@ -189,9 +189,10 @@ def check_loader(
     dl # loader of batches
 ):
     "Raise `TypeError` or `ValueError` if `dl` can't be iterated, or has length 0."
-    if isinstance(dl, Dataset):
+    if isinstance(dl, Dataset) and not _has_loader_inside(dl):
         # Parameters with names like `train_dl` are those of a `DataBunch`, which can make the loaders itself.
         hint = ", or use DataBunch.create" if name.endswith('_dl') else ''
+        if isinstance(dl, IterableDataset): hint = f", with batch_size=None if it gives batches{hint}"
         raise TypeError(f"{name} must be a loader of batches, got the dataset {type(dl).__name__}; wrap it "
                         f"in a DataLoader{hint}")
     if not (hasattr(dl, '__iter__') or hasattr(dl, '__getitem__')):
@@ -199,6 +200,12 @@ def check_loader(
     if known_len(dl) == 0:
         raise ValueError(f"{name} gives no batch: it has length 0. Check its dataset, and whether drop_last "
                          "drops the only batch")
+
+def _has_loader_inside(x):
+    "Whether `x` is a pipeline of stages, one of which is a data loader, such as webdataset's `WebLoader`."
+    values = vars(x).values()
+    stages = [v for stages in values if isinstance(stages, (list, tuple)) for v in stages]
+    return any(isinstance(v, DataLoader) for v in (*values, *stages))
 
 # %% ../nbs/23_batch.ipynb #17000007
 def first_tensor(

@@ -10,6 +10,7 @@ import hashlib, types, weakref
 from array import array
 from collections import deque
 from functools import singledispatch
+from multiprocessing.sharedctypes import SynchronizedBase
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from .kinds import (
-    DEEPEST, GENERATORS, HOOKS, PLAIN, generator_state, has_state_dict, inner_tensors, is_closed, is_freed,
-    is_stand_in, random_states, scripted_attributes, slots_of, tensor_bytes)
+    DEEPEST, GENERATORS, HOOKS, PLAIN, entries_of, generator_state, has_state_dict, inner_tensors,
+    is_closed, is_freed, is_stand_in, random_states, scripted_attributes, shared_memory, slots_of,
+    tensor_bytes)
 
 # %% ../nbs/16_fingerprint.ipynb #53485d32
 class NotRestored(RuntimeError):
@@ -161,6 +163,7 @@ def _look_at(x):
     if isinstance(x, GENERATORS): return _comparable(generator_state(x)), []
     if isinstance(x, np.ndarray) and not x.dtype.hasobject: return _array_sum(x), []
     if isinstance(x, (bytearray, array)): return _digest(x), []
+    if isinstance(x, SynchronizedBase): return _digest(bytes(shared_memory(x))), []
     if isinstance(x, (list, tuple, deque, set, frozenset, np.ndarray)): return _look_at_list(x)
     if isinstance(x, dict): return _look_at_dict(x)
     if isinstance(x, nn.Module): return _look_at_module(x)
@@ -182,13 +185,16 @@ def _comparable(state):
 def _array_sum(a): return _digest(np.ascontiguousarray(a).reshape(-1).view(np.uint8)), a.shape, a.dtype
 
 def _look_at_list(x):
-    if not all(isinstance(v, PLAIN) for v in x): return len(x), [(f'[{i}]', v) for i, v in enumerate(x)]
-    values = sorted(map(repr, x)) if isinstance(x, (set, frozenset)) else list(x)
+    entries = list(x) if isinstance(x, np.ndarray) else entries_of(x)
+    if not all(isinstance(v, PLAIN) for v in entries):
+        return len(entries), [(f'[{i}]', v) for i, v in enumerate(entries)]
+    values = sorted(map(repr, entries)) if isinstance(x, (set, frozenset)) else entries
     return _digest(repr(values).encode()), []
 
 def _look_at_dict(d):
-    keys = [f'[{k!r}]' if isinstance(k, (str, int)) else f'[{i}]' for i, k in enumerate(d)]
-    return keys, list(zip(keys, d.values()))
+    items = entries_of(d)
+    keys = [f'[{k!r}]' if isinstance(k, (str, int)) else f'[{i}]' for i, (k, _) in enumerate(items)]
+    return keys, [(key, v) for key, (_, v) in zip(keys, items)]
 
 # %% ../nbs/16_fingerprint.ipynb #70374e87
 def _tensor_sum(t):

@@ -19,8 +19,9 @@ from torch.nn.parameter import UninitializedTensorMixin
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from .kinds import (
-    GENERATORS, HOOKS, PLAIN, components, entries_to_keep, generator_state, has_state_dict, inner_tensors,
-    is_closed, is_freed, is_stand_in, parts_of_function, scripted_attributes, set_generator_state, slots_of)
+    GENERATORS, HOOKS, PLAIN, components, entries_of, entries_to_keep, generator_state, has_state_dict,
+    inner_tensors, is_closed, is_freed, is_stand_in, parts_of_function, scripted_attributes,
+    set_generator_state, slots_of)
 
 # %% ../nbs/13_keepers.ipynb #74b9c6c8
 @singledispatch
@@ -132,31 +133,33 @@ for _kind in GENERATORS: keep_parts.register(_kind, _keep_generator)
 # %% ../nbs/13_keepers.ipynb #726428d3
 @keep_parts.register(dict)
 def _keep_dict(d, snapshot, mode):
-    values = tuple(d.values())
+    items = tuple(entries_of(d))
+    values = tuple([v for _, v in items])
     files = tuple([v for v in values if isinstance(v, io.IOBase) and not v.closed])
     # Modules have many empty dicts, and an empty tuple takes no memory.
-    snapshot.restorers.append(partial(_restore_dict, d, tuple(d.items()), files))
+    snapshot.restorers.append(partial(_restore_dict, d, items, files))
     return values if mode != 'draws' else entries_to_keep(values)
 
 def _restore_dict(d, items, files):
     if any(f.closed for f in files): return
     kind = OrderedDict if isinstance(d, OrderedDict) else dict
     # The dict is emptied only if keys were added, removed or moved.
-    if list(map(id, d)) != [id(k) for k, _ in items]: kind.clear(d)
+    if [id(k) for k, _ in entries_of(d)] != [id(k) for k, _ in items]: kind.clear(d)
     for k, v in items: kind.__setitem__(d, k, v)
 
 _LISTS = (list, deque, set, bytearray, array)
 
 def _keep_list(values, snapshot, mode):
     kind = next(k for k in _LISTS if isinstance(values, k))
-    saved = list(values)
+    saved = entries_of(values)
     snapshot.restorers.append(partial(_restore_list, kind, values, saved))
     return saved if mode != 'draws' else entries_to_keep(saved)
 
 def _restore_list(kind, values, saved):
     # A `bytearray` that others have a view of can't be emptied, and a set that is may get another order.
-    if len(values) == len(saved) and all(map(is_, values, saved)): return
-    if kind in (array, bytearray) and len(values) == len(saved):
+    now = entries_of(values)
+    if len(now) == len(saved) and all(map(is_, now, saved)): return
+    if kind in (array, bytearray) and len(now) == len(saved):
         for i, v in enumerate(saved): kind.__setitem__(values, i, v)
         return
     if kind is set: return _restore_set(values, saved)
@@ -165,13 +168,15 @@ def _restore_list(kind, values, saved):
     kind.extend(values, saved)
 
 def _restore_set(values, saved):
-    set.difference_update(values, set(values).difference(saved))
+    set.difference_update(values, set(entries_of(values)).difference(saved))
     set.update(values, saved)
 
 for _kind in _LISTS: keep_parts.register(_kind, _keep_list)
 
 @keep_parts.register(tuple)
-def _keep_tuple(values, snapshot, mode): return values if mode != 'draws' else entries_to_keep(values)
+def _keep_tuple(values, snapshot, mode):
+    entries = entries_of(values)
+    return entries if mode != 'draws' else entries_to_keep(entries)
 
 # %% ../nbs/13_keepers.ipynb #b61e5852
 @keep_parts.register(nn.Module)
@@ -287,8 +292,12 @@ def _keep_state_dict(x, snapshot):
     except (MemoryError, RecursionError, getattr(torch, 'OutOfMemoryError', MemoryError)): raise
     # It isn't PyTorch's protocol, or it can't be copied: leave `x` alone; `verify` finds out if it changes.
     except Exception: return ()
-    snapshot.restorers.append(lambda: x.load_state_dict(copy.deepcopy(saved)))
+    snapshot.restorers.append(partial(_load_state_dict, x, saved))
     return ()
+
+def _load_state_dict(x, saved):
+    # A `TensorDict` writes into parameters.
+    with torch.no_grad(): x.load_state_dict(copy.deepcopy(saved))
 
 def _copied(state, owner):
     """Return a deep copy of what `owner` gave as its state. Raises `ValueError` for a tensor whose memory was

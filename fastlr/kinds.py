@@ -4,12 +4,15 @@
 
 # %% auto #0
 __all__ = ['PLAIN', 'GENERATORS', 'HOOKS', 'CODE', 'DEEPEST', 'RANDOM', 'is_closed', 'has_state_dict', 'is_node',
-           'parts_of_function', 'names_in', 'function_in', 'names_used', 'random_states', 'generator_state',
-           'set_generator_state', 'slots_of', 'inner_tensors', 'flat_bytes', 'tensor_bytes', 'components', 'is_freed',
-           'is_stand_in', 'scripted_attributes', 'entries_to_keep']
+           'parts_of_function', 'functions_of', 'names_in', 'function_in', 'names_used', 'random_states',
+           'generator_state', 'set_generator_state', 'slots_of', 'inner_tensors', 'flat_bytes', 'tensor_bytes',
+           'components', 'is_freed', 'is_stand_in', 'scripted_attributes', 'shared_memory', 'entries_of',
+           'entries_to_keep']
 
 # %% ../nbs/12_kinds.ipynb #d1b7de8e
-import random, types
+import random, sys, types
+from array import array
+from collections import OrderedDict, deque
 from functools import partial
 
 import numpy as np
@@ -37,6 +40,8 @@ _MODULES = ('torch._dynamo', 'torch._inductor', 'torch._C', 'torch.distributed.f
             'torch.distributed.tensor', 'torch.distributed.device_mesh', 'torch.distributed.distributed_c10d',
             'fastlr.signals', 'fastlr.snapshot', 'fastlr.fingerprint', 'fastlr.detour', 'fastlr.stop',
             'fastlr.watch', 'fastlr.points', 'fastlr.processes', 'fastlr.lockstep', 'fastlr.sweep')
+# Packages whose functions use no global model.
+_WITHOUT_MODELS = {*sys.stdlib_module_names, 'torch', 'numpy', 'fastlr'} - {'__main__'}
 
 # %% ../nbs/12_kinds.ipynb #a687f164
 def is_closed(
@@ -66,9 +71,11 @@ def parts_of_function(
     f # a loss function: a function, `partial`, method, module or another object that is called, or None
 ): # (modules, other objects), two lists
     """Return what a loss function may change: itself if it is an object, the contents of its closure, and
-    the modules among the global names of it and of the functions that it calls."""
+    the modules among the global names of it and of the functions and methods that it calls."""
     found = {}
     todo = [f]
+    # Of an object, its class says what happens when it is called.
+    if callable(f) and not isinstance(f, (*CODE, nn.Module, partial)): todo.append(f.__call__)
     while todo:
         x = todo.pop()
         if id(x) in found: continue
@@ -80,15 +87,33 @@ def parts_of_function(
 def _held_by(f):
     "The closure and globals of a function, the object of a method, function and arguments of a `partial`."
     if isinstance(f, types.FunctionType):
-        return [c.cell_contents for c in f.__closure__ or () if c != types.CellType()] + _named_globals(f)
-    if isinstance(f, types.MethodType): return [f.__self__]
+        enclosed = [c.cell_contents for c in f.__closure__ or () if c != types.CellType()]
+        return enclosed + [g for x in enclosed for g in _methods_called(f, x)] + _named_globals(f)
+    if isinstance(f, types.MethodType):
+        called = _methods_called(f.__func__, f.__self__) if function_in(f) else []
+        return [f.__self__, f.__func__, *called]
     if isinstance(f, partial): return [f.func, *f.args, *f.keywords.values()]
     return []
+
+def _methods_called(f, x):
+    "The methods of `x` that the function `f` may call, without those of libraries that hold no models."
+    if isinstance(x, (*PLAIN, *CODE, torch.Tensor)): return []
+    return [g for g in names_used(f, type(x))[1] if (g.__module__ or '').split('.')[0] not in _WITHOUT_MODELS]
 
 def _is_part(x):
     "Whether `x` is an object with state, other than those that a snapshot is given anyway."
     others = (nn.Module, DataLoader, torch.optim.Optimizer, torch.Tensor, partial)
     return hasattr(x, '__dict__') and not is_closed(x) and not isinstance(x, others)
+
+# %% ../nbs/12_kinds.ipynb #30971958
+def functions_of(
+    opt # optimizer
+) -> list: # of functions, methods and `partial`s
+    "Return the functions that `opt` has in its attributes, or in lists and dicts there."
+    values = [*getattr(opt, '__dict__', {}).values()]
+    tables = [v.values() if isinstance(v, dict) else v for v in values if isinstance(v, (dict, list, tuple))]
+    found = [*values, *(f for table in tables for f in table)]
+    return [f for f in found if isinstance(f, (types.FunctionType, types.MethodType, partial))]
 
 # %% ../nbs/12_kinds.ipynb #ed283791
 def names_in(
@@ -242,6 +267,26 @@ def scripted_attributes(
 ) -> dict: # name -> value; of a list or a dict in it, a copy
     "Return what `m` has in its attributes: parameters, buffers, and values of other types."
     return {name: m._c.getattr(name) for name in m._concrete_type.get_attributes()}
+
+# %% ../nbs/12_kinds.ipynb #a324d3d9
+def shared_memory(
+    x # `multiprocessing.Value` or `multiprocessing.Array`, with a lock
+): # of ctypes; `bytes` of it are its values
+    "Return the memory in which `x` has its values."
+    return x.get_obj()
+
+# %% ../nbs/12_kinds.ipynb #47a53620
+_CONTAINERS = (list, tuple, deque, set, frozenset, bytearray, array)
+
+def entries_of(
+    x # container of one of the built-in classes, or of a class derived from one
+) -> list: # of a dict, pairs of key and value
+    "Return the entries of `x`, without a call of the methods of its own class."
+    # The order of an `OrderedDict` is not that of the dict in it.
+    if isinstance(x, OrderedDict): return list(OrderedDict.items(x))
+    if isinstance(x, dict): return list(dict.items(x))
+    kind = next(k for k in _CONTAINERS if isinstance(x, k))
+    return list(kind.__iter__(x))
 
 # %% ../nbs/12_kinds.ipynb #6eb452aa
 # More entries than this are many.

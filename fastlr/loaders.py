@@ -6,9 +6,10 @@
 __all__ = ['is_data', 'is_living', 'name_living', 'seed_loader', 'seed_all', 'gives_in_order']
 
 # %% ../nbs/14_loaders.ipynb #f1eb4eac
-import copy, io, itertools, random, sys, threading, types, warnings
+import copy, ctypes, io, itertools, random, sys, threading, types, warnings
 from functools import partial
 from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import SynchronizedBase
 
 import numpy as np
 import torch
@@ -19,8 +20,8 @@ from torch.utils.data import (
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from .keepers import ATTRIBUTES, keep_attributes, keep_parts, keep_vars
-from .kinds import (GENERATORS, function_in, has_state_dict, is_closed, is_node, names_in, names_used,
-                          slots_of)
+from .kinds import (GENERATORS, function_in, has_state_dict, is_closed, is_node, names_in,
+                          names_used, shared_memory, slots_of)
 from .utils import known_len
 
 # %% ../nbs/14_loaders.ipynb #2376a2ea
@@ -165,18 +166,25 @@ def _is_trainer(x): return any(k.__module__.startswith(_TRAINERS) for k in type(
 def _keep_draws(x, snapshot):
     "Save the attributes of an object in a loader, and what the methods of its class draw from."
     if _is_trainer(x): return
+    # Of a sampler, numbers are weights rather than data.
+    if isinstance(x, Sampler): snapshot.keep([v for v in vars(x).values() if _are_weights(v)])
     if is_living(x): snapshot.living.append(type(x).__name__)
     elif hasattr(x, '__dict__'): yield from _keep_living(x, [vars(x)], snapshot)
     yield from _methods(type(x), snapshot)
 
+def _are_weights(x):
+    return isinstance(x, (torch.Tensor, np.ndarray)) and x.ndim == 1 and x.nbytes <= _LARGEST_ORDER
+
 ATTRIBUTES['draws'] = _keep_draws
 
 def _methods(kind, snapshot):
-    "What the methods of a class and of its bases draw from, without those of libraries; once for each class."
+    "What a class, its bases and their methods draw from, without those of libraries; once for each class."
     classes = [k for k in kind.__mro__ if id(k) not in snapshot.held and not _is_library(k.__module__)]
     snapshot.leave_out(*classes)
-    functions = [f for k in classes for v in vars(k).values() if (f := function_in(v)) is not None]
-    return [v for f in functions for v in _drawn_from(f)]
+    values = [v for k in classes for v in vars(k).values()]
+    functions = [f for v in values if (f := function_in(v)) is not None]
+    own = [v for v in values if isinstance(v, GENERATORS)]
+    return own + [v for f in functions for v in _drawn_from(f)]
 
 # %% ../nbs/14_loaders.ipynb #9b353c06
 @keep_parts.register(types.FunctionType)
@@ -276,6 +284,16 @@ def _keep_workers(loader, snapshot):
     loader._iterator = None
     # If torchdata's loader has an iterator that is ready to be used, it waits until the loader is restored.
     if hasattr(loader, '_initial_iter_for_state_dict'): loader._initial_iter_for_state_dict = False
+
+# %% ../nbs/14_loaders.ipynb #06e4dc3d
+@keep_parts.register(SynchronizedBase)
+def _keep_shared(x, snapshot, mode):
+    memory = shared_memory(x)
+    saved = bytes(memory)
+    def restore():
+        if bytes(memory) != saved: ctypes.memmove(ctypes.addressof(memory), saved, len(saved))
+    snapshot.restorers.append(restore)
+    return ()
 
 # %% ../nbs/14_loaders.ipynb #cc7c1a12
 @keep_attributes.register(io.IOBase)

@@ -294,17 +294,25 @@ def run(self:PlainTraining,
             measure = partial(mean_loss, trained, loss_of, val_loader)
         bar = progress_bar(sweep.num_it, silent=not progress)
         try: train_sweep(sweep, loader, loss_of, measure, bar)
+        except Exception as e:
+            if len(sweep): add_note(e, self._rate_note(sweep))
+            raise
         finally:
             if bar is not None: bar.on_iter_end()
     return sweep
 
 @patch
+def _rate_note(self:PlainTraining, sweep):
+    "Return a note about the rate at which an error was raised, which may be how a model diverges."
+    rate = max(float(g['lr']) for g in sweep.groups)
+    what = (f"This error was raised after {len(sweep)} updates, at a rate of {rate:.2g}. If it is how the model "
+            "diverges, as with Gaussian processes and distributions that check their parameters")
+    return self.entry.advise(what, "pass a lower {end_lr}")
+
+@patch
 def _prepare(self:PlainTraining, sweep, on_step):
     "Save the state inside of the functions, move everything, set the modes. Returns the trained modules."
-    for f in self.functions.values():
-        for x in parts_of_function(f)[1]:
-            sweep.snapshot.keep(x)
-            sweep.snapshot.keep(vars(x))
+    for f in self.functions.values(): sweep.snapshot.keep_called(f)
     # One fingerprint, so that one error names all that is not restored.
     if sweep.fingerprint is not None: sweep.fingerprint.add(**self.functions)
     for o in sweep.opts:

@@ -14,11 +14,13 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .curve import EntryPoint
 from .keepers import keep_inside, keep_parts
-from .kinds import CODE, DEEPEST, PLAIN, flat_bytes, random_states, tensor_bytes
+from .kinds import (
+    CODE, DEEPEST, PLAIN, flat_bytes, functions_of, has_state_dict, parts_of_function,
+    random_states, tensor_bytes)
 from .loaders import is_data, is_living, name_living
 from .signals import SignalGuard
 from .utils import as_list, describe
@@ -51,11 +53,14 @@ class Snapshot:
         self.last = []
         # Everything that was saved, by id: it isn't saved twice, and its id can't be given to another object.
         self.held = {}
+        # The loaders that were added, likewise.
+        self.loaders = {}
         self.copies = _Copies(where, entry)
         try:
             # These come first, because more is saved of them.
             for x in (*opts, *schedulers, *as_list(scaler), *others): self.keep_object(x)
             for m in models: self.keep(m)
+            for f in [f for o in opts for f in functions_of(o)]: self.keep_called(f)
             self.keep_random()
             self._keep_switches()
         except BaseException:
@@ -85,7 +90,8 @@ def _try_all(functions):
 @patch
 def close(self:Snapshot):
     "Delete the copies."
-    self.restorers = self.last = self.held = None
+    self.restorers = self.last = None
+    self.held = self.loaders = None
     self.copies.close()
 
 @patch
@@ -119,12 +125,24 @@ def keep_object(self:Snapshot,
     self._walk(keep_inside(x, self, mode), mode)
 
 @patch
+def keep_called(self:Snapshot,
+    f # function that the training calls, such as a loss function or a hook of an optimizer
+):
+    "Save what `f` may change, as far as it is found: see `parts_of_function`."
+    modules, others = parts_of_function(f)
+    for m in modules: self.keep(m)
+    for x in others:
+        self.keep(x)
+        self.keep(vars(x))
+
+@patch
 def add_loader(self:Snapshot,
     loader # a torch `DataLoader`, or any iterable of batches
 ):
     "Save what decides the next draws of `loader`, unless it was added before."
-    if id(loader) in self.held: return
-    self.held[id(loader)] = loader
+    if id(loader) in self.loaders: return
+    # If the model or a loss function refers to it, it may be held already, but less of it was saved.
+    self.held[id(loader)] = self.loaders[id(loader)] = loader
     # A list of batches has nothing that draws, and an iterator has no next epoch.
     if isinstance(loader, (list, tuple)) or is_living(loader): return
     try:
@@ -169,6 +187,7 @@ def _too_deep(x):
 
 # The state of these is in their attributes.
 _STATEFUL = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.amp.GradScaler)
+_LOADERS = (DataLoader, Dataset, Sampler)
 
 def _mode_inside(x, mode):
     "The mode for what is in `x`, which was found in `mode`."
@@ -176,7 +195,9 @@ def _mode_inside(x, mode):
     if isinstance(x, (dict, torch.Tensor)): return mode
     if isinstance(x, nn.Module): return 'draws' if mode == 'draws' else 'near'
     if isinstance(x, _STATEFUL) or hasattr(type(x), 'param_groups'): return 'deep'
-    return 'draws' if mode == 'deep' and isinstance(x, DataLoader) else mode
+    # The state dict of a loader says where an epoch would go on, and asking for it may begin one.
+    resumes = mode == 'near' and isinstance(x, _LOADERS) and has_state_dict(x)
+    return 'draws' if resumes or mode == 'deep' and isinstance(x, DataLoader) else mode
 
 # %% ../nbs/15_snapshot.ipynb #ef0a9a22
 @patch
