@@ -80,7 +80,10 @@ def _try_all(functions):
     for f in functions:
         try: f()
         except BaseException as e: errors.append(e)
-    if errors: raise errors[0]
+    try:
+        if errors: raise errors[0]
+    # Or the error would be held by its own frames, and the snapshot with it.
+    finally: errors.clear()
 
 @patch
 def close(self:Snapshot):
