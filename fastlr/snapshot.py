@@ -47,6 +47,8 @@ class Snapshot:
         self.restorers = []
         # Names of what was found in a loader and can't be restored.
         self.living = []
+        # Functions that set iterators and workers of loaders aside again, after they were restored.
+        self.asides = []
         # Those that are called after all others.
         self.last = []
         # Everything that was saved, by id: it isn't saved twice, and its id can't be given to another object.
@@ -88,7 +90,7 @@ def _try_all(functions):
 @patch
 def close(self:Snapshot):
     "Delete the copies."
-    self.restorers = self.last = self.held = None
+    self.restorers = self.last = self.held = self.asides = None
     self.copies.close()
 
 @patch
@@ -125,8 +127,11 @@ def keep_object(self:Snapshot,
 def add_loader(self:Snapshot,
     loader # a torch `DataLoader`, or any iterable of batches
 ):
-    "Save what decides the next draws of `loader`, unless it was added before."
-    if id(loader) in self.held: return
+    """Save what decides the next draws of `loader`. If it was added before, only set its stored iterators and
+    workers aside: do this after a `restore`, before the loader is used again in the same snapshot."""
+    if id(loader) in self.held:
+        for put in self.asides: put()
+        return
     self.held[id(loader)] = loader
     # A list of batches has nothing that draws, and an iterator has no next epoch.
     if isinstance(loader, (list, tuple)) or is_living(loader): return
