@@ -537,11 +537,11 @@ def part_f(quick):
 # ---------------------------------------------------------------- (g) processes
 
 
-def in_process(rank, port, path, quick):
-    """Measure part (g) in one of two processes; the first writes the results to `path`.
+def in_process(rank, port, count, path, quick):
+    """Measure part (g) in one of `count` processes; the first writes the results to `path`.
 
-    The competitors are loops by hand with DDP, with and without waiting for the other process where a sweep
-    does, and sweeps that communicate more or less.
+    The first competitor is a loop by hand with DDP that averages its loss over all processes before
+    `backward`, as a careful loop does to log it. The others are the same loop without that, and sweeps.
     """
     import torch.distributed as dist
     from torch.nn.parallel import DistributedDataParallel as DDP
@@ -549,99 +549,94 @@ def in_process(rank, port, path, quick):
 
     torch.set_num_threads(1)
     os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    dist.init_process_group('gloo', rank=rank, world_size=2)
-    widths, steps = SIZES['1 million'], 100
-    data, rates = batches(widths, steps), np.geomspace(1e-7, 1e-2, steps).tolist()
+    dist.init_process_group('gloo', rank=rank, world_size=count)
+    steps = 100
+    rates = np.geomspace(1e-7, 1e-2, steps).tolist()
 
-    def hand(wait=None):
-        def make():
+    def average(loss):
+        mean = loss.detach() / count
+        dist.all_reduce(mean)
+        return mean.item()
+
+    def competitors(size):
+        widths = SIZES[size]
+        data = batches(widths, steps)
+
+        def start():
             model = DDP(net(widths))
-            opt = adamw(model)
+            return model, adamw(model)
 
-            def run():
-                for (xb, yb), lr in zip(data, rates):
-                    opt.param_groups[0]['lr'] = lr
-                    if wait:
-                        wait()
-                    loss = criterion(model(xb), yb)
-                    if wait:
-                        wait()
-                    loss.backward()
-                    opt.step()
-                    opt.zero_grad()
+        def hand(averages):
+            def make():
+                model, opt = start()
 
-            return run
-
-        return make
-
-    def sweep(synchronizes, **kw):
-        def make():
-            model = DDP(net(widths))
-            opt = adamw(model)
-
-            def run():
-                with LRSweep(
-                    opt, model, start_lr=1e-7, end_lr=1e-2, num_it=steps, stop_div=False, **kw
-                ) as sweep:
-                    for xb, yb in sweep(data):
+                def run():
+                    for (xb, yb), lr in zip(data, rates):
+                        opt.param_groups[0]['lr'] = lr
                         loss = criterion(model(xb), yb)
-                        if synchronizes:
-                            sweep.synchronize()
+                        if averages:
+                            average(loss)
                         loss.backward()
                         opt.step()
                         opt.zero_grad()
-                        sweep.record(loss)
 
-            return run
+                return run
 
-        return make
+            return make
 
-    found = interleaved(
-        {
-            'by hand': hand(),
-            'by hand, two barriers a step': hand(dist.barrier),
-            'LRSweep, reduce=False': sweep(False, reduce=False),
-            'LRSweep without synchronize()': sweep(False),
-            'LRSweep': sweep(True),
-        },
-        3 if quick else 6,
-        steps,
-    )
+        def sweep(**kw):
+            def make():
+                model, opt = start()
+
+                def run():
+                    with LRSweep(
+                        opt, model, start_lr=1e-7, end_lr=1e-2, num_it=steps, stop_div=False, **kw
+                    ) as sweep:
+                        for xb, yb in sweep(data):
+                            loss = criterion(model(xb), yb)
+                            sweep.synchronize()
+                            loss.backward()
+                            opt.step()
+                            opt.zero_grad()
+                            sweep.record(loss)
+
+                return run
+
+            return make
+
+        return {
+            'by hand, with the mean of each loss': hand(True),
+            'by hand, without it': hand(False),
+            'LRSweep, reduce=False': sweep(reduce=False),
+            'LRSweep': sweep(),
+        }
+
+    rounds = 3 if quick else 8
+    found = {size: interleaved(competitors(size), rounds, steps) for size in ('5 thousand', '1 million')}
     if rank == 0:
         Path(path).write_text(json.dumps(found))
     dist.destroy_process_group()
 
 
 def part_g(quick):
-    "Return the rows on a sweep in two processes."
+    "Return the rows on a sweep in two and in three processes."
     import socket
     import torch.multiprocessing as mp
 
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / 'found.json'
-        mp.spawn(in_process, args=(port, str(path), quick), nprocs=2)
-        found = json.loads(path.read_text())
-    rows = [dict(what=f'(g) two processes, {name}', **t, goal=None) for name, t in found.items()]
-
-    def over(other):
-        return found['LRSweep']['ratio'] / found[other]['ratio']
-
-    return [
-        *rows,
-        dict(
-            what='(g) LRSweep over reduce=False: what agreeing costs',
-            ratio=over('LRSweep, reduce=False'),
-            goal=1.05,
-        ),
-        dict(
-            what='(g) LRSweep over two barriers a step: of that, not waiting',
-            ratio=over('by hand, two barriers a step'),
-            goal=None,
-        ),
-    ]
+    rows = []
+    for count in (2, 3):
+        with socket.socket() as s:
+            s.bind(('127.0.0.1', 0))
+            port = s.getsockname()[1]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'found.json'
+            mp.spawn(in_process, args=(port, count, str(path), quick), nprocs=count)
+            found = json.loads(path.read_text())
+        for size, times in found.items():
+            for name, t in times.items():
+                goal = 1.05 if name == 'LRSweep' else None
+                rows.append(dict(what=f'(g) {size}, {count} processes, {name}', **t, goal=goal))
+    return rows
 
 
 # ---------------------------------------------------------------- how it grows

@@ -31,6 +31,7 @@ _modules = {
     'fingerprint': ['NotRestored'],
     'effect': [],
     'watch': [],
+    'link': [],
     'processes': [],
     'detour': [],
     'lockstep': [],
@@ -96,7 +97,8 @@ _new_place = {
     'kinds': 'parts_of_function RANDOM GENERATORS HOOKS',
     'loaders': 'seed_loader',
     'fingerprint': 'Fingerprint NotRestored',
-    'processes': 'ALL_HERE END_OF_PASS OUT_OF_DATA LEFT PATIENCE fail_together',
+    'processes': 'ALL_HERE END_OF_PASS OUT_OF_DATA LEFT fail_together',
+    'link': 'PATIENCE',
     'batch': 'TARGETS split_batch to_device call_model get_loss check_loss eval_mode '
              'first_tensor find_bs',
     'callback': 'EVENTS STATE shapes_training',

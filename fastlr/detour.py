@@ -47,7 +47,7 @@ class Detour:
         self._before = []
         self._after = []
         ours = (Detour.start, Detour.finish, Detour.__enter__, Detour.__exit__)
-        self._guard = SignalGuard(*ours, *within)
+        self.guard = SignalGuard(*ours, *within)
 
     def before_restore(self,
         f # function without arguments
@@ -63,7 +63,7 @@ class Detour:
 
     def deliver_signals(self):
         "Deliver the signals that have arrived and wait."
-        self._guard.deliver()
+        self.guard.deliver()
 
     def _enter(self):
         try:
@@ -79,12 +79,12 @@ class Detour:
     def start(self):
         "Guard the signals from here on; the same as entering the `with` block. Return the detour."
         # An interruption must not come between, and leave a detour that runs forever.
-        self._guard.install()
+        self.guard.install()
         try: self._enter()
         except BaseException:
-            self._guard.remove()
+            self.guard.remove()
             raise
-        try: self._guard.deliver()
+        try: self.guard.deliver()
         except BaseException:
             self.finish(failed=True)
             raise
@@ -96,7 +96,7 @@ class Detour:
         "Restore everything; the same as leaving the `with` block."
         self.failed = failed
         restore = [self.snapshot.restore, self.snapshot.close] if self.close else [self.snapshot.restore]
-        functions = [*self._before[::-1], *restore, *self._after[::-1], self._leave, self._guard.remove]
+        functions = [*self._before[::-1], *restore, *self._after[::-1], self._leave, self.guard.remove]
         # What the functions refer to is not held any longer than the detour lasts.
         self._before, self._after = [], []
         _call_all(functions)

@@ -277,6 +277,7 @@ def lr_find(
 Learner.lr_find = lr_find
 
 # %% ../nbs/35_lr_finder.ipynb #5ba345b4
+@fail_together()
 def run_range_test(
     learn:Learner, # what to find a rate for
     settings:SweepSettings, # what to sweep; messages use the option names of its `entry`
@@ -300,7 +301,7 @@ def run_range_test(
     if learn.opt is None: _make_first_optimizer()
     with _drawing(recorder, live) as picture:
         began = time.monotonic()
-        with fail_together(): _run_sweeps(learn, common, settings, live=picture, **options)
+        _run_sweeps(learn, common, settings, live=picture, **options)
         seconds = (time.monotonic()-began) / max(1, settings.runs*len(recorder.curve))
         sweep_once = partial(_sweep_once, learn, common, **options)
         recorder.curve = run_probes(recorder.curve, sweep_once, settings, seconds=seconds, silent=silent)

@@ -19,7 +19,7 @@ from .processes import SingleProcess
 class Points:
     "Losses on their way from the loop to the curve."
     def __init__(self,
-        groups:list, # parameter groups; processes exchange losses on the device of their parameters
+        groups:list, # parameter groups
         processes:SingleProcess, # or `Processes`, whose mean a loss is
         diverged # function of a loss that returns whether to stop, such as a `Divergence`
     ):
@@ -103,18 +103,22 @@ def is_full(self:Points) -> bool:
     "Whether the number of waiting losses is worth a copy from the device."
     return len(self.waiting) >= utils.read_every(self.waiting[-1][1])
 
-@patch(as_prop=True)
-def _device(self:Points):
-    # There are no groups yet where the start of a sweep has failed.
-    return next((p.device for g in self.groups for p in g['params']), None)
+@patch
+def due(self:Points) -> list: # of scalar tensors, at most ten
+    "Return the losses that are worth a copy from the device, for the next message to the other processes."
+    if not self.waiting or not self.is_full: return []
+    return [loss for _, loss, *_ in self.waiting[:10]]
 
 # %% ../nbs/21_points.ipynb #1960000a
 @patch
-def fetch(self:Points) -> str: # 'non-finite' or 'diverged' if the sweep has to end, else None
+def fetch(self:Points,
+    means:list=None # of the first losses that wait, from all processes; default: read all that wait
+) -> str: # 'non-finite' or 'diverged' if the sweep has to end, else None
     "Read the losses that wait, with one copy, and ask the rule about each of them in turn."
-    waiting, self.waiting = self.waiting, []
-    losses = self.processes.mean([loss for _, loss, *_ in waiting], self._device)
-    for (rates, _, window, span), loss in zip(waiting, losses):
+    n = len(self.waiting if means is None else means)
+    waiting, self.waiting = self.waiting[:n], self.waiting[n:]
+    if means is None: means = self.processes.mean([loss for _, loss, *_ in waiting])
+    for (rates, _, window, span), loss in zip(waiting, means):
         if not math.isfinite(loss):
             self.not_finite = span
             return 'non-finite'
@@ -143,8 +147,8 @@ def was_skipped(self:Points,
     scaler_watch # `ScalerWatch`, which tells whether this process has skipped the step
 ) -> tuple[bool, bool]: # (whether any process has skipped it, whether there is no hope for another one)
     "Return whether the step was skipped, and whether the sweep has to end for that. All processes call this."
-    skipped = self.processes.any_process(scaler_watch.look(), self._device)
+    skipped = self.processes.any_process(scaler_watch.look())
     if scaler_watch.count(skipped) > 50: return skipped, True
-    hopeless = skipped and not math.isfinite(self.processes.mean([loss], self._device)[0])
+    hopeless = skipped and not math.isfinite(self.processes.mean([loss])[0])
     if hopeless: self.not_finite = self.span
     return skipped, hopeless

@@ -15,7 +15,7 @@ from .curve import EntryPoint
 from .detour import Detour, check_alone
 from .fingerprint import Fingerprint
 from .loaders import gives_in_order, seed_all, seed_loader
-from .lockstep import CommonBatches, Lockstep
+from .lockstep import CommonBatches, Lockstep, LoopEnded
 from .plot import LRCurve
 from .points import Points, as_scalar
 from .processes import SingleProcess, current_processes, fail_together
@@ -57,9 +57,10 @@ class LRSweep(Lockstep):
         super().__init__()
         asked = dict(start_lr=start_lr, end_lr=end_lr, num_it=num_it, mode=mode, stop_div=stop_div,
                      accumulate=accumulate, extend=extend, batches=batches)
-        if settings is not None: settings.check_alone('LRSweep', asked)
-        self.settings = s = SweepSettings(**asked, entry=SWEEP) if settings is None else settings
-        check_parts(as_list(model), as_list(opt), as_list(schedulers), scaler, as_list(others), s.entry)
+        with fail_together(reduce, to_the_end=False):
+            if settings is not None: settings.check_alone('LRSweep', asked)
+            self.settings = s = SweepSettings(**asked, entry=SWEEP) if settings is None else settings
+            check_parts(as_list(model), as_list(opt), as_list(schedulers), scaler, as_list(others), s.entry)
         self.num_it, self.mode, self.accumulate = s.num_it, s.mode, s.accumulate
         # The training. Of a wrapper, such as accelerate's, the optimizer inside is the one that is swept.
         self.model = model
@@ -95,7 +96,7 @@ class LRSweep(Lockstep):
 @patch
 def start(self:LRSweep):
     "Save what a step can change, and set the first rate. Raises `ValueError` if there is nothing to train."
-    with fail_together(self.reduce):
+    with fail_together(self.reduce, to_the_end=False):
         if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")
         check_alone(self.opts)
         self._rates = Rates(self.opts, self.settings)
@@ -127,7 +128,11 @@ def finish(self:LRSweep,
 def __enter__(self:LRSweep): return self if self.snapshot is not None else self.start()
 
 @patch
-def __exit__(self:LRSweep, kind, *exc): self.finish(failed=kind is not None)
+def __exit__(self:LRSweep, kind, *exc):
+    # Another process has left the loop.
+    ended = kind is not None and issubclass(kind, LoopEnded)
+    self.finish(failed=kind is not None and not ended)
+    return ended
 
 @patch
 def _fingerprint(self:LRSweep):
@@ -141,7 +146,7 @@ def _launch(self:LRSweep, snapshot):
     "Start the detour, from which everything is restored."
     within = (LRSweep.start, LRSweep.finish, LRSweep.__enter__, LRSweep.__exit__)
     detour = self._detour = Detour(snapshot, close=self._lent is None, within=within, opts=self.opts)
-    detour.before_restore(self._note_end)
+    detour.before_restore(lambda: self._note_end(detour.failed))
     detour.after_restore(lambda: self.processes.leave(detour.failed))
     detour.start()
     self.snapshot = snapshot
@@ -160,7 +165,8 @@ def _begin(self:LRSweep):
     self.iterations = 0
     self.groups = self._rates.groups
     self.processes = current_processes(self.reduce)
-    self.processes.before_forward(as_list(self.model), self.synchronize)
+    self.processes.signals = self._detour.guard
+    self.processes.before_forward(as_list(self.model), lambda: self.synchronize(forward=True))
     rule = self.settings.stop_div
     diverged = copy.copy(rule) if callable(rule) else Divergence(rule)
     if not self.shift and isinstance(diverged, Divergence): diverged.floor = VALIDATION_FLOOR
@@ -172,11 +178,12 @@ def _begin(self:LRSweep):
     self._rates.set(0)
 
 @patch
-def _note_end(self:LRSweep):
+def _note_end(self:LRSweep, failed):
     "The loop is over: read the losses that wait, and call it interrupted if nothing else has ended it."
     try:
         if not self.done:
-            self._look()
+            if self.several and not failed: self.leave()
+            else: self._look()
             self.stop('interrupted')
     finally:
         self._rates.unwatch()
@@ -220,16 +227,20 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     points.add(self._rates.current, loss, window)
     self._rates.check_effect(len(points))
     at_end = len(points) >= self.num_it
-    if points.is_full or at_end or rest: self._read()
+    # Several processes send what is due with the next message.
+    if at_end or rest or points.is_full and not self.several: self._read()
     if at_end and not self.done and not self._goes_on(): self.end('end')
     if not self.done: self._rates.set(len(points))
     return self.done
 
 # %% ../nbs/22_sweep.ipynb #4278427a
 @patch
-def _read(self:LRSweep):
-    "Read the losses that wait, and end the sweep if one of them asks for it."
-    reason = self._points.fetch()
+def _losses_due(self:LRSweep): return self._points.due()
+
+@patch
+def _read(self:LRSweep, means=None):
+    "Read the losses that wait, or take their means, and end the sweep if one of them asks for it."
+    reason = self._points.fetch(means)
     if reason is not None: self.end(reason)
 
 @patch

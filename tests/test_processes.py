@@ -4,15 +4,16 @@ There are two and three of them, and four too in a thorough run. They are launch
 scenarios of `scenarios/` one after another; `pytest -s` shows how long each takes. A test here looks at what
 each process has made of one of them, or of a few."""
 
-import re
+import re, socket, subprocess, sys
+from collections import Counter
 
 import numpy as np
 import pytest, torch
 from torch.nn.functional import cross_entropy
 
 from conftest import deep, problem
-from launches import launch
-from scenarios import faults, name_of, plain, sharded
+from launches import HERE, environment, launch
+from scenarios import faults, interrupts, name_of, plain, sharded
 from scenarios.plain import batches
 
 TWO = 'plain', 'sharded', 'faults', 'accelerate', 'transformers', 'lightning'
@@ -375,7 +376,44 @@ def test_an_error_in_one_lightning_process_ends_it_in_both(two):
     check_told(two('lightning.fault'), 1, "KeyError: 'unreadable'")
 
 
-def test_the_count_of_rounds_is_private():
-    from fastlr import processes
+# Processes that end without a word, and those that are interrupted.
 
-    assert processes._rounds >= 0 and 'rounds' not in processes.__all__ and not hasattr(processes, 'rounds')
+
+@pytest.mark.parametrize('world_size', [2, 4])
+def test_a_killed_process_is_noticed_at_once(world_size):
+    "With four, the others notice it although not all of them are its neighbours."
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    script = [sys.executable, str(HERE / 'killed_process.py'), str(port)]
+    started = [
+        subprocess.Popen(
+            [*script, str(rank), str(world_size)], env=environment(), stdout=subprocess.PIPE, text=True
+        )
+        for rank in range(world_size)
+    ]
+    try:
+        said = [p.communicate(timeout=120)[0] for p in started]
+    finally:
+        for p in started:
+            p.kill()
+    for line in said[:-1]:
+        seconds, _, words = line.partition(' ')
+        assert float(seconds) < 5
+        assert words.startswith('LRSweep: another process has ended')
+    assert said[-1] == ''
+
+
+def test_an_interrupt_in_one_process_ends_all(tmp_path):
+    "A thousand of them in a thorough run, each at a random instant."
+    parts = [f'interrupts.part_{i}' for i in range(deep(1, interrupts.PARTS))]
+    found = launch(tmp_path, 2, *parts)
+    found.check_end()
+    ends = Counter()
+    for part in parts:
+        for (kind, other, _), (_, interrupted, _) in zip(*found(part)):
+            assert (other, interrupted) in interrupts.FINE, (part, kind)
+            ends[interrupted] += 1
+    print(ends)
+    assert ends['interrupted'] > 0.4 * ends.total()
+    assert ends['too early'] < 0.05 * ends.total()

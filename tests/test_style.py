@@ -19,7 +19,7 @@ OTHERS = [
 ]
 WIDTH = 110
 # The longest module of the library, in lines.
-MODULE = 380
+MODULE = 390
 # The longest body of the library, in lines without signature, docstring, comments and blank lines.
 BODY = 25
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef

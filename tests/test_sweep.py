@@ -258,7 +258,7 @@ def test_a_detour_that_is_interrupted_while_it_begins():
     model, called = net(), []
     detour = Detour(Snapshot(model))
     detour.after_restore(lambda: called.append('after'))
-    detour._guard.deliver = lambda: (_ for _ in ()).throw(KeyboardInterrupt)
+    detour.guard.deliver = lambda: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         detour.start()
     assert called == ['after'] and detour.failed

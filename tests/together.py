@@ -14,15 +14,15 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-import fastlr.processes
-from scenarios import SCENARIOS
+import fastlr.link
+from scenarios import SCENARIOS, messages
 
 # After this time a process gives up that waits for another one in a collective of torch.
 GROUP_TIMEOUT = timedelta(seconds=60)
-# After this number of seconds one gives up that waits for another one in a round of fastlr.
+# After this number of seconds one gives up that waits for another one in a message of fastlr.
 PATIENCE = 20
 # These are the messages of both.
-IN_VAIN = 'Timed out waiting', 'another process has not come'
+IN_VAIN = 'Timed out waiting', 'has waited for another one in vain'
 # After this number of seconds a process that is still in the same scenario writes where it is, and ends; then
 # the launcher ends the others.
 LIMIT = 90
@@ -48,7 +48,6 @@ class Group:
         if self.made:
             self._use_another_store()
         self.made += 1
-        fastlr.processes._rounds = 0
         if not by_framework:
             dist.init_process_group('gloo', timeout=GROUP_TIMEOUT)
 
@@ -178,11 +177,11 @@ class Process:
             row = self.result(scenario)
         self.write(scenario=scenario, **row)
         waited = any(words in str(row) for words in IN_VAIN)
-        ends = self.group.exchange(scenario, [fastlr.processes._rounds, 'error' in row, waited])
-        rounds, failed, waited = zip(*ends)
-        out_of_step = len(set(rounds)) > 1
+        ends = self.group.exchange(scenario, [messages(), 'error' in row, waited])
+        sent, failed, waited = zip(*ends)
+        out_of_step = any(x != sent[0] for x in sent)
         if out_of_step:
-            self.write(scenario=scenario, error=f'The processes are out of step: rounds of each {rounds}')
+            self.write(scenario=scenario, error=f'The processes are out of step: meetings, messages: {sent}')
         if any(waited):
             self.hung.append(scenario)
         self.broken = any((*failed, *waited, out_of_step))
@@ -213,7 +212,7 @@ def main():
     (folder / f'{rank}.pid').write_text(str(os.getpid()))
     warnings.filterwarnings('ignore')
     torch.set_num_threads(1)
-    fastlr.processes.PATIENCE = PATIENCE
+    fastlr.link.PATIENCE = PATIENCE
     Process(folder).run(asked)
 
 

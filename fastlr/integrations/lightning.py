@@ -17,6 +17,7 @@ from ..batch import check_loader
 from ..curve import EntryPoint
 from .lightning_sweep import leaf_loaders, sweep_once
 from ..probes import run_probes
+from ..processes import fail_together
 from ..settings import SweepSettings
 from ..suggestion import NoSuggestion, peaks_text, range_text
 from ..tune import LRFound, rate_places, set_rate
@@ -103,6 +104,7 @@ def _places(module, update_attr, attr_name):
                      "name the attribute, as in attr_name='rate'")
 
 # %% ../../nbs/62_lightning.ipynb #aee4c9da
+@fail_together()
 def lr_find(
     trainer, # `Trainer` of `lightning` or of `pytorch_lightning`; it is read, and never run
     module, # `LightningModule` of the same package

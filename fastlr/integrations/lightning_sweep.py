@@ -21,7 +21,6 @@ from ..detour import Detour
 from ..fingerprint import Fingerprint
 from .lightning_trainer import private_trainer
 from ..lockstep import CommonBatches
-from ..processes import fail_together
 from ..settings import SweepSettings
 from ..signals import in_main_thread
 from ..snapshot import Snapshot
@@ -300,7 +299,7 @@ def sweep_once(
     rings = [] if rings is None else rings
     before = Fingerprint(leave_out=(trainer,), module=module, **data) if verify else None
     parts = module, loaders, datamodule
-    with fail_together(), _detour(pl, trainer, *parts, settings.entry) as detour, _quiet():
+    with _detour(pl, trainer, *parts, settings.entry) as detour, _quiet():
         _keep_surroundings(detour)
         silent = silent or not trainer.is_global_zero
         callback = _make_callback(pl, detour.snapshot, settings, rings, monitor, silent)

@@ -12,6 +12,7 @@ from functools import partial
 from ..curve import EntryPoint, LRCurve
 from .transformers_sweep import sweep_once
 from ..probes import run_probes
+from ..processes import fail_together
 from ..settings import SweepSettings
 from ..suggestion import NoSuggestion, range_text
 from ..tune import LRFound
@@ -126,6 +127,7 @@ def _check_update(trainer, update_args):
                          "or set trainer.optimizer = None first")
 
 # %% ../../nbs/65_transformers.ipynb #a5e022ab
+@fail_together()
 def lr_find(
     trainer, # `transformers.Trainer`, or one derived from it
     *,

@@ -19,7 +19,6 @@ from ..detour import Detour
 from ..fingerprint import Fingerprint
 from ..kinds import parts_of_function
 from ..lockstep import CommonBatches
-from ..processes import fail_together
 from ..settings import SweepSettings
 from ..snapshot import Snapshot
 from ..sweep import LRSweep
@@ -234,7 +233,7 @@ def sweep_once(
     rings = [] if rings is None else rings
     before = Fingerprint(trainer=trainer) if verify else None
     bar = progress_bar(settings.num_it, silent)
-    with fail_together(), Detour(_snapshot(trainer, where)) as detour:
+    with Detour(_snapshot(trainer, where)) as detour:
         quiet = ExitStack()
         detour.before_restore(quiet.close)
         quiet.enter_context(_quiet())

@@ -6,6 +6,10 @@ of a module run in the order in which it defines them. Each framework has its mo
 
 import contextlib
 
+import torch.distributed as dist
+
+import fastlr.link
+
 # The functions of the modules that have been imported, by 'module.function'.
 SCENARIOS = {}
 
@@ -42,3 +46,12 @@ def replaced(module, name, value):
         yield
     finally:
         setattr(module, name, before)
+
+
+def messages():
+    "Return how often the processes of the current group have met, and the messages since then."
+    if not dist.is_initialized():
+        return [0, 0]
+    line = fastlr.link._current_line()
+    link = line.link
+    return [line.meetings, 0 if link is None or link.closed else link.answers]

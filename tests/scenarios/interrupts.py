@@ -1,0 +1,144 @@
+"""Scenarios in which one process alone is interrupted, at random instants, as by Ctrl-C; in `PARTS` parts of
+`TRIALS` range tests each. The others are notified, or have ended well."""
+
+import random, signal, time, traceback
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from fastlr import Learner, LRSweep, find_lr
+from fastlr.link import describe_error, farewell
+from scenarios import SCENARIOS, messages
+from scenarios.plain import batches, small_net
+
+PARTS, TRIALS = 50, 20
+
+# How the first process may end, and the one that is interrupted: it may be too late for the first one.
+FINE = ('told', 'interrupted'), ('told', 'too early'), ('finished', 'interrupted'), ('finished', 'finished')
+
+
+def interrupt(*args):
+    raise KeyboardInterrupt
+
+
+def plain_net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))
+
+
+SETTINGS = dict(num_it=25, stop_div=False)
+
+
+def no_buffers(rank, net=plain_net, pause=0.0):
+    model = nn.parallel.DistributedDataParallel(net())
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(batch):
+        if pause and not rank:
+            time.sleep(pause)
+        return cross_entropy(model(batch[0]), batch[1])
+
+    return model, lambda: find_lr(model, opt, None, batches(rank), step=step, progress=False, **SETTINGS)
+
+
+def buffers(rank):
+    return no_buffers(rank, small_net)
+
+
+def waits(rank):
+    "The process that is interrupted waits for the other one most of the time."
+    return no_buffers(rank, pause=0.004)
+
+
+def loop(rank, synchronizes=True):
+    model = nn.parallel.DistributedDataParallel(plain_net())
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def run():
+        with LRSweep(opt, model, **SETTINGS) as sweep:
+            for x, y in sweep(batches(rank)):
+                loss = cross_entropy(model(x), y)
+                if synchronizes:
+                    sweep.synchronize()
+                loss.backward()
+                opt.step()
+                opt.zero_grad()
+                sweep.record(loss)
+
+    return model, run
+
+
+def loop_without(rank):
+    "The loop doesn't call `synchronize`."
+    return loop(rank, False)
+
+
+def in_a_learner(rank):
+    model = nn.parallel.DistributedDataParallel(plain_net())
+    learn = Learner((batches(rank), None), model, loss_func=cross_entropy, silent=True)
+    return model, lambda: learn.lr_find(probe=False, **SETTINGS)
+
+
+KINDS = no_buffers, buffers, waits, loop, loop_without, in_a_learner
+
+
+def is_own(error):
+    "Return whether a signal was handled in a function of this file."
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1] is interrupt.__code__ and frames[-2].co_filename == __file__
+
+
+def trial(rank, kind, instant):
+    "Run a range test, interrupted after this number of seconds, and return how it ended."
+    model, run = kind(rank)
+    before = [v.clone() for v in model.state_dict().values()]
+    dist.barrier()
+    sent = messages()
+    began = time.perf_counter()
+    try:
+        if instant is not None:
+            signal.setitimer(signal.ITIMER_REAL, instant)
+        try:
+            run()
+            end = 'finished'
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt as e:
+        end = 'interrupted'
+        # It came before fastlr was called, or between the constructor and the `with` block of a loop. A
+        # script that is interrupted there ends, and with it its process; here it has to say so itself.
+        if messages() == sent and is_own(e):
+            end = 'too early'
+            farewell(describe_error(e))
+    except RuntimeError as e:
+        end = 'told' if 'process 1 has failed (KeyboardInterrupt' in str(e) else str(e)
+    seconds = time.perf_counter() - began
+    same = all(map(torch.equal, before, model.state_dict().values()))
+    dist.barrier()
+    return end if same else f'{end}, and not restored', seconds
+
+
+def part(i, rank):
+    "Return how each trial of part `i` ended, and the longest time that one took."
+    draw = random.Random(i)
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        seconds = {kind: trial(rank, kind, None)[1] for kind in KINDS}
+        found = []
+        for _ in range(TRIALS):
+            kind, instant = draw.choice(KINDS), draw.uniform(0.001, 1.05)
+            end, took = trial(rank, kind, instant * seconds[kind] if rank == 1 else None)
+            found.append([kind.__name__, end, took])
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+    return found
+
+
+def make(i):
+    SCENARIOS[f'interrupts.part_{i}'] = lambda rank: part(i, rank)
+
+
+for i in range(PARTS):
+    make(i)
