@@ -6,7 +6,7 @@
 __all__ = ['NotRestored', 'Fingerprint', 'attributes_to_compare']
 
 # %% ../nbs/16_fingerprint.ipynb #1e96eacf
-import hashlib, types, weakref
+import ctypes, dis, hashlib, io, sys, types, weakref
 from array import array
 from collections import deque
 from functools import singledispatch
@@ -20,8 +20,9 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from .kinds import (
-    DEEPEST, GENERATORS, HOOKS, PLAIN, entries_of, generator_state, has_state_dict, inner_tensors,
-    is_closed, is_freed, is_stand_in, random_states, scripted_attributes, shared_memory, slots_of,
+    DEEPEST, GENERATORS, HOOKS, PLAIN, entries_of, function_in, generator_state, has_state_dict,
+    inner_tensors, is_closed, is_freed, is_stand_in, is_users_code, random_states, scripted_attributes,
+    shared_memory, slots_of,
     tensor_bytes)
 
 # %% ../nbs/16_fingerprint.ipynb #53485d32
@@ -232,7 +233,7 @@ def _look_at_module(m):
     tensors = (*parameters.items(), *buffers.items())
     inside = [(f'.{k}.data_ptr()', _Memory(t)) for k, t in tensors if t is not None]
     for named in (*members, extra): inside += [(f'.{k}', v) for k, v in named.items()]
-    return (type(m).__name__, m.training, [list(named) for named in members]), inside
+    return (type(m).__name__, m.training, [list(named) for named in members]), inside + _class_of(m)
 
 def _members(m):
     "Return parameters, buffers, children and other attributes, four dicts by name."
@@ -284,15 +285,21 @@ def _look_at_object(x):
     if isinstance(x, types.CellType): return _look_at_cell(x)
     if isinstance(x, types.GeneratorType): return _look_at_generator(x)
     if isinstance(x, _BaseDataLoaderIter): return (kind, x._num_yielded), []
+    if isinstance(x, type): return x.__qualname__, _class_parts(x)
+    if isinstance(x, _FILES) and not isinstance(x, io.BytesIO): return (kind, _position(x)), []
+    if isinstance(x, SynchronizedBase): return kind, [('(inside)', x.get_obj())]
+    if isinstance(x, _SHARED): return kind, [('(inside)', bytes(x))]
     if is_closed(x): return kind, []
     attrs = attributes_to_compare(x)
     inside = [(k if k == '(inside)' else f'.{k}', v) for k, v in attrs.items() if k != '_iterator']
-    return (kind, len(inside)), inside
+    return (kind, len(inside)), inside + _class_of(x)
 
 def _function_parts(f):
-    "Return the closure of a function, its defaults, and its attributes."
-    enclosed = [(f'.{k}', cell) for k, cell in zip(f.__code__.co_freevars, f.__closure__ or ())]
-    return enclosed + [(f'.{k}', getattr(f, k)) for k in ('__defaults__', '__kwdefaults__', '__dict__')]
+    "Return the closure of a function, its defaults, its attributes, and what it changes among the globals."
+    enclosed = zip(f.__code__.co_freevars, f.__closure__ or ())
+    found = [(f'.{k}', cell) for k, cell in enclosed if k != '__class__']
+    found += [(f'.{k}', getattr(f, k)) for k in ('__defaults__', '__kwdefaults__', '__dict__')]
+    return found + _globals_of(f)
 
 def _look_at_cell(cell):
     try: return _look_at(cell.cell_contents)
@@ -302,3 +309,47 @@ def _look_at_generator(g):
     "Look at the position of a running generator, and its variables."
     frame = g.gi_frame
     return (type(g).__qualname__, frame and frame.f_lasti), [('(inside)', frame and frame.f_locals)]
+
+# %% ../nbs/16_fingerprint.ipynb #16000002
+_FILES = io.TextIOWrapper, io.BufferedIOBase, io.RawIOBase
+_SHARED = ctypes._SimpleCData, ctypes.Array, ctypes.Structure
+# What can change in place.
+_MUTABLE = dict, list, set, deque, bytearray, array, np.ndarray, torch.Tensor, *GENERATORS
+
+def _position(file):
+    "The position of an open file, other than the screen, if it has one."
+    if file.closed: return 'closed'
+    if file in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__) or not file.seekable(): return None
+    try: return file.tell()
+    # In the middle of a line there is no position.
+    except OSError: return None
+
+def _class_of(x):
+    "The class of `x`, if it or one of its bases is the user's own."
+    own = any(is_users_code(k.__module__) for k in type(x).__mro__)
+    return [('.__class__', type(x))] if own else []
+
+def _class_parts(kind):
+    "Return the attributes of a class and of its bases that can change, as far as these are the user's own."
+    found = {}
+    for k in kind.__mro__[::-1]:
+        if is_users_code(k.__module__): found.update(vars(k))
+    functions = {name: function_in(v) for name, v in found.items()}
+    state = {name: v for name, v in found.items()
+             if isinstance(v, (*PLAIN, *_MUTABLE)) and not name.startswith('__')}
+    return [(f'.{name}', v) for name, v in {**functions, **state}.items() if v is not None]
+
+def _globals_of(f):
+    "Return those of the global names of a function, and of functions of its file that it calls, that can change."
+    if not is_users_code(f.__module__): return []
+    used, codes = {}, [f.__code__]
+    for code in codes:
+        codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+        for i in dis.get_instructions(code):
+            if i.opname in ('LOAD_GLOBAL', 'STORE_GLOBAL'): used.setdefault(i.argval, set()).add(i.opname)
+    values = [(n, how, f.__globals__[n]) for n, how in used.items() if n in f.__globals__]
+    return [(f'.__globals__[{n!r}]', v) for n, how, v in values if _can_change(v, 'STORE_GLOBAL' in how, f)]
+
+def _can_change(v, is_set, f):
+    if isinstance(v, types.FunctionType): return v.__module__ == f.__module__
+    return isinstance(v, _MUTABLE) or is_set and isinstance(v, PLAIN)

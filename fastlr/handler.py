@@ -248,6 +248,10 @@ def on_train_end(self:CallbackHandler,
     for call in self._metric_calls['on_train_end'] + self._callback_calls['on_train_end']:
         try: self._notify('on_train_end', *call)
         except BaseException as e: errors.append(e)
-    if exception is None and errors: raise errors[0]
-    for e in errors:
-        add_note(exception, f"while this was handled, on_train_end raised {type(e).__name__}: {e}")
+    # What is raised must not be held here any longer: its frames hold this handler, and the whole training.
+    self.state['exception'] = None
+    try:
+        if exception is None and errors: raise errors[0]
+        for e in errors:
+            add_note(exception, f"while this was handled, on_train_end raised {type(e).__name__}: {e}")
+    finally: exception = errors = e = None

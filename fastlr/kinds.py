@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PLAIN', 'GENERATORS', 'HOOKS', 'CODE', 'DEEPEST', 'RANDOM', 'is_closed', 'has_state_dict', 'is_node',
-           'parts_of_function', 'functions_of', 'names_in', 'function_in', 'names_used', 'random_states',
-           'generator_state', 'set_generator_state', 'slots_of', 'inner_tensors', 'flat_bytes', 'tensor_bytes',
-           'components', 'is_freed', 'is_stand_in', 'scripted_attributes', 'shared_memory', 'entries_of',
-           'entries_to_keep']
+           'parts_of_function', 'functions_of', 'names_in', 'function_in', 'names_used', 'is_users_code',
+           'random_states', 'generator_state', 'set_generator_state', 'slots_of', 'inner_tensors', 'flat_bytes',
+           'tensor_bytes', 'components', 'is_freed', 'is_stand_in', 'scripted_attributes', 'shared_memory',
+           'entries_of', 'entries_to_keep']
 
 # %% ../nbs/12_kinds.ipynb #d1b7de8e
 import random, sys, types
@@ -160,6 +160,17 @@ def _named_globals(f):
     values = [f.__globals__[n] for n in names_in(f) if n in f.__globals__]
     is_own = lambda v: isinstance(v, types.FunctionType) and v.__module__ == f.__module__
     return [v for v in values if isinstance(v, nn.Module) or is_own(v)]
+
+# %% ../nbs/12_kinds.ipynb #12000002
+_OTHERS = {*sys.stdlib_module_names, 'fastlr'}
+
+def is_users_code(
+    module:str # name of a module, or None
+) -> bool:
+    "Return whether `module` is part of the user's program: neither of Python or this library, nor installed."
+    if module is None or module.split('.')[0] in _OTHERS: return False
+    file = getattr(sys.modules.get(module), '__file__', None) or ''
+    return 'site-packages' not in file and 'dist-packages' not in file
 
 # %% ../nbs/12_kinds.ipynb #5371ee18
 # Name of a global generator -> (the function that returns its state, the function that sets it).

@@ -307,7 +307,9 @@ def evaluation_handler(self:Learner,
         exception = e
         raise
     finally:
-        if outside: handler.on_train_end(exception)
+        try:
+            if outside: handler.on_train_end(exception)
+        finally: exception = None
 
 # %% ../nbs/31_learner.ipynb #0ld6c656
 __getattr__ = old_names(__name__)

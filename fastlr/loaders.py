@@ -74,9 +74,18 @@ def _loader_of(iterator, x):
     loaders = [v for v in (x, *vars(x).values()) if isinstance(v, DataLoader)]
     return next((v for v in loaders if v._index_sampler is iterator._index_sampler), None)
 
-def _set_aside(attrs, name, loader, snapshot):
-    "Put a stand-in in the place of an iterator; the attributes of its object have been saved already."
-    stand_in = attrs[name] = _StandIn(loader)
+def _set_aside(attrs, name, other, snapshot):
+    """Put `other` in the place of an attribute, which has been saved already; and again when the loader is
+    added to the snapshot once more, after it was restored."""
+    old = attrs[name]
+    def put():
+        if attrs.get(name) is old: attrs[name] = other
+    put()
+    snapshot.asides.append(put)
+
+def _set_iterator_aside(attrs, name, loader, snapshot):
+    stand_in = _StandIn(loader)
+    _set_aside(attrs, name, stand_in, snapshot)
     snapshot.restorers.append(stand_in.stop)
 
 # Those that can be copied.
@@ -120,8 +129,8 @@ def _keep_living(x, saved, snapshot):
     yield from saved
     for name, v in living.items():
         loader = _loader_of(v, x)
-        if is_node(x) and not _is_read(v): attrs[name] = None
-        elif loader is not None: _set_aside(attrs, name, loader, snapshot)
+        if is_node(x) and not _is_read(v): _set_aside(attrs, name, None, snapshot)
+        elif loader is not None: _set_iterator_aside(attrs, name, loader, snapshot)
         elif isinstance(v, _SIMPLE): _keep_simple(attrs, name, snapshot)
         else: snapshot.living.append(_name(x, name, v))
 
@@ -281,9 +290,10 @@ def _keep_workers(loader, snapshot):
         if not all(w.is_alive() for w in getattr(old, '_workers', ())): loader._iterator = None
     # In this order, so that an interrupt between the two loses nothing.
     snapshot.restorers.append(restore)
-    loader._iterator = None
+    _set_aside(vars(loader), '_iterator', None, snapshot)
     # If torchdata's loader has an iterator that is ready to be used, it waits until the loader is restored.
-    if hasattr(loader, '_initial_iter_for_state_dict'): loader._initial_iter_for_state_dict = False
+    ready = '_initial_iter_for_state_dict'
+    if ready in vars(loader): _set_aside(vars(loader), ready, False, snapshot)
 
 # %% ../nbs/14_loaders.ipynb #06e4dc3d
 @keep_parts.register(SynchronizedBase)

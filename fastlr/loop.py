@@ -63,7 +63,9 @@ def _running(learn, handler, pbar):
     finally:
         pbar.on_iter_end()
         learn.handler = outer
-        handler.on_train_end(exception)
+        try: handler.on_train_end(exception)
+        # An exception that is held by its own frames would keep all that they hold until garbage is collected.
+        finally: exception = None
 
 # %% ../nbs/30_loop.ipynb #bbd6ffc2
 def loss_batch(

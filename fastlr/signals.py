@@ -32,10 +32,13 @@ class SignalGuard:
         self.since = None
         # Number of a signal -> the handler that it had before.
         self.old = {}
+        # Whether it is installed. A handler that others have set in the meantime may call it even later.
+        self.active = False
 
     def install(self):
         "Take over the signals. Call it in one of the functions; outside of the main thread it does nothing."
         if not in_main_thread(): return
+        self.active = True
         for s in _SIGNALS:
             handler = signal.getsignal(s)
             if not callable(handler): continue
@@ -43,6 +46,7 @@ class SignalGuard:
             signal.signal(s, self)
 
     def __call__(self, signum, frame):
+        if not self.active: return self.old[signum](signum, frame)
         place = frame
         while place is not None and place.f_code not in self.codes: place = place.f_back
         if not self.arrived: self.since = time.monotonic()
@@ -66,6 +70,7 @@ class SignalGuard:
         for s, handler in self.old.items():
             # A handler that was set in the meantime stays.
             if in_main_thread() and signal.getsignal(s) is self: signal.signal(s, handler)
+        self.active = False
         self.deliver()
 
     def __enter__(self):

@@ -49,6 +49,8 @@ class Snapshot:
         self.restorers = []
         # Names of what was found in a loader and can't be restored.
         self.living = []
+        # Functions that set iterators and workers of loaders aside again, after they were restored.
+        self.asides = []
         # Those that are called after all others.
         self.last = []
         # Everything that was saved, by id: it isn't saved twice, and its id can't be given to another object.
@@ -85,12 +87,15 @@ def _try_all(functions):
     for f in functions:
         try: f()
         except BaseException as e: errors.append(e)
-    if errors: raise errors[0]
+    try:
+        if errors: raise errors[0]
+    # Or the error would be held by its own frames, and the snapshot with it.
+    finally: errors.clear()
 
 @patch
 def close(self:Snapshot):
     "Delete the copies."
-    self.restorers = self.last = None
+    self.restorers = self.last = self.asides = None
     self.held = self.loaders = None
     self.copies.close()
 
@@ -139,8 +144,11 @@ def keep_called(self:Snapshot,
 def add_loader(self:Snapshot,
     loader # a torch `DataLoader`, or any iterable of batches
 ):
-    "Save what decides the next draws of `loader`, unless it was added before."
-    if id(loader) in self.loaders: return
+    """Save what decides the next draws of `loader`. If it was added before, only set its stored iterators and
+    workers aside: do this after a `restore`, before the loader is used again in the same snapshot."""
+    if id(loader) in self.loaders:
+        for put in self.asides: put()
+        return
     # If the model or a loss function refers to it, it may be held already, but less of it was saved.
     self.held[id(loader)] = self.loaders[id(loader)] = loader
     # A list of batches has nothing that draws, and an iterator has no next epoch.

@@ -16,7 +16,7 @@ from fastcore.basics import patch
 
 from .effect import Effect
 from .settings import SweepSettings, trained_groups
-from .utils import has_copies, has_step_hooks, inner_optimizer, set_group_values
+from .utils import has_copies, has_step_hooks, inner_optimizer, needs_closure, set_group_values
 
 # %% ../nbs/17_watch.ipynb #f73cbb1e
 # Entries of parameter groups, and class names, of optimizers whose steps don't follow their rate.
@@ -290,6 +290,8 @@ def has_no_effect(self:Rates,
     if self.effect is None or points < _FIRST: return None
     if self.zeros >= _LOOKS and not self.has_nonzero:
         return f"LRSweep: the gradients were zero in all steps: {_NO_GRADIENT}"
+    # L-BFGS estimates by itself how far to go, and where gradients are noisy it may stand still at any rate.
+    if any(map(needs_closure, self.opts)): return None
     # In coarse numbers, or where there were gradients, even a higher rate may change nothing.
     visible = 1e-3 if self.effect.precision < 1e-5 and not self.has_nonzero else 0.1
     if self.schedule[points-1, self.top] < visible or not self.effect.is_still: return None
