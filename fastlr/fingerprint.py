@@ -340,7 +340,7 @@ def _class_parts(kind):
     return [(f'.{name}', v) for name, v in {**functions, **state}.items() if v is not None]
 
 def _globals_of(f):
-    "Return those of the global names of a function, and of functions of its file that it calls, that can change."
+    "Return the global names that can change, of a function and of functions of its file that it calls."
     if not is_users_code(f.__module__): return []
     used, codes = {}, [f.__code__]
     for code in codes:

@@ -64,7 +64,7 @@ def _running(learn, handler, pbar):
         pbar.on_iter_end()
         learn.handler = outer
         try: handler.on_train_end(exception)
-        # An exception that is held by its own frames would keep all that they hold until garbage is collected.
+        # An exception that its own frames hold would keep all that they hold until garbage is collected.
         finally: exception = None
 
 # %% ../nbs/30_loop.ipynb #bbd6ffc2

@@ -305,8 +305,8 @@ def run(self:PlainTraining,
 def _rate_note(self:PlainTraining, sweep):
     "Return a note about the rate at which an error was raised, which may be how a model diverges."
     rate = max(float(g['lr']) for g in sweep.groups)
-    what = (f"This error was raised after {len(sweep)} updates, at a rate of {rate:.2g}. If it is how the model "
-            "diverges, as with Gaussian processes and distributions that check their parameters")
+    what = (f"This error was raised after {len(sweep)} updates, at a rate of {rate:.2g}. If this is how the "
+            "model diverges, as with Gaussian processes and distributions that check their parameters")
     return self.entry.advise(what, "pass a lower {end_lr}")
 
 @patch

@@ -152,8 +152,9 @@ def add_loader(self:Snapshot,
     # If the model or a loss function refers to it, it may be held already, but less of it was saved.
     self.held[id(loader)] = self.loaders[id(loader)] = loader
     # A list of batches has nothing that draws, and an iterator has no next epoch.
-    if isinstance(loader, (list, tuple)) or is_living(loader): return
+    if isinstance(loader, (list, tuple)) or is_living(loader) and hasattr(loader, '__next__'): return
     try:
+        if is_living(loader): return name_living([f'{type(loader).__name__} (a thread or process runs)'])
         self._walk(keep_inside(loader, self, 'draws'), 'draws')
         name_living(self.living)
     except BaseException:
