@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from torch.nn.parallel import DistributedDataParallel
 
-from .link import Ended, current_link, describe_error, farewell
+from .link import Ended, current_link, describe_error, ended_links, farewell
 from .signals import SignalGuard
 
 # %% ../nbs/18_processes.ipynb #14000008
@@ -142,8 +142,8 @@ def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=Fal
 
 @patch
 def _part(self:Processes):
-    self.abort("the processes have come to different places of the loop. Each of them has to synchronize and "
-               "record equally often")
+    self.abort("the processes have come to different places of the loop. Each of them has to synchronize, "
+               "record and evaluate equally often")
 
 # %% ../nbs/18_processes.ipynb #1400000d
 @patch
@@ -245,14 +245,16 @@ def fail_together(
     to_the_end:bool=True # wait until all processes have come to the end of the block, too
 ):
     "Notify the other processes, which would wait for this one, of an error in the `with` block."
-    out = []
+    out, before = [], _ended(reduce)
     try:
         yield
         if to_the_end: _wait_for_all(current_processes(reduce), out)
     except BaseException as e:
-        # After the end nobody waits any longer.
-        if not out: _notify(current_processes(reduce), e)
+        # Nobody waits any longer after the end, or after an earlier error, during which this one was raised.
+        if not out and _ended(reduce) <= before: _notify(current_processes(reduce), e)
         raise
+
+def _ended(reduce): return ended_links() if current_processes(reduce).several else 0
 
 def _wait_for_all(processes, out):
     "Wait until all processes have come here, and note it in `out`."

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch.nn.functional import cross_entropy
 
 from conftest import deep, problem
-from fastlr import link
+from fastlr import link, processes
 from launches import HERE, environment, launch
 from scenarios import faults, interrupts, name_of, plain, sharded
 from scenarios.plain import batches
@@ -210,6 +210,11 @@ def test_an_error_in_one_of_three(more, scenario):
 
 def test_an_error_in_all_processes_is_the_same_in_all(two):
     assert two(faults.bad_everywhere) == ['Bad: in one process'] * 2
+
+
+def test_validation_on_batches_of_different_number_is_an_error_in_all(two):
+    for error in two(faults.uneven_validation):
+        assert error.startswith('RuntimeError: LRSweep: the processes have come to different places')
 
 
 LATER = [plain.later_training, plain.first_training, sharded.later_training]
@@ -453,6 +458,19 @@ def test_connections_end_with_their_group():
         (_, work), *_ = link._on_their_way
         work.wait()
     assert not link._on_their_way
+
+
+def test_a_process_that_was_told_of_an_error_does_not_tell_of_the_next(monkeypatch):
+    "Ctrl-C reaches all processes. The others would find the second message in their next range test."
+    monkeypatch.setattr(processes, 'current_processes', lambda reduce: processes.Processes())
+    with a_group(dist.HashStore()):
+        ended = link.current_link()
+        with pytest.raises(KeyboardInterrupt), processes.fail_together():
+            try:
+                ended._end('process 1 has failed')
+            finally:
+                raise KeyboardInterrupt
+        assert link.current_link().name == 'fastlr/0/1'
 
 
 class Gone:

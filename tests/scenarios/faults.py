@@ -218,6 +218,12 @@ def bad_while_the_other_runs_out(rank):
 
 
 @scenario
+def uneven_validation(rank):
+    "The second process evaluates on one more batch, for which DDP would wait for the buffers of the first."
+    return error_of(found, *training(), batches(rank), val_loader=batches(rank)[: 2 + rank])
+
+
+@scenario
 def bad_everywhere(rank):
     "Fail in all processes alike, so that none waits."
     return error_of(found, *training(), batches(rank), Trap(6))
