@@ -253,7 +253,8 @@ def attributes_to_compare(
 ) -> dict: # name -> value
     "Return what of `x` must be as before: what it pickles, if its class says so, or all of its attributes."
     attrs = {**getattr(x, '__dict__', {}), **slots_of(x)}
-    if has_state_dict(x) or attrs and not _pickles_itself(type(x)): return attrs
+    plain = attrs or hasattr(x, '__dict__')
+    if has_state_dict(x) or plain and not _pickles_itself(type(x)): return attrs
     pickled = _pickled(x)
     return attrs if pickled is None else pickled
 

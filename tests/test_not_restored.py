@@ -258,3 +258,12 @@ def test_each_line_of_the_page_has_a_test_and_each_test_a_line():
     """Two lines have theirs elsewhere: what DDP does not restore is a scenario of several processes, and that
     nothing has run on a GPU can only be tried on one."""
     assert set(lines()) == {*TESTED, 'DDP', 'GPUs'}
+
+
+def test_a_value_of_the_class_is_not_taken_for_a_change():
+    "The first count makes an attribute of the object, and leaves that of its class alone."
+
+    class Counter:
+        calls = 0
+
+    assert find(Logs(Counter())) == ['model.log.calls']
