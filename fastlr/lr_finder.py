@@ -25,6 +25,8 @@ from .learner import Learner
 from .live import LivePlot
 from .lockstep import CommonBatches, LockstepLoader, redraw
 from .loop import fit, settle
+from .optim import OptimWrapper
+from .other_names import refuses_other_options
 from .probes import run_probes
 from .processes import fail_together
 # Importing it gives every learner a recorder.
@@ -108,7 +110,7 @@ def on_train_begin(self:LRFinder, **_):
     # The training loss is measured before the step, the validation loss after it.
     shift = 0 if self.val_batches else 1
     modules, _ = _parts_of(learn)
-    sweep = LRSweep(learn.opt.opt, modules, settings=self.settings, shift=shift, **self.kwargs)
+    sweep = LRSweep(_optimizers(learn), modules, settings=self.settings, shift=shift, **self.kwargs)
     self.sweep = sweep.start()
     sweep.use_loader(learn.data.train_dl)
     if self.val_batches: sweep.use_loader(learn.data.valid_dl, training=False)
@@ -123,6 +125,11 @@ def on_train_begin(self:LRFinder, **_):
     if self.wd is not None: learn.opt.wd = self.wd
     self.bar = progress_bar(self.settings.num_it, self.silent)
     return {'skip_validate': True}
+
+def _optimizers(learn):
+    "Return the optimizer of `learn`, and those of the callbacks, which train a part of the model with it."
+    wrappers = [v for cb in learn.handler.callbacks for v in vars(cb).values() if isinstance(v, OptimWrapper)]
+    return list({id(w.opt): w.opt for w in [learn.opt, *wrappers]}.values())
 
 def _parts_of(learn):
     "Return the model with the modules in the loss function, and the other objects in the loss function."
@@ -206,7 +213,7 @@ def on_train_end(self:LRFinder, exception=None, **_):
     try: self.sweep.finish(failed=exception is not None)
     finally:
         if self.data_before is not None: self.learn.data = self.data_before
-        if complete and self.settings.mode != 'hold': self.learn.recorder.curve = self.sweep.curve
+        if complete and self.settings.mode != 'hold': self.self._hold_curve()
         if self.bar is not None: self.bar.on_iter_end()
 
 # %% ../nbs/35_lr_finder.ipynb #18bb2c78
@@ -247,6 +254,7 @@ class MockTraining(Detour):
         if self.learn.opt is not None: self.learn.opt.scaler = self._scaler
 
 # %% ../nbs/35_lr_finder.ipynb #2648cca5
+@refuses_other_options
 def lr_find(
     learn:Learner, # what to find a rate for
     start_lr=1e-7, # first rate, above zero: a number, a list or a slice over the layer groups
@@ -303,8 +311,8 @@ def run_range_test(
         with fail_together(): _run_sweeps(learn, common, settings, live=picture, **options)
         seconds = (time.monotonic()-began) / max(1, settings.runs*len(recorder.curve))
         sweep_once = partial(_sweep_once, learn, common, **options)
-        recorder.curve = run_probes(recorder.curve, sweep_once, settings, seconds=seconds, silent=silent)
-    if not silent: _report(recorder.curve, settings.probe)
+        recorder.hold(run_probes(recorder.curve, sweep_once, settings, seconds=seconds, silent=silent))
+    if not silent: _report(learn, settings.probe)
     return recorder.curve
 
 # %% ../nbs/35_lr_finder.ipynb #487542ae
@@ -334,7 +342,7 @@ def _run_sweeps(learn, common, settings, **kwargs):
             batches = redraw(common) if run else common
             curves.append(_sweep_once(learn, batches, settings, seed=run or None, **kwargs).curve)
     finally:
-        if curves: learn.recorder.curve = LRCurve.median(curves)
+        if curves: learn.recorder.hold(LRCurve.median(curves))
 
 # %% ../nbs/35_lr_finder.ipynb #90006da1
 @contextmanager
@@ -346,11 +354,15 @@ def _drawing(recorder, live):
     finally:
         if picture is not None: picture.close(None if recorder.curve is before else recorder.curve)
 
-def _report(curve, probe):
-    "Print that the range test is over, and whether there was nothing to probe."
+def _report(learn, probe):
+    "Print that the range test is over, whether there was nothing to probe, and which callbacks were left out."
+    curve, left_out = learn.recorder.curve, ', '.join(learn.left_out())
     if probe is True and not (curve.probes or curve.needs_probes or curve.view.can_tell):
         print("Not probed: the curve supports no suggestion; learn.recorder.curve.findings says why.")
     print("LR Finder is complete, type learn.recorder.plot() to see the graph.")
+    if left_out:
+        print(f"Left out: {left_out}. Set shapes_training = True in a class that changes the training, False in "
+              "one that watches.")
 
 # %% ../nbs/35_lr_finder.ipynb #0ld6c725
 __getattr__ = old_names(__name__)
