@@ -34,7 +34,7 @@ from .recorder import Recorder # noqa: F401
 from .settings import SweepSettings
 from .snapshot import Snapshot
 from .sweep import LRSweep
-from .utils import is_main_process, progress_bar
+from .utils import inner_optimizer, is_main_process, progress_bar
 
 # %% ../nbs/35_lr_finder.ipynb #f4903942
 LR_FIND = EntryPoint('lr_find', {**{o: o for o in OPTIONS}, 'loader': 'train_dl'})
@@ -44,7 +44,10 @@ LR_FINDER = EntryPoint('LRFinder', {o: o for o in OPTIONS if o not in ('runs', '
 class LRFinder(LearnerCallback):
     "Turn a fit into a mock training from `start_lr` to `end_lr`; everything is restored afterwards."
     _order = -100
+    # After all callbacks that add something to the loss, which is divided when batches are gathered.
+    order_in = {'on_backward_begin': 995}
     shapes_training = False
+    @refuses_other_options
     def __init__(self,
         learn, # the `Learner`
         start_lr=1e-7, # first rate, above zero, of the fastest layer group; a list gives each group its own
@@ -81,6 +84,9 @@ class LRFinder(LearnerCallback):
         self.silent = silent
         self.live = live
         self.kwargs = kwargs
+        # With a snapshot from before the first callback the sweep can begin after the last one, which may have
+        # brought an optimizer of its own.
+        if 'snapshot' in kwargs: self.order_in = {**self.order_in, 'on_train_begin': 1000}
         # Of the running training: the `LRSweep`, its progress bar, whether a batch has begun but not ended,
         # and the learner's data, whose training loader is replaced.
         self.sweep = None
@@ -159,6 +165,9 @@ def on_backward_begin(self:LRFinder, last_loss, **_):
 @patch
 def on_backward_end(self:LRFinder, iteration, **_):
     "Allow no step before the window is full, and none at a rate that other code has set."
+    if all(inner_optimizer(self.learn.opt.opt) is not opt for opt in self.sweep.opts):
+        raise ValueError("a callback has given the learner another optimizer in the middle of a range test; give "
+                         "it `shapes_training = False`, and lr_find will not run it")
     self.sweep.check_rate("a callback did it; give it `shapes_training = False`, and lr_find will not run it")
     if (iteration+1) % self.settings.accumulate: return {'skip_step': True, 'skip_zero': True}
 
@@ -213,7 +222,8 @@ def on_train_end(self:LRFinder, exception=None, **_):
     try: self.sweep.finish(failed=exception is not None)
     finally:
         if self.data_before is not None: self.learn.data = self.data_before
-        if complete and self.settings.mode != 'hold': self.self._hold_curve()
+        if complete and self.settings.mode != 'hold':
+            self.learn.recorder.hold(self.sweep.curve, self.learn.opt.mom)
         if self.bar is not None: self.bar.on_iter_end()
 
 # %% ../nbs/35_lr_finder.ipynb #18bb2c78

@@ -77,6 +77,11 @@ class OptimWrapper:
 
     def __repr__(self): return f"OptimWrapper over {self.opt!r}"
 
+    def __getattr__(self, name):
+        if name.startswith('_') or 'opt' not in vars(self):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.opt, name)
+
 # %% ../nbs/29_optim.ipynb #a142d7f1
 @patch(cls_method=True)
 def create(cls:OptimWrapper,
@@ -262,9 +267,3 @@ def load_with_state_and_layer_group(cls:OptimWrapper,
 def n_params(self:OptimWrapper) -> int:
     "The number of parameters, each a tensor."
     return sum(len(g['params']) for g in self.opt.param_groups)
-
-@patch
-def __getattr__(self:OptimWrapper, name):
-    if name.startswith('_') or 'opt' not in vars(self):
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-    return getattr(self.opt, name)
