@@ -55,6 +55,8 @@ _modules = {
     'tune': [],
     'one_cycle': ['OneCycleScheduler'],
     'training': ['GradientClipping', 'GradientAccumulation', 'MixedPrecision'],
+    'mixup': ['MixUpCallback'],
+    'shortcuts': [],
     'examples': ['digits_data', 'digits_sample', 'simple_cnn', 'accuracy', 'error_rate'],
     'config': [],
     'results': [],

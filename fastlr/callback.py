@@ -86,6 +86,33 @@ class Callback:
 
     def __repr__(self): return type(self).__name__
 
+# %% ../nbs/26_callback.ipynb #4aab3921
+class _Signature(NamedTuple):
+    names: tuple[str, ...] # parameters, without `self`, `*args` and `**kwargs`
+    required: tuple[str, ...] # those of them that have no default
+    takes_all: bool # whether there is `**kwargs`, and it isn't called `**_`
+
+def _inspect(function, skip):
+    "Return the signature of `function`, without its first `skip` parameters."
+    params = list(inspect.signature(function).parameters.values())[skip:]
+    named = [p for p in params if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    return _Signature(tuple(p.name for p in named), tuple(p.name for p in named if p.default is p.empty),
+                      any(p.kind is p.VAR_KEYWORD and p.name != '_' for p in params))
+
+# function -> (its code, its signature)
+_SIGNATURES = WeakKeyDictionary()
+
+def _signature(method):
+    "Return the signature of `method`, from the cache unless its code was replaced, as autoreload does."
+    function = getattr(method, '__func__', None)
+    # Other callables, such as a lambda that an instance was given, are inspected each time.
+    if not isinstance(function, types.FunctionType): return _inspect(method, 0)
+    code, signature = _SIGNATURES.get(function, (None, None))
+    if code is function.__code__: return signature
+    signature = _inspect(function, 1)
+    _SIGNATURES[function] = function.__code__, signature
+    return signature
+
 # %% ../nbs/26_callback.ipynb #c57a5b3b
 SHAPING_EVENTS = ('on_batch_begin', 'on_loss_begin', 'on_backward_begin', 'on_backward_end')
 
@@ -130,33 +157,6 @@ class LearnerCallback(Callback):
         if k.startswith('_') or 'learn' not in self.__dict__:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {k!r}")
         return getattr(self.learn, k)
-
-# %% ../nbs/26_callback.ipynb #4aab3921
-class _Signature(NamedTuple):
-    names: tuple[str, ...] # parameters, without `self`, `*args` and `**kwargs`
-    required: tuple[str, ...] # those of them that have no default
-    takes_all: bool # whether there is `**kwargs`, and it isn't called `**_`
-
-def _inspect(function, skip):
-    "Return the signature of `function`, without its first `skip` parameters."
-    params = list(inspect.signature(function).parameters.values())[skip:]
-    named = [p for p in params if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    return _Signature(tuple(p.name for p in named), tuple(p.name for p in named if p.default is p.empty),
-                      any(p.kind is p.VAR_KEYWORD and p.name != '_' for p in params))
-
-# function -> (its code, its signature)
-_SIGNATURES = WeakKeyDictionary()
-
-def _signature(method):
-    "Return the signature of `method`, from the cache unless its code was replaced, as autoreload does."
-    function = getattr(method, '__func__', None)
-    # Other callables, such as a lambda that an instance was given, are inspected each time.
-    if not isinstance(function, types.FunctionType): return _inspect(method, 0)
-    code, signature = _SIGNATURES.get(function, (None, None))
-    if code is function.__code__: return signature
-    signature = _inspect(function, 1)
-    _SIGNATURES[function] = function.__code__, signature
-    return signature
 
 # %% ../nbs/26_callback.ipynb #348c5b5e
 def check_callback(

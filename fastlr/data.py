@@ -87,19 +87,29 @@ def create(cls:DataBunch,
 
 # %% ../nbs/28_data.ipynb #327ebc9c
 class DatasetType(Enum):
-    "Which data is meant: for training, the same rows in order, for validation, or to predict."
+    "Which data is meant: for training, the same rows in order, for validation, to predict, or a single row."
     Train = 'train_dl'
     Fix = 'fix_dl'
     Valid = 'valid_dl'
     Test = 'test_dl'
+    Single = 'single_dl'
 
 @patch(as_prop=True)
 def fix_dl(self:DataBunch) -> DataLoader:
-    "The training rows in order, all of them. Raise `AttributeError` if the training loader isn't torch's."
-    dl = self.train_dl
+    "The training rows in order, all of them. Raise `AttributeError` unless the loader is torch's."
+    return _in_order(self.train_dl, 'fix_dl')
+
+@patch(as_prop=True)
+def single_dl(self:DataBunch) -> DataLoader:
+    "The first row of the validation data, or of the training data if there is none, as a batch."
+    return _in_order(self.train_dl if self.valid_dl is None else self.valid_dl, 'single_dl', rows=[0])
+
+def _in_order(dl, name, rows=None):
+    "Return a loader of all rows of `dl` in order, or of `rows` as one batch. Raise unless it is torch's."
     if not isinstance(dl, DataLoader):
-        raise AttributeError(f"fix_dl needs a DataLoader for training, got {type(dl).__name__}")
-    return DataLoader(dl.dataset, batch_size=dl.batch_size or 1, collate_fn=dl.collate_fn)
+        raise AttributeError(f"{name} needs a DataLoader, got {type(dl).__name__}")
+    ds = dl.dataset if rows is None else Subset(dl.dataset, rows)
+    return DataLoader(ds, batch_size=dl.batch_size or 1, collate_fn=dl.collate_fn)
 
 @patch
 def dl(self:DataBunch,
@@ -131,12 +141,15 @@ def valid_ds(self:DataBunch):
 @patch
 def one_batch(self:DataBunch,
     ds_type=DatasetType.Train, # a `DatasetType`
-    cpu:bool=True # leave the batch where the loader puts it; False: move it to the device
+    detach:bool=True, # accepted as in fastai v1, and ignored: a loader gives tensors without a graph
+    denorm:bool=True, # accepted as in fastai v1, and ignored: the batch is what the loader gives
+    cpu:bool=True # the batch is on the CPU; False: move it to the device
 ) -> tuple: # (input, target); the target is None if the batch has none
     "Return the first batch of a loader."
     batch = next(iter(self.dl(ds_type)))
-    batch = split_batch(batch, by_name=True)
-    return batch if cpu else to_device(batch, self.device)
+    alone = type(batch) in (tuple, list) and len(batch) == 1
+    batch = (batch[0], None) if alone else split_batch(batch, by_name=True)
+    return to_device(batch, torch.device('cpu') if cpu else self.device)
 
 # %% ../nbs/28_data.ipynb #f0aa1ca5
 def _count_classes(ds):

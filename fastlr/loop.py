@@ -167,6 +167,9 @@ class PlainBar:
 
     def __iter__(self): return iter(self.gen)
     def on_iter_end(self): pass
+    # Pictures below the bar in a notebook; here there are none.
+    def update_graph(self, *args, **kwargs): pass
+    def show_imgs(self, *args, **kwargs): pass
 
     def write(self,
         line, # text; with `table`, a list of texts

@@ -84,9 +84,9 @@ class LRFinder(LearnerCallback):
         self.silent = silent
         self.live = live
         self.kwargs = kwargs
-        # With a snapshot from before the first callback the sweep can begin after the last one, which may have
-        # brought an optimizer of its own.
-        if 'snapshot' in kwargs: self.order_in = {**self.order_in, 'on_train_begin': 1000}
+        # With a snapshot from before the first callback the sweep begins after the last one, which may have
+        # brought an optimizer of its own, and everything is restored when the others are done.
+        if 'snapshot' in kwargs: self.order_in = dict(self.order_in, on_train_begin=1000, on_train_end=1000)
         # Of the running training: the `LRSweep`, its progress bar, whether a batch has begun but not ended,
         # and the learner's data, whose training loader is replaced.
         self.sweep = None

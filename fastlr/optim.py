@@ -105,10 +105,6 @@ def create(cls:OptimWrapper,
     if opt.wd is not None and wd is not None: opt.wd = wd
     return opt
 
-# %% ../nbs/29_optim.ipynb #0cf10644
-# (parameter groups, lr=...) -> the optimizer that a `Learner` makes by default.
-default_opt_func = functools.partial(torch.optim.AdamW, betas=(0.9, 0.99))
-
 # %% ../nbs/29_optim.ipynb #5a54f86b
 # What torch's optimizers call them. Adam has neither `momentum` nor `alpha`, but both values in `betas`.
 _TORCH_NAMES = dict(mom='momentum', beta='alpha', wd='weight_decay')
@@ -184,6 +180,10 @@ OptimWrapper.lr = _stat('lr', "Learning rate of the last layer group; set it for
 OptimWrapper.mom = _stat('mom', "Momentum, or Adam's first beta; None if the optimizer has none.")
 OptimWrapper.beta = _stat('beta', "Decay of the squared gradients: Adam's second beta, RMSprop's alpha.")
 OptimWrapper.wd = _stat('wd', "Weight decay; None if the optimizer has none.")
+
+# %% ../nbs/29_optim.ipynb #0cf10644
+# (parameter groups, lr=...) -> the optimizer that a `Learner` makes by default.
+default_opt_func = functools.partial(torch.optim.AdamW, betas=(0.9, 0.99))
 
 # %% ../nbs/29_optim.ipynb #e893e89e
 @patch
