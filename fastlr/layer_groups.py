@@ -20,7 +20,7 @@ def split(self:Learner,
     "Divide the parameters into layer groups. Raise if `split_on` names anything but modules of the model."
     if callable(split_on) and not isinstance(split_on, nn.Module): split_on = split_on(self.model)
     parts = list(split_on) if isinstance(split_on, (tuple, list)) else [split_on]
-    if parts and all(isinstance(part, (tuple, list, nn.ModuleList)) for part in parts):
+    if parts and all(isinstance(part, (tuple, list)) for part in parts):
         self.layer_groups = check_groups([_params_of(part) for part in parts], self.model)
     else: self.layer_groups = _begin_groups(self.model, parts)
     self.opt = None
@@ -45,7 +45,9 @@ def _first_param(model, m):
         raise TypeError("split: split_on must be modules of the model, or a function model -> modules; "
                         f"got {m!r}")
     modules = list(model.modules())
-    place = next((i for i, module in enumerate(modules) if module is m), None)
+    # A slice of a `Sequential` is another module, but its first layer is in the model.
+    inside = {id(part) for part in m.modules()}
+    place = next((i for i, module in enumerate(modules) if id(module) in inside), None)
     if place is None: raise ValueError(f"split: {m!r} is not part of the model; name one of its modules")
     before = {id(p) for module in modules[:place] for p in module.parameters(recurse=False)}
     # Parameters that are shared with a module before it belong to an earlier group.

@@ -131,7 +131,7 @@ NOT_HERE = dict(
     to_distributed="call learn.to_accelerate(), with accelerate",
     to_parallel="call learn.to_accelerate(), with accelerate",
     bn_wd="weight decay applies to all parameters of a layer group",
-    true_wd="weight decay is the optimizer's own: AdamW and SGD take it off the weights",
+    true_wd="weight decay is the optimizer's own: AdamW takes it off the weights, others add it to the gradients",
     # Of fastai v2.
     dls="it is learn.data",
     cbs="they are learn.callbacks, and learn.callback_fns for functions that make one",

@@ -396,9 +396,9 @@ def test_a_load_that_does_not_fit_changes_nothing(tmp_path):
     sgd = make_learner(path=tmp_path, opt_func=torch.optim.SGD)
     with pytest.raises(ValueError, match='another kind'):
         sgd.load('whole')
-    torch.save({'x': torch.zeros(1)}, tmp_path / 'models' / 'bare.pth')
-    with pytest.raises(ValueError, match='bare state dict'):
-        learn.load('bare')
+    torch.save([torch.zeros(1)], tmp_path / 'models' / 'list.pth')
+    with pytest.raises(ValueError, match='holds list'):
+        learn.load('list')
 
 
 def test_a_load_that_does_not_fit_the_model_leaves_the_optimizer(tmp_path):
