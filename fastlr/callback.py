@@ -169,7 +169,8 @@ def check_callback(
     name = type(cb).__name__
     for k in dir(type(cb)):
         if k in V2_EVENTS:
-            raise TypeError(f"{name}.{k} is an event of fastai v2, which is not called; here it is {V2_EVENTS[k]}")
+            raise TypeError(f"{name}.{k} is an event of fastai v2, which is not called; "
+                            f"here it is {V2_EVENTS[k]}")
         if k.startswith('on_') and k not in EVENTS:
             raise TypeError(f"{name}.{k}: there is no such event; {did_you_mean(k, EVENTS)}")
     for event in EVENTS:

@@ -36,7 +36,7 @@ class DataBunch:
         self.loss_func = loss_func
         self.path = path
         # The number of classes, if it was set.
-        self._c = None
+        self._n_classes = None
 
     def __repr__(self):
         device = self.device or 'of the model'
@@ -169,13 +169,13 @@ def _count_targets(targets):
 
 def _read_c(self):
     "The number of classes, or of columns of the target; it can be set where the dataset doesn't say."
-    c = self._c or _count_classes(self.train_ds)
+    c = self._n_classes or _count_classes(self.train_ds)
     if c is None:
         raise AttributeError(f"the number of classes is unknown, since {type(self.train_ds).__name__} has no "
                              "classes or targets; set data.c")
     return c
 
-def _write_c(self, value): self._c = value
+def _write_c(self, value): self._n_classes = value
 
 DataBunch.c = property(_read_c, _write_c)
 

@@ -40,7 +40,7 @@ def _begin_groups(model, starts):
     return groups
 
 def _first_param(model, m):
-    "Return the first parameter of `m`, or after it. Raise unless `m` is a module of `model`, and there is one."
+    "Return the first parameter of `m`, or after it. Raise unless that is in `model`."
     if not isinstance(m, nn.Module):
         raise TypeError("split: split_on must be modules of the model, or a function model -> modules; "
                         f"got {m!r}")
@@ -51,10 +51,11 @@ def _first_param(model, m):
     if place is None: raise ValueError(f"split: {m!r} is not part of the model; name one of its modules")
     before = {id(p) for module in modules[:place] for p in module.parameters(recurse=False)}
     # Parameters that are shared with a module before it belong to an earlier group.
-    after = (p for module in modules[place:] for p in module.parameters(recurse=False) if id(p) not in before)
-    first = next(after, None)
+    after = (p for module in modules[place:] for p in module.parameters(recurse=False))
+    first = next((p for p in after if id(p) not in before), None)
     if first is not None: return first
-    raise ValueError(f"split: no parameter follows {m!r}, so the group would be empty; name an earlier module")
+    raise ValueError(f"split: no parameter follows {m!r}, so its group would be empty; "
+                     "name an earlier module")
 
 # %% ../nbs/33_layer_groups.ipynb #5ea9ad9e
 @patch

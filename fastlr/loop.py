@@ -167,9 +167,9 @@ class PlainBar:
 
     def __iter__(self): return iter(self.gen)
     def on_iter_end(self): pass
-    # Pictures below the bar in a notebook; here there are none.
-    def update_graph(self, *args, **kwargs): pass
-    def show_imgs(self, *args, **kwargs): pass
+    # A bar in a notebook shows pictures below it; this one takes what callbacks write, and shows nothing.
+    def update_graph(self, *args, **kwargs): "Show no graph."
+    def show_imgs(self, *args, **kwargs): "Show no images."
 
     def write(self,
         line, # text; with `table`, a list of texts

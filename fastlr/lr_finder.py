@@ -166,8 +166,8 @@ def on_backward_begin(self:LRFinder, last_loss, **_):
 def on_backward_end(self:LRFinder, iteration, **_):
     "Allow no step before the window is full, and none at a rate that other code has set."
     if all(inner_optimizer(self.learn.opt.opt) is not opt for opt in self.sweep.opts):
-        raise ValueError("a callback has given the learner another optimizer in the middle of a range test; give "
-                         "it `shapes_training = False`, and lr_find will not run it")
+        raise ValueError("a callback has given the learner another optimizer in the middle of a range test; "
+                         "give it `shapes_training = False`, and lr_find will not run it")
     self.sweep.check_rate("a callback did it; give it `shapes_training = False`, and lr_find will not run it")
     if (iteration+1) % self.settings.accumulate: return {'skip_step': True, 'skip_zero': True}
 
@@ -365,14 +365,14 @@ def _drawing(recorder, live):
         if picture is not None: picture.close(None if recorder.curve is before else recorder.curve)
 
 def _report(learn, probe):
-    "Print that the range test is over, whether there was nothing to probe, and which callbacks were left out."
+    "Print that the range test is over, if there was nothing to probe, and which callbacks were left out."
     curve, left_out = learn.recorder.curve, ', '.join(learn.left_out())
     if probe is True and not (curve.probes or curve.needs_probes or curve.view.can_tell):
         print("Not probed: the curve supports no suggestion; learn.recorder.curve.findings says why.")
     print("LR Finder is complete, type learn.recorder.plot() to see the graph.")
     if left_out:
-        print(f"Left out: {left_out}. Set shapes_training = True in a class that changes the training, False in "
-              "one that watches.")
+        print(f"Left out: {left_out}. Set shapes_training = True in a class that changes the training, "
+              "False in one that watches.")
 
 # %% ../nbs/35_lr_finder.ipynb #0ld6c725
 __getattr__ = old_names(__name__)

@@ -22,7 +22,13 @@ class MixUpLoss(nn.Module):
         super().__init__()
         self.crit = crit
 
-    def forward(self, output, target, other=None, share=None):
+    def forward(self,
+        output, # of the model
+        target, # of the rows
+        other=None, # targets of their partners; default: nothing is mixed
+        share=None # (n,) the share of each row in its mixture, from 0 to 1
+    ):
+        "Return the loss."
         if other is None: return self.crit(output, target)
         first, second = (row_losses(self.crit, output, y) for y in (target, other))
         return (share*first + (1-share)*second).mean()
@@ -64,10 +70,11 @@ def on_batch_begin(self:MixUpCallback, last_input, last_target, train, **_):
     partner = torch.randperm(n).to(last_input.device)
     other, target = last_input[partner], last_target[partner]
     mixed = (last_input, other, share) if self.stack_x else _mix(last_input, other, share)
-    targets = (last_target, target, share) if self.stack_y else _mix(last_target.float(), target.float(), share)
-    return {'last_input': mixed, 'last_target': targets}
+    stacked = last_target, target, share
+    return {'last_input': mixed, 'last_target': stacked if self.stack_y else _mix(*stacked)}
 
 def _mix(a, b, share):
     "Return the mean of `a` and `b`, row by row weighted by `share` and the rest."
     share = share.view(-1, *[1]*(a.ndim-1))
+    a, b = a.float(), b.float()
     return a*share + b*(1-share)

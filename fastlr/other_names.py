@@ -30,7 +30,8 @@ OTHER_OPTIONS = dict(
     reorder="predictions come in the order of the loader",
     inner="leave it out: a call inside a fit is noticed",
     # Of fastai v1, and not here.
-    true_wd="weight decay is the optimizer's own: AdamW takes it off the weights, others add it to the gradients",
+    true_wd="weight decay is the optimizer's own: AdamW takes it off the weights, others add it to "
+            "the gradients",
     bn_wd="weight decay applies to all parameters of a layer group",
     add_time="set learn.recorder.add_time",
     max_noskip="torch's gradient scaler decides",

@@ -91,7 +91,7 @@ def get_preds(self:Learner,
     pbar=None, # accepted as in fastai v1, and ignored: there is no bar
     dl=None # iterable of batches, instead of `ds_type`
 ) -> tuple: # predictions and targets of all rows; the targets are None if there are none; and the losses
-    "Return predictions and targets on the CPU. Raise `ValueError` if there is no batch, or no target to compare."
+    "Return predictions and targets on the CPU. Raise `ValueError` if a batch, or a target, is missing."
     dl = ds_type if dl is None else dl
     if isinstance(dl, DatasetType): dl = self.data.dl(dl)
     outputs, targets, losses = [], [], []

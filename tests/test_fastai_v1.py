@@ -1,5 +1,5 @@
-"""The tables of the page for users of other libraries, name by name: each row about fastai v1 has a test here,
-and each test a row."""
+"""The tables of the page for users of other libraries: each row about fastai v1 has a test, and each test a
+row."""
 
 import inspect, io, json, warnings
 from functools import partial
@@ -697,9 +697,10 @@ def events(_):
 
 @row('the state that a callback gets and returns', 'same')
 def state(_):
-    names = """n_epochs epoch iteration num_batch train last_input last_target last_output last_loss smooth_loss
-    last_metrics metrics metrics_names pbar stop_epoch stop_training skip_validate skip_bwd skip_step skip_zero
-    exception"""
+    names = """
+    n_epochs epoch iteration num_batch train last_input last_target last_output last_loss smooth_loss
+    last_metrics metrics metrics_names pbar stop_epoch stop_training skip_validate skip_bwd skip_step
+    skip_zero exception"""
     assert set(names.split()) == set(STATE)
 
     class Stops(Callback):
