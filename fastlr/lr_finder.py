@@ -34,7 +34,7 @@ from .recorder import Recorder # noqa: F401
 from .settings import SweepSettings
 from .snapshot import Snapshot
 from .sweep import LRSweep
-from .utils import inner_optimizer, is_main_process, progress_bar
+from .utils import inner_optimizer, is_main_process, known_len, progress_bar
 
 # %% ../nbs/35_lr_finder.ipynb #f4903942
 LR_FIND = EntryPoint('lr_find', {**{o: o for o in OPTIONS}, 'loader': 'train_dl'})
@@ -123,14 +123,21 @@ def on_train_begin(self:LRFinder, **_):
     batches = sweep.common_batches(learn.data.train_dl)
     # A callback may gather batches, too.
     gathered = max(cb.batches_per_step for cb in learn.handler.callbacks)
-    if self.settings.batches: batches.n = self.settings.batches * max(self.settings.accumulate, gathered)
+    gathered = max(self.settings.accumulate, gathered)
+    if self.settings.batches: batches.n = self.settings.batches * gathered
     if sweep.several: batches = LockstepLoader(sweep, batches)
+    elif gathered == 1 and self.settings.batches: _keep_epochs_long(batches)
     self.data_before = learn.data
     learn.data = copy.copy(learn.data)
     learn.data.train_dl = batches
     if self.wd is not None: learn.opt.wd = self.wd
     self.bar = progress_bar(self.settings.num_it, self.silent)
     return {'skip_validate': True}
+
+def _keep_epochs_long(batches):
+    "Let an epoch of the sweep have as many batches as one of the loader, for callbacks that see its two ends."
+    n = known_len(batches.loader)
+    if n is not None and n > batches.n: batches.length = n
 
 def _optimizers(learn):
     "Return the optimizer of `learn`, and those of the callbacks, which train a part of the model with it."

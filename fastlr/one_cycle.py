@@ -35,6 +35,7 @@ def one_cycle_at(
 # %% ../nbs/37_one_cycle.ipynb #f2e07426
 class OneCycleScheduler(LearnerCallback):
     "One cycle of rate and momentum over a fit. Raise `ValueError` for a shape that isn't a cycle."
+    shapes_training = False
     def __init__(self,
         learn, # the `Learner`
         lr_max, # peak rate, above zero: a number, a list with one per layer group, or a `Suggestion`
