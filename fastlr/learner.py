@@ -68,7 +68,7 @@ class Learner:
         self.handler = None
         self.tuned = None
         # Function that makes a callback, by its id -> the class that it made in an earlier fit.
-        self._classes = {}
+        self.callback_classes = {}
         if data.device is not None: model.to(data.device)
         self._own = [fn(self) for fn in self.default_callback_fns]
 
@@ -193,7 +193,7 @@ def callbacks_for(self:Learner,
     "Return all callbacks for a fit. Raise `TypeError` for what is not one."
     fns = [fn for fn in self.callback_fns if not shaping or self._may_shape(fn)]
     made = [fn(self) for fn in fns]
-    self._classes.update({id(fn): type(cb) for fn, cb in zip(fns, made)})
+    self.callback_classes.update({id(fn): type(cb) for fn, cb in zip(fns, made)})
     cbs = _check_callbacks(self._own + made + self.callbacks + listify(extra))
     return [cb for cb in cbs if shapes_training(cb)] if shaping else cbs
 
@@ -206,7 +206,7 @@ def _may_shape(self:Learner, fn):
 @patch
 def _class_of(self:Learner, fn):
     "Return the class of what `fn` makes; None where it is a function that nothing has called yet."
-    cls = self._classes.get(id(fn))
+    cls = self.callback_classes.get(id(fn))
     while isinstance(fn, partial): fn = fn.func
     return fn if isinstance(fn, type) else cls
 

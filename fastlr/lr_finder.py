@@ -340,7 +340,7 @@ def _make_first_optimizer():
 
 def _sweep_once(learn, batches, settings, verify=False, where='device', **kwargs):
     "Return the `LRSweep` of one mock training on `batches`; `kwargs` are for its `LRFinder`."
-    attributes = {k: v for k, v in vars(learn).items() if k != 'recorder'}
+    attributes = {k: v for k, v in vars(learn).items() if k not in ('recorder', 'callback_classes')}
     before = Fingerprint(leave_out=(learn, learn.recorder), **attributes) if verify else None
     with MockTraining(learn, where) as mock:
         if learn.opt is None: learn.create_opt(1.)

@@ -46,7 +46,7 @@ def model_and_loader():
 
 
 def adamw(model):
-    return torch.optim.AdamW(model.parameters(), weight_decay=0.01)
+    return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=0.01)
 
 
 def learner(**kwargs):
