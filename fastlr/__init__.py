@@ -50,6 +50,7 @@ _modules = {
     'checkpoint': [],
     'preds': [],
     'layer_groups': [],
+    'mock_training': [],
     'recorder': ['Recorder'],
     'lr_finder': ['LRFinder', 'lr_find'],
     'tune': [],

@@ -6,7 +6,7 @@
 __all__ = []
 
 # %% ../nbs/32_checkpoint.ipynb #26000006
-import tempfile
+import tempfile, warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -76,11 +76,12 @@ def load(self:Learner,
     file, # name, path or open file, as for `save`; it may also hold a bare state dict of the model
     device=None, # where the file's tensors go first; default: where batches go; a number is that of a GPU
     strict:bool=True, # the file must hold exactly the parameters and buffers of the model
-    with_opt:bool=True, # the optimizer's state too, if the file holds one
+    with_opt:bool=None, # the optimizer's state too; default: if the file holds one that fits
     purge=None, # accepted as in fastai v1, and ignored: there is nothing to purge
     remove_module:bool=False # take `module.` off the names, which `nn.DataParallel` has put there
 ) -> Learner: # itself
-    "Read what `save` wrote: the model, and the optimizer if the file holds one. Raise if it doesn't fit."
+    """Read what `save` wrote: the model, and the optimizer if the file holds one. Raise if the model doesn't
+    fit; if the optimizer doesn't, warn, or raise with `with_opt=True`."""
     if any(hasattr(p, 'full_tensor') for p in self.model.parameters()):
         raise ValueError("load: the parameters are spread over several processes already; "
                          "load the model first, and then call to_accelerate")
@@ -92,7 +93,7 @@ def load(self:Learner,
     snapshot = Snapshot(None if lazy else self.model, None if opt is None else opt.opt,
                         entry=EntryPoint('load', {}))
     try:
-        if with_opt and 'opt' in state: _load_opt(self, state['opt'])
+        if with_opt is not False and 'opt' in state: _load_opt(self, state['opt'], bool(with_opt))
         _unwrapped(self.model).load_state_dict(state['model'], strict=strict)
     except BaseException:
         snapshot.restore()
@@ -109,13 +110,16 @@ def _read(file, device):
     if isinstance(state, Mapping): return dict(model=state)
     raise ValueError(f"load: {file} holds {type(state).__name__}, and not the state dict of a model")
 
-def _load_opt(learn, state):
-    "Give the optimizer a saved `state`. Raise `ValueError` if that is the state of another one."
-    if learn.opt is None: learn.create_opt(3e-3)
-    if _layout(state) != _layout(learn.opt.state_dict()):
-        raise ValueError("load: the file's optimizer is of another kind, or over other layer groups, "
-                         "than this learner's; pass with_opt=False to load the model alone")
-    learn.opt.load_state_dict(state)
+def _load_opt(learn, state, must_fit):
+    "Give the optimizer a saved `state`. If that doesn't fit, warn, or raise `ValueError` if it `must_fit`."
+    opt = learn.opt
+    if opt is None: learn.create_opt(3e-3)
+    if _layout(state) == _layout(learn.opt.state_dict()): return learn.opt.load_state_dict(state)
+    learn.opt = opt
+    what = ("load: the file's optimizer is of another kind, or over other layer groups, than this learner's; "
+            "pass with_opt=False to load the model alone")
+    if must_fit: raise ValueError(what)
+    warnings.warn(what, stacklevel=3)
 
 def _layout(state):
     "Return for each parameter group in the `state` of an optimizer: its size, and its hyperparameters."

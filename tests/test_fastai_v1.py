@@ -361,6 +361,11 @@ def datasets_and_batches(_):
     assert data.c == 5
 
 
+@row('`ImageDataBunch`, `cnn_learner`, and the rest of the applications', 'not here')
+def no_applications(_):
+    assert not any(hasattr(fastlr, name) for name in ('ImageDataBunch', 'cnn_learner', 'tabular_learner'))
+
+
 @row('`data.show_batch()`, `normalize()`, transforms, `ItemList`', 'not here')
 def no_transforms(_):
     assert not any(hasattr(make_learner().data, name) for name in ('show_batch', 'normalize', 'add_tfm'))
@@ -849,6 +854,41 @@ def dataset_that_is_a_callback(_):
     assert ds.epochs == 1
 
 
+@row('`SaveModelCallback`, `EarlyStoppingCallback`, `CSVLogger`, ...', 'not here')
+def trackers(at):
+    assert not any(
+        hasattr(fastlr, name) for name in ('SaveModelCallback', 'EarlyStoppingCallback', 'CSVLogger')
+    )
+
+    class KeepsBest(LearnerCallback):
+        def on_train_begin(self, **kwargs):
+            self.best = float('inf')
+
+        def on_epoch_end(self, epoch, **kwargs):
+            values = {'valid_loss': self.learn.recorder.val_losses[-1]}
+            values |= dict(zip(self.learn.recorder.names[3:-1], self.learn.recorder.metrics[-1]))
+            assert set(values) == {'valid_loss', 'accuracy'}
+            if values['valid_loss'] < self.best:
+                self.best = values['valid_loss']
+                self.learn.save('best')
+
+        def on_train_end(self, **kwargs):
+            if (self.path / self.model_dir / 'best.pth').is_file():
+                self.learn.load('best', purge=False)
+
+    learn = make_learner(metrics=accuracy, path=at.path, callback_fns=KeepsBest)
+    learn.fit(3, 0.1)
+    assert learn.validate()[0] == min(learn.recorder.val_losses)
+
+
+@row('`one_cycle_scheduler(lr_max)`', 'not here')
+def no_one_cycle_scheduler(_):
+    assert not hasattr(fastlr, 'one_cycle_scheduler')
+    learn = make_learner(callback_fns=partial(OneCycleScheduler, lr_max=1e-2))
+    learn.fit(3)
+    assert max(learn.recorder.lrs) == pytest.approx(1e-2, rel=0.05) and len(set(learn.recorder.lrs)) > 10
+
+
 # Metrics and predictions.
 
 
@@ -976,6 +1016,13 @@ def softmax_over_the_classes(_):
     assert torch.allclose(learn.get_preds()[0].sum(-1), torch.ones(4, 3, 5))
 
 
+@row('`ClassificationInterpretation`', 'not here')
+def no_interpretation(_):
+    assert not hasattr(fastlr, 'ClassificationInterpretation')
+    preds, y, losses = make_learner().get_preds(with_loss=True)
+    assert losses.topk(3).values.shape == (3,) and preds.argmax(1).shape == y.shape
+
+
 # Saving, and the rest.
 
 
@@ -1014,10 +1061,25 @@ def load(at):
 @row("`load` of an optimizer that doesn't fit", 'differs')
 def load_of_another_optimizer(at):
     learn = make_learner(path=at.path)
+    learn.split(learn.model[4]).freeze()
     learn.fit(1)
     learn.save('a')
-    other = make_learner(path=at.path, opt_func=torch.optim.SGD)
-    refused(lambda: other.load('a'), 'with_opt=False')
+    # As in every lesson: frozen, saved, unfrozen, trained, and back again.
+    learn.unfreeze()
+    learn.fit(1)
+    opt = learn.opt
+    with pytest.warns(UserWarning, match='with_opt=False'):
+        learn.load('a')
+    saved = torch.load(at.path / 'models' / 'a.pth', weights_only=True)
+    assert same(dict(learn.model.state_dict()), dict(saved['model'])) and learn.opt is opt
+    refused(lambda: learn.load('a', with_opt=True), 'with_opt=False')
+    fresh = make_learner(path=at.path, opt_func=torch.optim.SGD)
+    with pytest.warns(UserWarning, match='of another kind'):
+        fresh.load('a')
+    assert fresh.opt is None
+    learn.freeze()
+    learn.load('a')
+    assert learn.opt.state
 
 
 @row('`learn.summary()`', 'same')

@@ -279,6 +279,35 @@ def test_an_optimizer_that_is_replaced_in_the_middle_is_noticed():
         learn.fit(5, callbacks=finder)
 
 
+def test_an_optimizer_that_takes_the_place_of_the_learners_is_swept_and_gone_afterwards():
+    class Halves(LearnerCallback):
+        "Steps copies of the weights, as v1's mixed precision does."
+
+        _order = 999
+
+        def on_train_begin(self, **kwargs):
+            self.params = [p for p in self.learn.model.parameters() if p.requires_grad]
+            self.copies = [p.detach().clone().requires_grad_() for p in self.params]
+            self.learn.opt.opt = self.learn.opt.new_with_params([self.copies]).opt
+
+        def on_backward_end(self, **kwargs):
+            for p, copy in zip(self.params, self.copies):
+                copy.grad = p.grad.clone()
+
+        def on_step_end(self, **kwargs):
+            self.learn.model.zero_grad()
+            for p, copy in zip(self.params, self.copies):
+                p.data.copy_(copy.data)
+
+    plain, learn = make_learner(), make_learner(callback_fns=Halves)
+    for one in (plain, learn):
+        one.create_opt(1e-2)
+    inside = learn.opt.opt
+    curves = [one.lr_find(num_it=20, stop_div=False, probe=False) for one in (plain, learn)]
+    assert curves[0].losses == pytest.approx(curves[1].losses, rel=1e-5)
+    assert learn.opt.opt is inside and same(state_of(plain)['model'], state_of(learn)['model'])
+
+
 # Gradients that are gathered, and scaled by hand in the end.
 
 
