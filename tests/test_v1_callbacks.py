@@ -106,6 +106,21 @@ def test_a_recurrent_network_is_reset_and_regularized():
     assert not torch.equal(again.model.out.weight, plain.model.out.weight)
 
 
+def test_the_smooth_loss_is_that_of_the_losses_that_were_measured():
+    seen = []
+
+    class Adds(Callback):
+        def on_backward_begin(self, last_loss, smooth_loss, **kwargs):
+            last_loss += 100
+            seen.append(float(smooth_loss))
+
+        def on_batch_end(self, smooth_loss, train, **kwargs):
+            assert not train or float(smooth_loss) == seen[-1]
+
+    make_learner(callbacks=Adds()).fit(1, 1e-6)
+    assert max(seen) < 3
+
+
 @pytest.mark.parametrize('scales', [1, 64.0])
 def test_what_is_added_to_the_loss_is_scaled_and_divided_with_it(scales):
     "A gradient scaler multiplies the loss, accumulation divides it: both after callbacks at order 0."
