@@ -143,6 +143,16 @@ def notify_metrics(self:CallbackHandler,
     for call in self._metric_calls[event]: self._notify(event, *call)
 
 @patch
+def notify(self:CallbackHandler,
+    event:str, # one of `EVENTS`
+    callbacks # list of those to notify, of the handler's callbacks
+):
+    "Notify the metrics, and then only `callbacks`, in their order."
+    self.notify_metrics(event)
+    for call in self._callback_calls[event]:
+        if any(call[0] is cb for cb in callbacks): self._notify(event, *call)
+
+@patch
 def _notify(self:CallbackHandler, event, cb, method, entries):
     state = self.state if entries is None else {k: self.state[k] for k in entries}
     try: new = method(**state)

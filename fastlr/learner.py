@@ -256,9 +256,10 @@ def validate(self:Learner,
     metrics = self.metrics if metrics is None else listify(metrics)
     with self.evaluation_handler(callbacks, metrics) as handler:
         handler.state['last_metrics'] = [validate(self, dl, handler)]
-        # In the middle of an epoch, only the metrics are notified that it ends.
-        if self.handler is None: handler('on_epoch_end', metrics=True)
-        else: handler.notify_metrics('on_epoch_end')
+        # At the end of an epoch a callback may train, so only those are notified that were asked for, and
+        # those that say that they are needed. In the middle of an epoch of a fit, it is none.
+        needed = [cb for cb in handler.callbacks if cb.shapes_training] + listify(callbacks)
+        handler.notify('on_epoch_end', needed if self.handler is None else [])
         return handler.state['last_metrics']
 
 # %% ../nbs/31_learner.ipynb #bbed65d9

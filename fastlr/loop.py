@@ -63,6 +63,8 @@ def _running(learn, handler, pbar):
     finally:
         pbar.on_iter_end()
         learn.handler = outer
+        # Between trainings the gradients, which are zero, would only take memory.
+        if exception is None and not handler.state['skip_zero']: learn.opt.zero_grad(set_to_none=True)
         handler.on_train_end(exception)
 
 # %% ../nbs/30_loop.ipynb #bbd6ffc2

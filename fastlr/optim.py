@@ -196,14 +196,15 @@ def step(self:OptimWrapper):
     self.scaler.update()
 
 @patch
-def zero_grad(self:OptimWrapper):
+def zero_grad(self:OptimWrapper,
+    set_to_none:bool=False # drop the gradients, which frees their memory
+):
     "Fill the gradients with zeros, so that callbacks can still read and scale them at the end of an epoch."
-    self.opt.zero_grad(**_zero_grad_options(type(self.opt)))
+    # Optimizers of other packages may not have the option.
+    self.opt.zero_grad(**(dict(set_to_none=set_to_none) if _can_fill(type(self.opt)) else {}))
 
 @functools.lru_cache
-def _zero_grad_options(cls):
-    "Return the options for `zero_grad` of an optimizer; some classes take none."
-    return dict(set_to_none=False) if 'set_to_none' in inspect.signature(cls.zero_grad).parameters else {}
+def _can_fill(cls): return 'set_to_none' in inspect.signature(cls.zero_grad).parameters
 
 # %% ../nbs/29_optim.ipynb #94c2b18d
 @patch

@@ -825,6 +825,8 @@ def zeros(_):
     learn = make_learner(callbacks=Reads())
     learn.fit(1)
     assert Reads.seen == [0.0] * 6
+    # Between trainings they take no memory.
+    assert all(p.grad is None for p in learn.model.parameters())
 
 
 @row('`annealing_cos`, `Scheduler`', 'same')

@@ -357,6 +357,10 @@ def test_gradients_are_gathered_and_scaled_by_hand():
     learn.loss_func = nn.CrossEntropyLoss(reduction='sum')
     # A range test of one epoch: it has no validation, and the callback divides by the rows of that.
     everywhere(learn, num_it=12)
+    # It steps the optimizer at the end of an epoch, and a validation is not one.
+    before = state_of(learn)
+    learn.validate()
+    assert all(same(before[part], state_of(learn)[part]) for part in ('model', 'moments'))
     assert torch.isfinite(next(learn.model.parameters())).all()
 
 
