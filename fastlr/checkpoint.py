@@ -6,6 +6,8 @@
 __all__ = []
 
 # %% ../nbs/32_checkpoint.ipynb #26000006
+import tempfile, warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -21,24 +23,41 @@ from .utils import is_main_process
 # %% ../nbs/32_checkpoint.ipynb #ed83532a
 @patch
 def save(self:Learner,
-    file, # name or path, with or without .pth
+    file, # name or path, with or without .pth; or a file that is open for writing bytes
     return_path:bool=False, # return where it was written
     with_opt:bool=True # the optimizer's state too, if there is one
 ):
-    "Write model and optimizer to `path/model_dir/file.pth`. Every process that trains must call it."
+    """Write the model's state dict, or model and optimizer, to `path/model_dir/file.pth` or to an open file.
+    Every process that trains must call it."""
     path = _model_path(self, file)
-    state = dict(model=_unwrapped(self.model).state_dict())
-    if with_opt and self.opt is not None: state['opt'] = self.opt.state_dict()
+    state = _unwrapped(self.model).state_dict()
+    if with_opt and self.opt is not None: state = dict(model=state, opt=self.opt.state_dict())
     # All processes take part in gathering, and only one in writing.
     state = _gathered(state)
     if is_main_process():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda f: torch.save(state, f))
+        if path is file: torch.save(state, file)
+        else:
+            self._test_writeable_path()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, lambda f: torch.save(state, f))
     if return_path: return path
 
+@patch
+def _test_writeable_path(self:Learner):
+    "Make the folder for models. Raise `OSError` if it can't be written to; callbacks of fastai v1 call this."
+    folder = self.path/self.model_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder): pass
+    except OSError as e:
+        raise OSError(f"{folder} can't be written to ({e}); set learn.model_dir to the full path of a folder "
+                      "that can") from e
+
 def _model_path(learn, file):
-    "Return the path of a saved model. Raise `TypeError` unless `file` is a name or a path."
-    if not isinstance(file, (str, Path)): raise TypeError(f"file must be a name or a path, got {file!r}")
+    "Return the path of a saved model; an open file as it is. Raise `TypeError` for anything else."
+    if hasattr(file, 'read') or hasattr(file, 'write'): return file
+    if not isinstance(file, (str, Path)):
+        raise TypeError(f"file must be a name, a path or an open file, got {file!r}")
     return learn.path/learn.model_dir/f"{str(file).removesuffix('.pth')}.pth"
 
 def _unwrapped(model):
@@ -47,35 +66,34 @@ def _unwrapped(model):
 
 def _gathered(state):
     "Return `state` with whole tensors where each process holds a shard of them."
-    if isinstance(state, dict): return {k: _gathered(v) for k, v in state.items()}
+    if isinstance(state, dict): return type(state)((k, _gathered(v)) for k, v in state.items())
     if isinstance(state, list): return [_gathered(v) for v in state]
     return state.full_tensor() if hasattr(state, 'full_tensor') else state
 
 # %% ../nbs/32_checkpoint.ipynb #8b085bc6
 @patch
 def load(self:Learner,
-    file, # name or path, as for `save`
-    device=None, # where the file's tensors go first; default: where batches go
+    file, # name, path or open file, as for `save`; it may also hold a bare state dict of the model
+    device=None, # where the file's tensors go first; default: where batches go; a number is that of a GPU
     strict:bool=True, # the file must hold exactly the parameters and buffers of the model
-    with_opt:bool=True, # the optimizer's state too, if the file holds one
-    purge=None # accepted as in fastai v1, and ignored: there is nothing to purge
+    with_opt:bool=None, # the optimizer's state too; default: if the file holds one that fits
+    purge=None, # accepted as in fastai v1, and ignored: there is nothing to purge
+    remove_module:bool=False # take `module.` off the names, which `nn.DataParallel` has put there
 ) -> Learner: # itself
-    "Read what `save` wrote: the model, and the optimizer if the file holds one. Raise if it doesn't fit."
+    """Read what `save` wrote: the model, and the optimizer if the file holds one. Raise if the model doesn't
+    fit; if the optimizer doesn't, warn, or raise with `with_opt=True`."""
     if any(hasattr(p, 'full_tensor') for p in self.model.parameters()):
         raise ValueError("load: the parameters are spread over several processes already; "
                          "load the model first, and then call to_accelerate")
-    state = torch.load(_model_path(self, file), map_location=device or self.device, weights_only=True)
-    if 'model' not in state:
-        raise ValueError(f"load: {file} holds no model as `save` writes it, "
-                         f"but the keys {sorted(state)[:5]}; "
-                         "use learn.model.load_state_dict for a bare state dict")
+    state = _read(_model_path(self, file), self.device if device is None else device)
+    if remove_module: state['model'] = {k.removeprefix('module.'): v for k, v in state['model'].items()}
     # Parameters of a lazy module have no shape before they are loaded, and nothing to be restored to.
     lazy = any(is_lazy(p) for p in self.model.parameters())
     opt = self.opt
     snapshot = Snapshot(None if lazy else self.model, None if opt is None else opt.opt,
                         entry=EntryPoint('load', {}))
     try:
-        if with_opt and 'opt' in state: _load_opt(self, state['opt'])
+        if with_opt is not False and 'opt' in state: _load_opt(self, state['opt'], bool(with_opt))
         _unwrapped(self.model).load_state_dict(state['model'], strict=strict)
     except BaseException:
         snapshot.restore()
@@ -84,13 +102,24 @@ def load(self:Learner,
     return self
 
 # %% ../nbs/32_checkpoint.ipynb #5a5142ea
-def _load_opt(learn, state):
-    "Give the optimizer a saved `state`. Raise `ValueError` if that is the state of another one."
-    if learn.opt is None: learn.create_opt(3e-3)
-    if _layout(state) != _layout(learn.opt.state_dict()):
-        raise ValueError("load: the file's optimizer is of another kind, or over other layer groups, "
-                         "than this learner's; pass with_opt=False to load the model alone")
-    learn.opt.load_state_dict(state)
+def _read(file, device):
+    "Return what a file holds as a dict with the entry `model`, and `opt` if it holds an optimizer."
+    if isinstance(device, int): device = torch.device('cuda', device)
+    state = torch.load(file, map_location=device, weights_only=True)
+    if isinstance(state, Mapping) and isinstance(state.get('model'), Mapping): return dict(state)
+    if isinstance(state, Mapping): return dict(model=state)
+    raise ValueError(f"load: {file} holds {type(state).__name__}, and not the state dict of a model")
+
+def _load_opt(learn, state, must_fit):
+    "Give the optimizer a saved `state`. If that doesn't fit, warn, or raise `ValueError` if it `must_fit`."
+    opt = learn.opt
+    if opt is None: learn.create_opt(3e-3)
+    if _layout(state) == _layout(learn.opt.state_dict()): return learn.opt.load_state_dict(state)
+    learn.opt = opt
+    what = ("load: the file's optimizer is of another kind, or over other layer groups, than this learner's; "
+            "pass with_opt=False to load the model alone")
+    if must_fit: raise ValueError(what)
+    warnings.warn(what, stacklevel=3)
 
 def _layout(state):
     "Return for each parameter group in the `state` of an optimizer: its size, and its hyperparameters."

@@ -70,10 +70,11 @@ def simple_cnn(
 # %% ../nbs/39_examples.ipynb #c65d5b50
 def accuracy(
     preds, # (n, classes) scores of any scale
-    targets # (n,) indices of classes
+    targets # indices of classes: (n,), or as many in another shape, such as (n, 1)
 ) -> torch.Tensor: # shape (), from 0 to 1
-    "Return the share of rows in which the target has the highest score."
-    return (preds.argmax(-1) == targets).float().mean()
+    "Return the share of targets that have the highest score."
+    n = targets.shape[0]
+    return (preds.argmax(-1).view(n, -1) == targets.view(n, -1)).float().mean()
 
 def error_rate(
     preds, # (n, classes) scores of any scale

@@ -10,48 +10,72 @@ from fastcore.basics import patch
 from torch import nn
 
 from .learner import Learner
-from .optim import group_params
-from .utils import as_list
+from .optim import check_groups, group_params
 
 # %% ../nbs/33_layer_groups.ipynb #fa486bb4
 @patch
 def split(self:Learner,
-    split_on # modules at which a new layer group begins, or a function model -> such modules
+    split_on # modules at which a new layer group begins, or lists of modules: the groups; or model -> these
 ) -> Learner: # itself
-    "Divide the parameters into layer groups. Raise if `split_on` names anything but modules with parameters."
+    "Divide the parameters into layer groups. Raise if `split_on` names anything but modules of the model."
     if callable(split_on) and not isinstance(split_on, nn.Module): split_on = split_on(self.model)
-    starts = {id(_first_param(self.model, m)) for m in as_list(split_on)}
-    groups = [[]]
-    for p in self.model.parameters():
-        if id(p) in starts and groups[-1]: groups.append([])
-        groups[-1].append(p)
-    self.layer_groups = groups
+    parts = list(split_on) if isinstance(split_on, (tuple, list)) else [split_on]
+    if parts and all(isinstance(part, (tuple, list)) for part in parts):
+        self.layer_groups = check_groups([_params_of(part) for part in parts], self.model)
+    else: self.layer_groups = _begin_groups(self.model, parts)
     self.opt = None
     return self
 
+def _params_of(modules):
+    "Return the parameters of a list of modules, each once."
+    return list({id(p): p for m in modules for p in m.parameters()}.values())
+
+def _begin_groups(model, starts):
+    "Return the parameters of `model` in groups, of which one begins at each module in `starts`."
+    firsts = {id(_first_param(model, m)) for m in starts}
+    groups = [[]]
+    for p in model.parameters():
+        if id(p) in firsts and groups[-1]: groups.append([])
+        groups[-1].append(p)
+    return groups
+
 def _first_param(model, m):
-    "Return the first parameter of `m`. Raise unless `m` is a module of `model` that has one."
+    "Return the first parameter of `m`, or after it. Raise unless that is in `model`."
     if not isinstance(m, nn.Module):
         raise TypeError("split: split_on must be modules of the model, or a function model -> modules; "
                         f"got {m!r}")
-    first = next(m.parameters(), None)
-    if any(first is p for p in model.parameters()): return first
-    why = 'has no parameter' if first is None else 'is not part of the model'
-    raise ValueError(f"split: {m!r} {why}; name a module of the model with parameters")
+    modules = list(model.modules())
+    # A slice of a `Sequential` is another module, but its first layer is in the model.
+    inside = {id(part) for part in m.modules()}
+    place = next((i for i, module in enumerate(modules) if id(module) in inside), None)
+    if place is None: raise ValueError(f"split: {m!r} is not part of the model; name one of its modules")
+    before = {id(p) for module in modules[:place] for p in module.parameters(recurse=False)}
+    # Parameters that are shared with a module before it belong to an earlier group.
+    after = (p for module in modules[place:] for p in module.parameters(recurse=False))
+    first = next((p for p in after if id(p) not in before), None)
+    if first is not None: return first
+    raise ValueError(f"split: no parameter follows {m!r}, so its group would be empty; "
+                     "name an earlier module")
 
 # %% ../nbs/33_layer_groups.ipynb #5ea9ad9e
 @patch
 def freeze_to(self:Learner,
     n:int # index of the first layer group that is trained; negative: counted from the end
 ):
-    "Train the layer groups from `n` on, and freeze those before. Raise `ValueError` for an `n` too large."
+    "Train the layer groups from `n` on, and freeze those before but for their batch norm."
     size = len(self.layer_groups)
     if not -size <= n <= size:
         raise ValueError(f"freeze_to: n must lie between {-size} and {size} for {size} layer groups, got {n}")
     first = n if n >= 0 else size + n
+    kept = _batch_norm_params(self.model) if self.train_bn else set()
     for i, group in enumerate(self.layer_groups):
-        for p in group_params(group): p.requires_grad_(i >= first)
+        for p in group_params(group): p.requires_grad_(i >= first or id(p) in kept)
     self.opt = None
+
+def _batch_norm_params(model):
+    "Return the ids of the parameters of the batch norm in `model`."
+    kinds = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
+    return {id(p) for m in model.modules() if isinstance(m, kinds) for p in m.parameters(recurse=False)}
 
 @patch
 def freeze(self:Learner):

@@ -6,7 +6,6 @@
 __all__ = ['Learner']
 
 # %% ../nbs/31_learner.ipynb #4972ace2
-from collections.abc import Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,15 +13,15 @@ from pathlib import Path
 import torch
 from fastcore.basics import listify, patch
 from torch import nn
-from torch.optim import AdamW
 
 from . import old_names
-from .batch import call_model, find_bs, get_loss, split_batch, to_device
-from .callback import Callback, check_callback, shapes_training
-from .data import as_databunch
+from .batch import split_batch, to_device
+from .callback import Callback, check_callback, might_shape, shapes_training
+from .data import DatasetType, as_databunch
 from .handler import AverageMetric, CallbackHandler
-from .loop import PlainBar, check_loss_func, evaluating, fit, validate
-from .optim import OptimWrapper, check_groups, group_rates
+from .loop import PlainBar, evaluating, fit, validate
+from .optim import OptimWrapper, check_groups, default_opt_func, group_rates
+from .other_names import refuses_other_options
 from .utils import as_list, is_main_process
 
 # %% ../nbs/31_learner.ipynb #28d28e10
@@ -30,10 +29,11 @@ class Learner:
     "A model, data, a loss and an optimizer, ready to train."
     # Functions from a learner to a callback that every learner has; the recorder is one.
     default_callback_fns = []
+    @refuses_other_options
     def __init__(self,
         data, # `DataBunch`, pair of loaders (train, valid), or object with train_dl/valid_dl or train/valid
         model:nn.Module, # moved to the device of `data` if that has one; else the batches go to the model
-        opt_func=AdamW, # (parameter groups, lr=...) -> torch optimizer
+        opt_func=default_opt_func, # (parameter groups, lr=...) -> torch optimizer; by default AdamW
         loss_func=None, # (output, target) -> scalar tensor; default: the one of `data`
         metrics=None, # functions (output, target) -> number, averaged over the validation set; or callbacks
         wd:float=1e-2, # weight decay, from 0; None, or one that `opt_func` has bound: left to `opt_func`
@@ -43,7 +43,8 @@ class Learner:
         callbacks=None, # callbacks for every fit
         layer_groups=None, # modules, or lists of parameters, that get rates of their own; default: one group
         silent:bool=False, # print nothing, show no bars
-        auto_lr_find=False # `tune` sets the model's lr or learning_rate, too; or the name of its attribute
+        auto_lr_find=False, # `tune` sets the model's lr or learning_rate, too; or the name of its attribute
+        train_bn:bool=True # train batch norm in frozen layer groups, too
     ):
         # Everything is checked before the model moves to its device.
         _check_model(model)
@@ -61,12 +62,13 @@ class Learner:
         self.layer_groups = [model] if layer_groups is None else check_groups(as_list(layer_groups), model)
         self.silent = silent
         self.auto_lr_find = _check_auto_lr_find(auto_lr_find)
+        self.train_bn = train_bn
         # The optimizer, made by the first fit; the handler of the running fit; the suggestion set by `tune`.
         self.opt = None
         self.handler = None
         self.tuned = None
         # Function that makes a callback, by its id -> the class that it made in an earlier fit.
-        self._classes = {}
+        self.callback_classes = {}
         if data.device is not None: model.to(data.device)
         self._own = [fn(self) for fn in self.default_callback_fns]
 
@@ -156,14 +158,23 @@ def rate_or_tuned(self:Learner,
     name:str, # what the caller's parameter is called, for what is printed
     one_cycle:bool=False # whether it is the maximum of a one-cycle schedule
 ): # a number, or a list with one per layer group
-    "Return `lr` unless it is 'auto', else the rate that `tune` has found, or 3e-3 if it hasn't run."
+    "Return `lr` unless it is 'auto', else the rate that `tune` has found, or a default if it hasn't run."
     # None is not a default: it may come from a finder that failed.
     if not isinstance(lr, str) or lr != 'auto': return lr
-    if self.tuned is None: return 3e-3
+    if self.tuned is None: return self._default_rate(name)
     lr, lrs = self.tuned.lr, self.tuned.lrs
     if one_cycle: lr, lrs = self.tuned.one_cycle, self.tuned.one_cycle_lrs
     if not self.quiet: print(f"{name}={lr:.2E}, as tune() found")
     return list(lrs) if len(lrs) == len(self.layer_groups) else lr
+
+@patch
+def _default_rate(self:Learner, name):
+    "Return the rate that `opt_func` has bound, else fastai's default; say so if a rate should be found."
+    rate = getattr(self.opt_func, 'keywords', {}).get('lr', slice(3e-3))
+    if self.auto_lr_find and not self.quiet:
+        print(f"auto_lr_find finds nothing by itself: training with the default {name}={rate}. "
+              "Call learn.tune() first")
+    return rate
 
 @patch
 def create_opt(self:Learner,
@@ -180,25 +191,39 @@ def callbacks_for(self:Learner,
     shaping:bool=False # only those that change how a step is computed
 ) -> list: # of `Callback`s, each checked
     "Return all callbacks for a fit. Raise `TypeError` for what is not one."
-    made = [fn(self) for fn in self.callback_fns if not shaping or self._may_shape(fn)]
-    if not shaping: self._classes.update({id(fn): type(cb) for fn, cb in zip(self.callback_fns, made)})
+    fns = [fn for fn in self.callback_fns if not shaping or self._may_shape(fn)]
+    made = [fn(self) for fn in fns]
+    self.callback_classes.update({id(fn): type(cb) for fn, cb in zip(fns, made)})
     cbs = _check_callbacks(self._own + made + self.callbacks + listify(extra))
     return [cb for cb in cbs if shapes_training(cb)] if shaping else cbs
 
 @patch
 def _may_shape(self:Learner, fn):
     "Return whether the callback that `fn` makes may change how a step is computed."
-    # The class decides. It is unknown where `fn` is another function that no fit has called yet.
-    cls = self._classes.get(id(fn))
-    while isinstance(fn, partial): fn = fn.func
-    if isinstance(fn, type): cls = fn
+    cls = self._class_of(fn)
     return cls is None or shapes_training(cls)
+
+@patch
+def _class_of(self:Learner, fn):
+    "Return the class of what `fn` makes; None where it is a function that nothing has called yet."
+    cls = self.callback_classes.get(id(fn))
+    while isinstance(fn, partial): fn = fn.func
+    return fn if isinstance(fn, type) else cls
+
+@patch
+def left_out(self:Learner) -> list[str]: # names of classes
+    "Return which callbacks a range test leaves out, though nothing says that they only watch."
+    classes = [self._class_of(fn) for fn in self.callback_fns] + [type(cb) for cb in self.callbacks]
+    might = {cls: might_shape(cls) for cls in classes if cls is not None}
+    might.update({type(cb): might_shape(cb) for cb in self.callbacks})
+    return [cls.__name__ for cls in might if might[cls]]
 
 # %% ../nbs/31_learner.ipynb #6ebaccb1
 @patch
+@refuses_other_options
 def fit(self:Learner,
     epochs:int, # passes over the training data, from 0
-    lr='auto', # number from 0, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3
+    lr='auto', # number from 0, list, slice or `Suggestion`; 'auto': what `tune` found, else a default
     wd:float=None, # weight decay, from 0; default: the learner's
     callbacks=None # `Callback`s for this fit alone
 ):
@@ -220,66 +245,22 @@ def _set_opt(self:Learner, lr, wd):
 
 # %% ../nbs/31_learner.ipynb #03268c53
 @patch
+@refuses_other_options
 def validate(self:Learner,
     dl=None, # iterable of batches; default: the validation data
     callbacks=None, # `Callback`s for this pass alone
     metrics=None # functions (output, target), or callbacks; default: the learner's
 ) -> list: # mean loss, then the metrics
     "Return mean loss and metrics, in evaluation mode. Raise `ValueError` if there is no validation data."
-    dl = self._valid(dl)
+    dl = self.data.dl(DatasetType.Valid) if dl is None else dl
     metrics = self.metrics if metrics is None else listify(metrics)
     with self.evaluation_handler(callbacks, metrics) as handler:
         handler.state['last_metrics'] = [validate(self, dl, handler)]
-        # In the middle of an epoch, only the metrics are notified that it ends.
-        if self.handler is None: handler('on_epoch_end', metrics=True)
-        else: handler.notify_metrics('on_epoch_end')
+        # At the end of an epoch a callback may train, so only those are notified that were asked for, and
+        # those that say that they are needed. In the middle of an epoch of a fit, it is none.
+        needed = [cb for cb in handler.callbacks if cb.shapes_training] + listify(callbacks)
+        handler.notify('on_epoch_end', needed if self.handler is None else [])
         return handler.state['last_metrics']
-
-@patch
-def _valid(self:Learner, dl):
-    "Return `dl`, or the validation data. Raise `ValueError` if there is neither."
-    if dl is not None: return dl
-    if self.data.valid_dl is None: raise ValueError("There is no validation data: pass a loader as dl")
-    return self.data.valid_dl
-
-# %% ../nbs/31_learner.ipynb #4eff94dc
-@patch
-def get_preds(self:Learner,
-    dl=None, # iterable of batches; default: the validation data
-    with_loss:bool=False # return the mean loss, too
-): # (outputs, targets), each of all rows together, and the mean loss on request
-    "Return the model's outputs and the targets, on the CPU, in the loader's order."
-    dl = self._valid(dl)
-    outputs, targets = [], []
-    total, n = 0., 0
-    with self.evaluation_handler() as handler:
-        for batch in dl:
-            xb, yb = handler.on_batch_begin(*self.to_batch(batch), train=False)
-            if with_loss: check_loss_func(self.loss_func, yb)
-            out = handler.on_loss_begin(call_model(self.model, xb))
-            bs = find_bs(xb if yb is None else yb)
-            loss = get_loss(out, yb, self.loss_func) if with_loss else torch.tensor(float('nan'))
-            outputs.append(to_device(out, 'cpu'))
-            targets.append(to_device(yb, 'cpu'))
-            total = total + loss*bs
-            n += bs
-            handler.on_batch_end(loss)
-    if not outputs:
-        raise ValueError("get_preds: the loader gave no batch; check its dataset, or pass another as dl")
-    preds = _gather(outputs), _gather(targets)
-    return (*preds, (total/n).cpu()) if with_loss else preds
-
-# %% ../nbs/31_learner.ipynb #782fada7
-def _gather(parts):
-    "Join the outputs of all batches along the first dimension, also inside tuples, lists and mappings."
-    first = parts[0]
-    if first is None: return None
-    if torch.is_tensor(first): return torch.cat(parts) if first.ndim else torch.stack(parts)
-    if isinstance(first, Mapping): return {k: _gather([p[k] for p in parts]) for k in first}
-    if not isinstance(first, (tuple, list)): return parts
-    columns = [_gather(list(column)) for column in zip(*parts)]
-    # A named tuple is made from its entries, not from a list of them.
-    return type(first)(*columns) if hasattr(first, '_fields') else type(first)(columns)
 
 # %% ../nbs/31_learner.ipynb #bbed65d9
 @patch

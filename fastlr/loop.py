@@ -63,6 +63,8 @@ def _running(learn, handler, pbar):
     finally:
         pbar.on_iter_end()
         learn.handler = outer
+        # Between trainings the gradients, which are zero, would only take memory.
+        if exception is None and not handler.state['skip_zero']: learn.opt.zero_grad(set_to_none=True)
         try: handler.on_train_end(exception)
         # An exception that its own frames hold would keep all that they hold until garbage is collected.
         finally: exception = None
@@ -169,6 +171,9 @@ class PlainBar:
 
     def __iter__(self): return iter(self.gen)
     def on_iter_end(self): pass
+    # A bar in a notebook shows pictures below it; this one takes what callbacks write, and shows nothing.
+    def update_graph(self, *args, **kwargs): "Show no graph."
+    def show_imgs(self, *args, **kwargs): "Show no images."
 
     def write(self,
         line, # text; with `table`, a list of texts

@@ -13,6 +13,7 @@ from fastcore.basics import listify, patch
 from .anneal import annealing_cos
 from .callback import LearnerCallback
 from .learner import Learner
+from .other_names import refuses_other_options
 from .rules import Suggestion
 from .utils import known_len
 
@@ -34,6 +35,7 @@ def one_cycle_at(
 # %% ../nbs/37_one_cycle.ipynb #f2e07426
 class OneCycleScheduler(LearnerCallback):
     "One cycle of rate and momentum over a fit. Raise `ValueError` for a shape that isn't a cycle."
+    shapes_training = False
     def __init__(self,
         learn, # the `Learner`
         lr_max, # peak rate, above zero: a number, a list with one per layer group, or a `Suggestion`
@@ -89,7 +91,7 @@ def on_train_begin(self:OneCycleScheduler, n_epochs, **_):
                          "use fit instead")
     self._check_epochs(n_epochs)
     self.n = self.per_epoch * (self.tot_epochs or n_epochs)
-    self.old_moms = self.learn.opt.get_stat('mom')
+    self.old_moms = self.learn.opt.get_stats('mom')
     if self.old_moms[0] is not None: _add_momentum_buffers(self.learn.opt.opt)
     self._set(0)
     if self.start_epoch is not None: return {'epoch': self.start_epoch}
@@ -141,9 +143,10 @@ def _set(self:OneCycleScheduler, i):
 
 # %% ../nbs/37_one_cycle.ipynb #87cd8b48
 @patch
+@refuses_other_options
 def fit_one_cycle(self:Learner,
     cyc_len:int, # epochs, from 0
-    max_lr='auto', # peak rate: number, list, slice or `Suggestion`; 'auto': what `tune` found, else 3e-3
+    max_lr='auto', # peak rate: number, list, slice or `Suggestion`; 'auto': what `tune` found, else a default
     moms=(0.95, 0.85), # momentum at both ends, and at the peak of the rate
     div_factor:float=25., # the rate starts at max_lr/div_factor
     pct_start:float=0.3, # share of the steps in which the rate rises, in (0, 1)

@@ -17,6 +17,7 @@ from .batch import (as_device, call_model, check_loaders, check_loss, device_of,
 from .curve import OPTIONS, EntryPoint
 from .kinds import parts_of_function
 from .lockstep import CommonBatches, redraw
+from .other_names import OTHER_OPTIONS
 from .plot import LRCurve
 from .probes import run_probes
 from .processes import fail_together
@@ -92,6 +93,7 @@ def _check_options(options):
     for name in options:
         if name in MORE: continue
         hint = f"besides those of its signature it takes {', '.join(MORE)}"
+        if name in OTHER_OPTIONS: hint = OTHER_OPTIONS[name]
         if name in ELSEWHERE: hint = f"here it is called {ELSEWHERE[name]}"
         raise TypeError(f"find_lr has no option {name!r}; {hint}")
 

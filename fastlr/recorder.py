@@ -14,16 +14,20 @@ from fastcore.basics import listify, patch
 
 from . import old_names, utils
 from .callback import LearnerCallback
+from .curve import LRCurve
 from .findings import suggestion_text
-from .handler import SmoothenValue
+from .handler import SmoothenValue, distinct_names
 from .learner import Learner
+from .other_names import refuses_other_options
 from .utils import is_main_process
 
 # %% ../nbs/34_recorder.ipynb #2726127d
 class Recorder(LearnerCallback):
     "Records rates, momenta, losses and metrics of the last fit, and prints the table of epochs."
-    # Before the callbacks that scale the loss, so that the loss is recorded as it was measured.
-    _order = -200
+    # As in fastai v1, so that callbacks at -20 can add columns. The loss is recorded before any callback
+    # changes it.
+    _order = -10
+    order_in = {'on_backward_begin': -1000}
     shapes_training = False
 
     def __init__(self,
@@ -32,11 +36,17 @@ class Recorder(LearnerCallback):
     ):
         super().__init__(learn)
         self.add_time = add_time
-        # The curve of the last `lr_find`.
+        # The curve of the last `lr_find`, and whether that was the last run.
         self.curve = None
+        self.swept = False
         # The names of the columns of the table, and when the epoch began, in seconds.
-        self.names = self._columns([])
+        self.names = ['epoch', 'train_loss', 'valid_loss']
         self.start = None
+        # The names of the metrics, whether there is no column for the validation loss, and where the table is
+        # printed.
+        self.metrics_names = []
+        self.no_val = False
+        self.pbar = None
         # One value per batch.
         self.lrs = []
         self.moms = []
@@ -52,17 +62,36 @@ class Recorder(LearnerCallback):
     def _columns(self, metrics_names):
         "Return the names of the columns of the table."
         time_column = ['time'] if self.add_time else []
-        return ['epoch', 'train_loss', 'valid_loss', *listify(metrics_names), *time_column]
+        losses = ['train_loss'] if self.no_val else ['train_loss', 'valid_loss']
+        return ['epoch', *losses, *metrics_names, *time_column]
 
 # %% ../nbs/34_recorder.ipynb #3f84f7d4
 @patch
 def on_train_begin(self:Recorder, pbar, metrics_names, **_):
     "Begin new lists, and print the head of the table."
-    self.names = self._columns(metrics_names)
-    self.lrs, self.moms = [], []
+    self.metrics_names = listify(metrics_names)
+    self.names = self._columns(self.metrics_names)
     self.nb_batches, self.val_losses, self.metrics = [], [], []
-    self._raw, self._smooth, self._smoothener = [], [], SmoothenValue(0.98)
+    self._begin_batches()
+    self.swept = False
+    self.pbar = pbar
     pbar.write(self.names, table=True)
+
+@patch
+def _begin_batches(self:Recorder):
+    "Begin new lists of what is recorded once per batch."
+    self.lrs, self.moms = [], []
+    self._raw, self._smooth, self._smoothener = [], [], SmoothenValue(0.98)
+
+@patch
+def add_metric_names(self:Recorder,
+    names # texts, one per value that a callback appends to `last_metrics` in `on_epoch_end`
+):
+    "Add columns to the table of a fit; call this in `on_train_begin`, at an `_order` below -10."
+    # Outside of a fit there is no table.
+    handler = self.learn.handler
+    if handler is None: return
+    handler.state['metrics_names'] = distinct_names([*handler.state['metrics_names'], *listify(names)])
 
 @patch
 def on_epoch_begin(self:Recorder, **_):
@@ -92,7 +121,24 @@ def on_epoch_end(self:Recorder, epoch, num_batch, last_metrics, pbar, **_):
     self.val_losses.append(last_metrics[0])
     if len(last_metrics) > 1: self.metrics.append(last_metrics[1:])
     train_loss = self.losses[-1] if self._raw else None
-    pbar.write(self.format_stats([epoch, train_loss, *last_metrics]), table=True)
+    shown = last_metrics[1:] if self.no_val else last_metrics
+    pbar.write(self.format_stats([epoch, train_loss, *shown]), table=True)
+
+@patch
+def hold(self:Recorder,
+    curve:LRCurve, # of a range test
+    mom=None # the momentum of the optimizer; default: the one that was recorded last
+):
+    "Hold `curve`, and its rates and losses as the last run; what was recorded once per epoch stays."
+    self.curve = curve
+    # In the middle of a fit, that goes on recording.
+    if self.learn.handler is not None: return
+    mom = mom if mom is not None or not self.moms else self.moms[-1]
+    self._begin_batches()
+    self.swept = True
+    self._raw = curve.losses.tolist()
+    self.lrs = curve.lrs.tolist()
+    self.moms = [mom] * len(self.lrs)
 
 # %% ../nbs/34_recorder.ipynb #4f90e3f9
 @patch
@@ -101,7 +147,8 @@ def format_stats(self:Recorder,
 ) -> list[str]: # one per column
     "Format a line of the table: the numbers of `stats`, and the time that the epoch took."
     out = ['#na#' if v is None else str(v) if isinstance(v, int) else f'{float(v):.6f}' for v in stats]
-    out += ['#na#'] * (len(self.names) - self.add_time - len(out))
+    columns = len(self.names) - self.add_time
+    out = (out + ['#na#']*columns)[:columns]
     if not self.add_time: return out
     minutes, seconds = divmod(int(time.time() - self.start), 60)
     return [*out, f'{minutes:02d}:{seconds:02d}']
@@ -123,6 +170,7 @@ Learner.default_callback_fns = [Recorder]
 
 # %% ../nbs/34_recorder.ipynb #83d8d8ac
 @patch
+@refuses_other_options
 def plot(self:Recorder,
     skip_start:int=10, # points to leave out at the low end, from 0
     skip_end:int=5, # points to leave out at the high end, from 0
@@ -156,14 +204,26 @@ def min_grad_lr(self:Recorder) -> float: # of the fastest layer group
 @patch
 def plot_lr(self:Recorder,
     show_moms:bool=False, # draw the momentum beside it
+    skip_start:int=0, # batches to leave out at the beginning, from 0
+    skip_end:int=0, # batches to leave out at the end, from 0
+    return_fig:bool=None, # return the figure, not the axes
     axs=None # matplotlib axes: one, or two with `show_moms`; default: a new figure
-): # the axes
-    "Draw the learning rate of each batch of the last fit, and the momentum on request."
+): # the axes, or the figure
+    "Draw the learning rate of each batch of the last run, and the momentum on request."
+    batches = _batches(len(self.lrs), skip_start, skip_end)
     axs = _axes(2 if show_moms else 1, axs)
     for ax, values, name in zip(axs, (self.lrs, self.moms), ('Learning rate', 'Momentum')):
-        ax.plot(values)
+        ax.plot(batches, [values[i] for i in batches])
         ax.set(xlabel='Batches', ylabel=name)
+    if return_fig: return axs[0].figure
     return axs if show_moms else axs[0]
+
+def _batches(n, skip_start, skip_end):
+    "Return which of `n` batches to draw. Raise `ValueError` if none is left."
+    batches = range(n)[skip_start:max(0, n-skip_end)]
+    if batches: return batches
+    raise ValueError(f"skip_start={skip_start} and skip_end={skip_end} leave none of the {n} recorded "
+                     "batches; skip less, or run fit first")
 
 # %% ../nbs/34_recorder.ipynb #663dc3f6
 def _axes(n, axs=None):
@@ -185,37 +245,45 @@ def _ends(self:Recorder):
 def plot_losses(self:Recorder,
     skip_start:int=0, # batches to leave out at the beginning, from 0
     skip_end:int=0, # batches to leave out at the end, from 0
+    return_fig:bool=None, # return the figure, not the axes
+    show_grid:bool=False, # draw a grid
     ax=None # matplotlib axes; default: a new figure
-): # the axes
-    "Draw the smoothed training loss, and the validation loss where an epoch ended."
-    n = len(self._raw)
-    if n - skip_start - skip_end < 1:
-        raise ValueError(f"skip_start={skip_start} and skip_end={skip_end} leave none of the {n} recorded "
-                         "batches; skip less, or run fit first")
+): # the axes, or the figure
+    "Draw the smoothed training loss of the last run, and the validation loss where an epoch ended."
+    batches = _batches(len(self._raw), skip_start, skip_end)
     ax = _axes(1, ax)[0]
-    ax.plot(range(skip_start, n-skip_end), self.losses[skip_start:n-skip_end], label='Train')
+    ax.plot(batches, self.losses[batches.start:batches.stop], label='Train')
     validated = [(end, float(loss)) for end, loss in zip(self._ends(), self.val_losses) if loss is not None]
-    if validated: ax.plot(*zip(*validated), 'o-', label='Validation')
+    validated = [(end, loss) for end, loss in validated if batches.start <= end <= batches.stop]
+    if validated and not self.swept: ax.plot(*zip(*validated), 'o-', label='Validation')
     ax.set(xlabel='Batches processed', ylabel='Loss')
     ax.legend(frameon=False)
-    return ax
+    if show_grid: ax.grid(True)
+    return ax.figure if return_fig else ax
 
 # %% ../nbs/34_recorder.ipynb #d75148da
 @patch
 def plot_metrics(self:Recorder,
+    skip_start:int=0, # leave out the epochs that ended before this number of batches, from 0
+    skip_end:int=0, # leave out the epochs that ended in this number of batches at the end, from 0
+    return_fig:bool=None, # return the figure, not the axes
+    show_grid:bool=False, # draw a grid
     axs=None # matplotlib axes, one per metric; default: a new figure
-): # the axes
-    "Draw each metric where an epoch ended. Raise `ValueError` if none was recorded."
+): # the axes, or the figure
+    "Draw each metric where an epoch of the last fit ended. Raise `ValueError` if none was recorded."
     if not self.metrics:
         raise ValueError("No metric was recorded: pass metrics to the Learner, and fit with validation data")
     n = len(self.metrics[0])
     axs = _axes(n, axs)
     # An epoch without validation has no metrics.
     ends = [end for end, loss in zip(self._ends(), self.val_losses) if loss is not None]
-    for i, (name, ax) in enumerate(zip(self.names[3:3+n], axs)):
-        ax.plot(ends, [float(m[i]) for m in self.metrics], 'o-')
+    last = sum(self.nb_batches) - skip_end
+    shown = [(end, m) for end, m in zip(ends, self.metrics) if skip_start <= end <= last]
+    for i, (name, ax) in enumerate(zip(self.metrics_names, axs)):
+        ax.plot([end for end, _ in shown], [float(m[i]) for _, m in shown], 'o-')
         ax.set(xlabel='Batches processed', ylabel=name)
-    return axs
+        if show_grid: ax.grid(True)
+    return axs[0].figure if return_fig else axs
 
 # %% ../nbs/34_recorder.ipynb #0ld72656
 __getattr__ = old_names(__name__)

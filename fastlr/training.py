@@ -38,6 +38,8 @@ def _trained_params(learn):
 class GradientAccumulation(LearnerCallback):
     "Step the optimizer every `n_step` batches, with their mean gradient, and at the end of an epoch."
     _order = -30
+    # After all callbacks that add something to the loss.
+    order_in = {'on_backward_begin': 990}
     def __init__(self,
         learn, # the `Learner`
         n_step:int # batches per step, at least 1
@@ -82,6 +84,8 @@ def _flush(self:GradientAccumulation):
 class MixedPrecision(LearnerCallback):
     "Forward pass and loss in 16 bits, by `torch.amp`: `'bf16'`, or `'fp16'` with a gradient scaler."
     _order = -20
+    # After all callbacks that add something to the loss.
+    order_in = {'on_backward_begin': 999}
     def __init__(self,
         learn, # the `Learner`
         precision:str='bf16', # 'bf16', or 'fp16' with a scaler

@@ -46,7 +46,7 @@ def model_and_loader():
 
 
 def adamw(model):
-    return torch.optim.AdamW(model.parameters(), weight_decay=0.01)
+    return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=0.01)
 
 
 def learner(**kwargs):
@@ -163,7 +163,7 @@ def test_groups_keep_their_ratio_and_the_rate_sets_itself():
     learn.fit(1, slice(1e-4, 1e-2))
     found = learn.tune()
     assert np.allclose(found.curve.group_lrs[:, 0] * 100, found.curve.group_lrs[:, 1])
-    assert learn.opt.get_stat('lr') == list(found.curve.suggest().lrs)
+    assert learn.opt.get_stats('lr') == list(found.curve.suggest().lrs)
 
 
 def with_callback(make):

@@ -126,13 +126,13 @@ def test_callbacks_and_loggers_are_left_alone(tmp_path):
         attributes, events, table = (
             dict(vars(learn)),
             list(logs.events),
-            (list(learn.recorder.val_losses), learn.recorder.losses.clone()),
+            (list(learn.recorder.val_losses), list(learn.recorder.metrics)),
         )
         for f in tmp_path.iterdir():
             f.unlink()
         find(learn)
         assert vars(learn) == attributes and logs.events == events and list(tmp_path.iterdir()) == []
-        assert same(table, (list(learn.recorder.val_losses), learn.recorder.losses))
+        assert same(table, (learn.recorder.val_losses, learn.recorder.metrics))
         learn.fit(1)
         assert (
             np.isfinite(np.array(learn.recorder.val_losses, dtype=float)).tolist() == [True]

@@ -143,7 +143,7 @@ def test_probes_keep_the_ratio_of_groups_and_count_updates():
             self.learn = learn
 
         def on_backward_begin(self, **kwargs):
-            seen.append(tuple(self.learn.opt.get_stat('lr')))
+            seen.append(tuple(self.learn.opt.get_stats('lr')))
 
     learn = learner()
     learn.split(lambda m: m[1])
@@ -384,9 +384,9 @@ def test_trainings_take_a_suggestion():
     learn.create_opt([1e-3, 1e-1])
     s = learn.lr_find(num_it=40).suggest()
     learn.fit(1, s)
-    assert learn.opt.get_stat('lr') == pytest.approx(s.lrs)
+    assert learn.opt.get_stats('lr') == pytest.approx(s.lrs)
     learn.fit_one_cycle(1, s)
-    assert learn.opt.get_stat('lr')[1] / learn.opt.get_stat('lr')[0] == pytest.approx(100)
+    assert learn.opt.get_stats('lr')[1] / learn.opt.get_stats('lr')[0] == pytest.approx(100)
     assert s.one_cycle_lrs == pytest.approx([v * s.one_cycle / s.lr for v in s.lrs])
 
 
@@ -407,7 +407,7 @@ def test_one_cycle_brings_momentum_to_those_without(opt_func):
     mixed.opt.set_stat('mom', [0.9, 0.0])
     mixed.fit(1, 1e-3)
     mixed.fit_one_cycle(1, 1e-3)
-    assert mixed.opt.get_stat('mom') == [0.9, 0.0]
+    assert mixed.opt.get_stats('mom') == [0.9, 0.0]
     learn.fit(1, 1e-3)
 
 

@@ -146,7 +146,7 @@ def test_layer_groups_get_their_own():
     learn.fit(1, slice(1e-4, 1e-2))
     learn.tune()
     learn.fit(1)
-    a, b = learn.opt.get_stat('lr')
+    a, b = learn.opt.get_stats('lr')
     assert b == learn.tuned.lr and a == pytest.approx(b / 100)
     learn.split([])
     learn.fit(1)

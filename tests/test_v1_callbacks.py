@@ -1,0 +1,570 @@
+"""Callbacks as people write them for fastai v1, in a fit, in a validation and in a range test; and what is
+typed out of habit with fastai v2."""
+
+import warnings
+from functools import partial
+
+import pytest, torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import TensorDataset
+
+from conftest import loaders, make_learner, same, state_of
+from fastlr import (
+    Callback,
+    DataBunch,
+    GradientAccumulation,
+    GradientClipping,
+    Learner,
+    LearnerCallback,
+    LRFinder,
+    MixedPrecision,
+    OneCycleScheduler,
+    SmoothenValue,
+    accuracy,
+    add_metrics,
+    find_lr,
+)
+from fastlr.callback import check_callback, might_shape, shapes_training
+from fastlr.other_names import OTHER_OPTIONS, V2_EVENTS
+
+
+def everywhere(learn, num_it=20, **options):
+    "Fit, sweep, fit, validate and predict; the range test must restore everything. Return its curve."
+    learn.fit_one_cycle(1, 1e-3)
+    before = state_of(learn)
+    curve = learn.lr_find(num_it=num_it, stop_div=False, probe=False, **options)
+    assert same(before, state_of(learn)) and len(curve) == num_it
+    learn.fit(1, 1e-3)
+    learn.validate()
+    learn.get_preds()
+    return curve
+
+
+# A recurrent network: the model is reset at the start of an epoch, and its activations are regularized.
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(8, 6)
+        self.rnn = nn.RNN(6, 6, batch_first=True)
+        self.out = nn.Linear(6, 8)
+        self.resets = 0
+
+    def reset(self):
+        self.resets += 1
+
+    def forward(self, x):
+        raw, _ = self.rnn(self.embedding(x))
+        return self.out(raw).transpose(1, 2), [raw], [raw]
+
+
+class Regularizes(LearnerCallback):
+    def __init__(self, learn, alpha, beta):
+        super().__init__(learn)
+        self.not_min += ['raw', 'dropped']
+        self.alpha, self.beta = alpha, beta
+
+    def on_epoch_begin(self, **kwargs):
+        self.learn.model.reset()
+
+    def on_loss_begin(self, last_output, **kwargs):
+        self.raw, self.dropped = last_output[1], last_output[2]
+        return {'last_output': last_output[0]}
+
+    def on_backward_begin(self, last_loss, last_input, **kwargs):
+        # In place, as v1 does.
+        last_loss += self.alpha * self.dropped[-1].float().pow(2).mean()
+        h = self.raw[-1]
+        last_loss += self.beta * (h[:, 1:] - h[:, :-1]).float().pow(2).mean()
+        return {'last_loss': last_loss}
+
+
+def recurrent(**kw):
+    torch.manual_seed(0)
+    text = torch.randint(8, (64, 9), generator=torch.Generator().manual_seed(1))
+    data = DataBunch.create(*[TensorDataset(text[:, :-1], text[:, 1:])] * 2, bs=16)
+    return Learner(data, Recurrent(), loss_func=nn.CrossEntropyLoss(), silent=True, **kw)
+
+
+def test_a_recurrent_network_is_reset_and_regularized():
+    learn = recurrent(metrics=accuracy)
+    learn.callbacks.append(Regularizes(learn, 2.0, 1.0))
+    resets = []
+    everywhere(learn)
+    resets.append(learn.model.resets)
+    assert resets[0] >= 4 and learn.regularizes.get_state() == dict(alpha=2.0, beta=1.0)
+    plain = recurrent()
+    plain.callbacks.append(Regularizes(plain, 0.0, 0.0))
+    plain.fit(1, 1e-3)
+    again = recurrent()
+    again.callbacks.append(Regularizes(again, 2.0, 1.0))
+    again.fit(1, 1e-3)
+    # The losses are those that were measured, before anything was added.
+    assert torch.equal(again.recorder.losses[:1], plain.recorder.losses[:1])
+    assert not torch.equal(again.model.out.weight, plain.model.out.weight)
+
+
+def test_the_smooth_loss_is_that_of_the_losses_that_were_measured():
+    seen = []
+
+    class Adds(Callback):
+        def on_backward_begin(self, last_loss, smooth_loss, **kwargs):
+            last_loss += 100
+            seen.append(float(smooth_loss))
+
+        def on_batch_end(self, smooth_loss, train, **kwargs):
+            assert not train or float(smooth_loss) == seen[-1]
+
+    make_learner(callbacks=Adds()).fit(1, 1e-6)
+    assert max(seen) < 3
+
+
+@pytest.mark.parametrize('scales', [1, 64.0])
+def test_what_is_added_to_the_loss_is_scaled_and_divided_with_it(scales):
+    "A gradient scaler multiplies the loss, accumulation divides it: both after callbacks at order 0."
+
+    def gradient(*fns, n=1):
+        learn = recurrent(callback_fns=list(fns), opt_func=torch.optim.SGD, wd=0.0)
+        learn.callbacks.append(Regularizes(learn, 100.0, 0.0))
+        found = []
+
+        class Notes(Callback):
+            _order = 500
+
+            def on_backward_end(self, skip_step, **kwargs):
+                if not skip_step:
+                    found.append(learn.model.rnn.weight_hh_l0.grad.clone())
+
+        learn.callbacks.append(Notes())
+        torch.manual_seed(2)
+        learn.fit(1, 0.0)
+        return torch.stack(found).mean(0)
+
+    plain = gradient()
+    assert torch.allclose(gradient(partial(GradientAccumulation, n_step=4)), plain, atol=1e-5)
+    if scales > 1:
+        scaled = gradient(partial(MixedPrecision, precision='fp16', init_scale=scales))
+        assert torch.allclose(scaled, plain, rtol=0.05, atol=1e-3)
+
+
+# Batch norm that is put into evaluation mode at the start of an epoch.
+
+
+class FreezesBatchNorm(LearnerCallback):
+    def on_epoch_begin(self, **kwargs):
+        for m in self.learn.model.modules():
+            if isinstance(m, nn.BatchNorm1d) and not m.weight.requires_grad:
+                m.eval()
+
+
+def test_batch_norm_that_is_frozen_at_the_start_of_an_epoch_is_frozen_in_a_range_test():
+    seen = []
+
+    class Modes(Callback):
+        shapes_training = True
+
+        def on_loss_begin(self, train, **kwargs):
+            seen.append((train, learn.model[1].training))
+
+    learn = make_learner(callback_fns=FreezesBatchNorm, callbacks=Modes(), train_bn=False)
+    learn.split(learn.model[4]).freeze()
+    before = learn.model[1].running_mean.clone()
+    learn.lr_find(num_it=10, stop_div=False, probe=False)
+    assert seen == [(True, False)] * 10
+    learn.fit(1)
+    assert torch.equal(before, learn.model[1].running_mean) and shapes_training(FreezesBatchNorm)
+
+
+# Two models that are trained in turns, each with an optimizer of its own, which takes the place of the
+# learner's.
+
+
+class Turns(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.makes, self.judges = nn.Linear(4, 8), nn.Linear(8, 1)
+        self.making = False
+
+    def forward(self, *args):
+        return self.makes(*args) if self.making else self.judges(*args)
+
+
+class TurnLoss(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, out, target):
+        if self.model.making:
+            return self.model.judges(out).mean()
+        return out.mean() - self.model.judges(self.model.makes(target)).mean()
+
+
+class TrainsInTurns(LearnerCallback):
+    _order = -20
+
+    def __init__(self, learn):
+        super().__init__(learn)
+        self.parts = self.model.makes, self.model.judges
+
+    def on_train_begin(self, **kwargs):
+        if not getattr(self, 'opts', None):
+            self.opt_makes = self.opt.new([nn.Sequential(self.parts[0])])
+            self.opt_judges = self.opt.new([nn.Sequential(self.parts[1])])
+            self.opts = True
+        self.smooth, self.losses = SmoothenValue(0.98), []
+        self.recorder.add_metric_names(['judged'])
+        self.switch(False)
+
+    def switch(self, making):
+        self.model.making = making
+        self.opt.opt = (self.opt_makes if making else self.opt_judges).opt
+        for part, trains in zip(self.parts, (making, not making)):
+            part.requires_grad_(trains)
+
+    def on_batch_begin(self, last_input, last_target, **kwargs):
+        if self.model.making:
+            return {'last_input': last_input, 'last_target': last_target}
+        return {'last_input': last_target, 'last_target': last_input}
+
+    def on_backward_begin(self, last_loss, **kwargs):
+        self.smooth.add_value(last_loss.detach().cpu())
+        self.losses.append(self.smooth.smooth)
+
+    def on_batch_end(self, **kwargs):
+        self.opt_makes.zero_grad()
+        self.opt_judges.zero_grad()
+
+    def on_epoch_end(self, last_metrics, **kwargs):
+        return add_metrics(last_metrics, self.smooth.smooth)
+
+    def on_train_end(self, **kwargs):
+        self.switch(True)
+
+
+class Switches(LearnerCallback):
+    def on_batch_end(self, train, **kwargs):
+        if train:
+            self.learn.trains_in_turns.switch(not self.learn.model.making)
+
+
+def in_turns(switches=None):
+    torch.manual_seed(0)
+    ds = TensorDataset(torch.randn(64, 4), torch.randn(64, 8) + 1)
+    model = Turns()
+    adam = partial(torch.optim.Adam, betas=(0.0, 0.99))
+    data = DataBunch.create(ds, ds, bs=16)
+    learn = Learner(data, model, adam, TurnLoss(model), wd=0.0, silent=True, callback_fns=switches)
+    learn.callbacks.append(TrainsInTurns(learn))
+    return learn
+
+
+@pytest.mark.parametrize('trained_before', [False, True])
+@pytest.mark.parametrize('takes_part', [None, True])
+def test_two_models_with_optimizers_of_their_own(trained_before, takes_part, monkeypatch, capsys):
+    monkeypatch.setattr(Switches, 'shapes_training', takes_part)
+    learn = in_turns(Switches)
+    if trained_before:
+        learn.fit(2, 1e-3)
+        assert learn.recorder.names[3] == 'judged' and len(learn.trains_in_turns.losses) == 8
+    weights = [p.clone() for p in learn.model.parameters()]
+    learn.silent = False
+    curve = learn.lr_find(num_it=20, stop_div=False, probe=False)
+    assert len(curve) == 20 and all(map(torch.equal, learn.model.parameters(), weights))
+    # Both optimizers had the rate, whichever took the steps.
+    assert curve.group_lrs.shape == (20, 2) and (curve.group_lrs[:, 0] == curve.group_lrs[:, 1]).all()
+    assert ('Left out: Switches.' in capsys.readouterr().out) == (takes_part is None)
+    learn.fit(1, 1e-3)
+    assert learn.recorder.metrics_names == ['judged'] and learn.opt.lr == 1e-3
+
+
+def test_an_optimizer_that_is_replaced_in_the_middle_is_noticed():
+    class Replaces(LearnerCallback):
+        def on_backward_begin(self, iteration, **kwargs):
+            if iteration == 3:
+                self.learn.opt.opt = torch.optim.SGD(self.learn.model.parameters(), lr=1.0)
+
+    learn = make_learner(callback_fns=Replaces)
+    with pytest.raises(ValueError, match='another optimizer'):
+        learn.lr_find(num_it=10)
+    finder = LRFinder(learn, num_it=10)
+    with pytest.raises(ValueError, match='another optimizer'):
+        learn.fit(5, callbacks=finder)
+
+
+def test_an_optimizer_that_takes_the_place_of_the_learners_is_swept_and_gone_afterwards():
+    class Halves(LearnerCallback):
+        "Steps copies of the weights, as v1's mixed precision does."
+
+        _order = 999
+
+        def on_train_begin(self, **kwargs):
+            self.params = [p for p in self.learn.model.parameters() if p.requires_grad]
+            self.copies = [p.detach().clone().requires_grad_() for p in self.params]
+            self.learn.opt.opt = self.learn.opt.new_with_params([self.copies]).opt
+
+        def on_backward_end(self, **kwargs):
+            for p, copy in zip(self.params, self.copies):
+                copy.grad = p.grad.clone()
+
+        def on_step_end(self, **kwargs):
+            self.learn.model.zero_grad()
+            for p, copy in zip(self.params, self.copies):
+                p.data.copy_(copy.data)
+
+    plain, learn = make_learner(), make_learner(callback_fns=Halves)
+    for one in (plain, learn):
+        one.create_opt(1e-2)
+    inside = learn.opt.opt
+    curves = [one.lr_find(num_it=20, stop_div=False, probe=False) for one in (plain, learn)]
+    assert curves[0].losses == pytest.approx(curves[1].losses, rel=1e-5)
+    assert learn.opt.opt is inside and same(state_of(plain)['model'], state_of(learn)['model'])
+
+
+# Gradients that are gathered, and scaled by hand in the end.
+
+
+class Gathers(LearnerCallback):
+    def __init__(self, learn, n_step=2):
+        super().__init__(learn)
+        self.n_step = n_step
+
+    def on_epoch_begin(self, **kwargs):
+        self.rows, self.batches = 0.0, 0.0
+
+    def on_batch_begin(self, last_input, **kwargs):
+        self.rows += last_input.shape[0]
+        self.batches += 1
+
+    def on_backward_end(self, **kwargs):
+        if self.batches % self.n_step:
+            return {'skip_step': True, 'skip_zero': True}
+        for p in self.learn.model.parameters():
+            p.grad.div_(self.rows)
+        self.rows = 0
+
+    def on_epoch_end(self, **kwargs):
+        for p in self.learn.model.parameters():
+            p.grad.div_(self.rows)
+        self.learn.opt.step()
+        self.learn.opt.zero_grad()
+
+
+def test_gradients_are_gathered_and_scaled_by_hand():
+    learn = make_learner(dls=loaders(4), callback_fns=Gathers, metrics=accuracy)
+    learn.loss_func = nn.CrossEntropyLoss(reduction='sum')
+    # A range test of one epoch: it has no validation, and the callback divides by the rows of that.
+    everywhere(learn, num_it=12)
+    # It steps the optimizer at the end of an epoch, and a validation is not one.
+    before = state_of(learn)
+    learn.validate()
+    assert all(same(before[part], state_of(learn)[part]) for part in ('model', 'moments'))
+    assert torch.isfinite(next(learn.model.parameters())).all()
+
+
+def test_an_epoch_of_a_range_test_is_as_long_as_one_of_the_training():
+    class Counts(Callback):
+        shapes_training = True
+        epochs = []
+
+        def on_epoch_end(self, num_batch, **kwargs):
+            self.epochs.append(num_batch)
+
+    learn = make_learner(dls=loaders(4), callbacks=Counts())
+    curve = learn.lr_find(num_it=60, stop_div=False, probe=False)
+    # 24 batches are an epoch, and 8 of them come again and again, in the same order across its end.
+    assert Counts.epochs == [24, 24, 12] and curve.batches.tolist() == [i % 8 for i in range(60)]
+
+
+# Columns that callbacks add, pictures, hooks, and schedules.
+
+
+class LossParts(LearnerCallback):
+    _order = -20
+
+    def on_train_begin(self, **kwargs):
+        self.names = list(self.learn.loss_func.parts)
+        self.learn.recorder.add_metric_names(self.names)
+
+    def on_epoch_begin(self, **kwargs):
+        self.sums, self.n = dict.fromkeys(self.names, 0.0), 0
+
+    def on_batch_end(self, last_target, train, **kwargs):
+        if train:
+            return
+        for name in self.names:
+            self.sums[name] += len(last_target) * self.learn.loss_func.parts[name]
+        self.n += len(last_target)
+
+    def on_epoch_end(self, last_metrics, **kwargs):
+        if self.n:
+            return {'last_metrics': last_metrics + [self.sums[name] / self.n for name in self.names]}
+
+
+class PartsLoss(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = {'fit': 0.0, 'size': 0.0}
+
+    def forward(self, out, y):
+        self.parts = {'fit': F.cross_entropy(out, y), 'size': out.pow(2).mean()}
+        return sum(self.parts.values())
+
+
+@pytest.mark.parametrize('valid', [True, False])
+def test_parts_of_the_loss_are_columns(valid, capsys):
+    dls = loaders() if valid else (loaders()[0], None)
+    learn = make_learner(dls=dls, metrics=accuracy if valid else None, callback_fns=LossParts, silent=False)
+    learn.loss_func = PartsLoss()
+    learn.fit(1)
+    head, line = (text.split() for text in capsys.readouterr().out.splitlines())
+    assert head[3 + valid : -1] == ['fit', 'size'] and len(line) == len(head)
+    if valid:
+        found = dict(zip(head, line))
+        both = float(found['fit']) + float(found['size'])
+        assert both == pytest.approx(float(found['valid_loss']), abs=1e-5)
+        assert learn.recorder.metrics_names == ['accuracy', 'fit', 'size']
+    else:
+        assert line[2:5] == ['#na#'] * 3
+
+
+def test_pictures_below_the_bar_are_ignored_where_there_is_none():
+    class Draws(LearnerCallback):
+        def on_epoch_end(self, pbar, **kwargs):
+            rec = self.learn.recorder
+            xs = range(len(rec.losses))
+            rec.pbar.update_graph([(xs, rec.losses)], (0, len(xs)), (0, float(max(rec.losses))))
+            pbar.show_imgs([torch.zeros(2, 2)], ['a'])
+
+    make_learner(callback_fns=Draws).fit(1)
+
+
+def test_hooks_are_registered_for_a_fit():
+    class Stats(LearnerCallback):
+        def on_train_begin(self, **kwargs):
+            self.stats = []
+            hook = self.model[0].register_forward_hook(lambda m, x, y: self.stats.append(y.mean().item()))
+            self.hooks = [hook]
+
+        def on_train_end(self, **kwargs):
+            for hook in self.hooks:
+                hook.remove()
+
+    learn = make_learner(callback_fns=Stats)
+    everywhere(learn)
+    assert not learn.model[0]._forward_hooks and len(learn.stats.stats) == 9
+    assert learn.left_out() == ['Stats']
+
+
+def test_a_schedule_by_epochs_is_left_out_of_a_range_test():
+    class Unfreezes(LearnerCallback):
+        calls = 0
+
+        def on_epoch_begin(self, epoch, **kwargs):
+            Unfreezes.calls += 1
+            self.learn.model.requires_grad_(epoch > 1)
+
+    learn = make_learner(callback_fns=Unfreezes)
+    learn.lr_find(num_it=40, stop_div=False, probe=False)
+    assert Unfreezes.calls == 0 and learn.left_out() == ['Unfreezes']
+
+
+def test_callbacks_of_the_library_are_never_named():
+    learn = make_learner(callback_fns=[MixedPrecision, partial(GradientClipping, clip=1)])
+    learn.callbacks = [OneCycleScheduler(learn, 1e-2)]
+    assert learn.left_out() == []
+    assert not any(map(might_shape, (OneCycleScheduler, LRFinder, MixedPrecision)))
+
+
+# Learner(auto_lr_find=True)
+
+
+def test_a_learner_that_should_find_its_rate_says_that_it_has_not(capsys):
+    learn = make_learner(auto_lr_find=True, silent=False)
+    learn.model.lr = None
+    learn.fit(1)
+    assert 'call learn.tune() first'.lower() in capsys.readouterr().out.lower()
+    learn.fit(1, 1e-3)
+    assert 'tune()' not in capsys.readouterr().out
+    learn.tune()
+    capsys.readouterr()
+    learn.fit(1)
+    assert 'as tune() found' in capsys.readouterr().out
+
+
+# Names of fastai v2.
+
+
+@pytest.mark.parametrize('event', V2_EVENTS)
+def test_events_of_v2_are_refused_and_ours_is_named(event):
+    cb = type('FromV2', (Callback,), {event: lambda self: None})()
+    for register in (
+        check_callback,
+        lambda cb: make_learner(callbacks=cb),
+        lambda cb: make_learner().fit(1, callbacks=cb),
+    ):
+        with pytest.raises(TypeError, match=f'FromV2.{event} is an event of fastai v2.*{V2_EVENTS[event]}'):
+            register(cb)
+
+
+CALLS = {
+    'cbs': [
+        lambda learn: make_learner(cbs=[]),
+        lambda learn: learn.fit(1, cbs=[]),
+        lambda learn: learn.fit_one_cycle(1, cbs=[]),
+        lambda learn: learn.validate(cbs=[]),
+        lambda learn: learn.get_preds(cbs=[]),
+        lambda learn: find_lr(
+            learn.model, torch.optim.SGD(learn.model.parameters(), lr=1.0), None, [], cbs=[]
+        ),
+    ],
+    'dls': [
+        lambda learn: Learner(dls=learn.data, model=learn.model),
+        lambda learn: find_lr(
+            learn.model, torch.optim.SGD(learn.model.parameters(), lr=1.0), None, [], dls=[]
+        ),
+    ],
+    'lr_max': [
+        lambda learn: learn.fit_one_cycle(1, lr_max=1e-3),
+        lambda learn: learn.fit(1, lr_max=1e-3),
+        lambda learn: learn.lr_find(lr_max=1.0),
+    ],
+    'show_plot': [
+        lambda learn: learn.lr_find(show_plot=False),
+        lambda learn: LRFinder(learn, show_plot=False),
+        lambda learn: learn.tune(show_plot=False),
+        lambda learn: find_lr(
+            learn.model, torch.optim.SGD(learn.model.parameters(), lr=1.0), None, [], show_plot=1
+        ),
+    ],
+    'suggest_funcs': [
+        lambda learn: learn.lr_find(suggest_funcs=[]),
+        lambda learn: learn.recorder.plot(suggest_funcs=[]),
+    ],
+    'lr': [lambda learn: make_learner(lr=1e-3), lambda learn: learn.fit_one_cycle(1, lr=1e-3)],
+    'splitter': [lambda learn: make_learner(splitter=None)],
+    'div': [lambda learn: learn.fit_one_cycle(1, 1e-3, div=10)],
+    'num_iter': [lambda learn: learn.lr_find(num_iter=50)],
+    'ds_idx': [lambda learn: learn.get_preds(ds_idx=1), lambda learn: learn.validate(ds_idx=1)],
+}
+
+
+@pytest.mark.parametrize('option', CALLS)
+def test_options_of_other_libraries_are_refused_and_ours_is_named(option):
+    for call in CALLS[option]:
+        learn = make_learner()
+        before = state_of(learn)
+        with pytest.raises(TypeError) as e:
+            call(learn)
+        assert repr(option) in str(e.value) and str(e.value).endswith(OTHER_OPTIONS[option])
+        assert same(before, state_of(learn))
+
+
+def test_options_that_nobody_has_are_refused_as_ever():
+    with pytest.raises(TypeError, match='nonsense'):
+        make_learner().fit(1, nonsense=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        make_learner().fit(1, lr=1e-3)
