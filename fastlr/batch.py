@@ -204,8 +204,8 @@ def take_step(
     try: opt.step()
     except Exception as e:
         if 'closure' not in f'{type(e).__name__} {e}'.lower(): raise
-        raise TypeError(f"{type(opt).__name__} needs a closure that evaluates the loss, which this loop doesn't "
-                        "offer; use LRSweep with a loop of your own, or another optimizer") from e
+        what = f"{type(opt).__name__} needs a closure that evaluates the loss, which this loop doesn't offer"
+        raise TypeError(f"{what}; use LRSweep with a loop of your own, or another optimizer") from e
 
 def step_optimizers(
     opts, # list of torch optimizers
