@@ -246,7 +246,7 @@ def test_the_training_afterwards_is_the_same_bit_for_bit(name):
 def test_after_the_range_test_of_fastai_it_is_another_one():
     "The comparison above can fail."
     before = train(tabular())
-    assert not same(before, train(tabular(), lambda learn: learn.lr_find(show_plot=False)))
+    assert not same(before, train(tabular(), lambda learn: learn.lr_find(num_it=12, show_plot=False)))
 
 
 @pytest.mark.parametrize('name', ['Adam', "PyTorch's AdamW", 'text classifier', 'language model'])
@@ -260,6 +260,51 @@ def test_a_learner_that_has_not_trained_is_as_it_was(name, tmp_path):
     assert {k: id(v) for k, v in vars(learn).items()} == {k: id(v) for k, v in attributes.items()}
     assert {k: id(v) for k, v in vars(learn.dls.train).items()} == {k: id(v) for k, v in dl.items()}
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize('opt_func', [Adam, ranger, partial(OptimWrapper, opt=torch.optim.AdamW)])
+def test_the_optimizer_is_restored_in_place(opt_func):
+    learn = tabular(opt_func=opt_func)
+    with learn.no_logging():
+        learn.fit(1, 1e-3)
+    inner = getattr(learn.opt, 'opt', learn.opt)
+
+    def parts():
+        state = inner.state
+        return [
+            learn.opt,
+            inner,
+            state,
+            *state,
+            *state.values(),
+            *(v for s in state.values() for v in s.values()),
+        ]
+
+    before, hypers = parts(), [dict(h) for h in learn.opt.hypers]
+    lr_find(learn, **QUICK)
+    # What isn't a tensor or a container, such as a counter, may be another object of the same value.
+    pairs = zip(before, parts(), strict=True)
+    assert all(one is other or type(one) in (int, float) and one == other for one, other in pairs)
+    assert hypers == [dict(h) for h in learn.opt.hypers]
+
+
+class Draws(Callback):
+    "Takes batches from a loader of its own."
+
+    def __init__(self, dl):
+        self.own = dl
+
+    def before_batch(self):
+        next(iter(self.own))
+
+
+def test_a_loader_that_a_callback_holds_is_restored():
+    learn = tabular()
+    dl = learn.dls.train.new()
+    learn.add_cb(Draws(dl))
+    rng, state = dl.rng, dl.rng.getstate()
+    lr_find(learn, **QUICK)
+    assert dl.rng is rng and rng.getstate() == state
 
 
 class Raises(Callback):
@@ -383,18 +428,12 @@ def test_the_entries_are_what_the_rules_of_fastai_find():
     "On the losses that a range test of fastai has measured, they are the rates that it returns."
     keep = Losses()
     learn = tabular(cbs=keep)
-    rules = (
-        schedule.valley,
-        schedule.slide,
-        partial(schedule.slide, lr_diff=9),
-        schedule.minimum,
-        schedule.steep,
-    )
-    for rule in rules:
+    named = schedule.valley, schedule.slide, schedule.minimum, schedule.steep
+    for rules in (named, partial(schedule.slide, lr_diff=9)):
         keep.losses.clear()
-        theirs = learn.lr_find(show_plot=False, suggest_funcs=rule)
-        curve = LRCurve(learn.recorder.lrs, keep.losses, settings=dict(num_it=100))
-        assert np.allclose(tuple(SuggestedLRs(curve, rule)), tuple(theirs), rtol=1e-4)
+        theirs = learn.lr_find(num_it=50, show_plot=False, suggest_funcs=rules)
+        curve = LRCurve(learn.recorder.lrs, keep.losses, settings=dict(num_it=50))
+        assert np.allclose(tuple(SuggestedLRs(curve, rules)), tuple(theirs), rtol=1e-4)
 
 
 def test_without_rules_there_is_our_suggestion():
@@ -455,9 +494,15 @@ def test_frozen_groups_are_not_trained():
     assert len(set(first)) == 1 and len(set(last)) == 12
 
 
+class CountsBatches(Callback):
+    def after_batch(self):
+        CountsBatches.total += 1
+
+
 def test_each_update_is_a_point():
-    curve = lr_find(tabular(cbs=GradientAccumulation(40)), **QUICK).curve
-    assert len(curve) == 12 and curve.settings['accumulate'] == 3
+    CountsBatches.total = 0
+    curve = lr_find(tabular(cbs=[GradientAccumulation(40), CountsBatches()]), **QUICK).curve
+    assert len(curve) == 12 and curve.settings['accumulate'] == 3 and CountsBatches.total == 36
     assert max(curve.batches) + 1 <= 8
 
 
