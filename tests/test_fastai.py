@@ -4,6 +4,7 @@ The data is made here, or ships with scikit-learn."""
 
 import inspect, os, random
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest, torch
@@ -615,6 +616,12 @@ def lonely():
     return learn
 
 
+def other_loaders():
+    learn = plain()
+    learn.dls = SimpleNamespace(train=learn.dls.train, valid=learn.dls.valid)
+    return learn
+
+
 def distributed():
     kind = type('DistributedTrainer', (Callback,), {})
     return tabular(cbs=kind())
@@ -639,6 +646,7 @@ def changes_the_rate():
         (distributed, {}, ValueError, 'DistributedTrainer.*one of them'),
         (needs_a_closure, {}, TypeError, 'LBFGS needs a closure.*LRSweep'),
         (changes_the_rate, {}, ValueError, 'rate was set to 0.1.*a callback does that'),
+        (other_loaders, {}, TypeError, 'must be DataLoaders.*wrap the loaders'),
         (tabular, dict(num_it=1), ValueError, 'num_it'),
         (tabular, dict(start_lr=1, end_lr=0.1), ValueError, 'start_lr must be below end_lr'),
         (tabular, dict(start_lr=[1e-5, 1e-4]), ValueError, 'start_lr'),

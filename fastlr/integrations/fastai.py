@@ -282,12 +282,15 @@ def _sweep_once(learn, settings, *, rings, where='device', verify=False, silent=
 # %% ../../nbs/66_fastai.ipynb #66f0002e
 def _check_learner(learn):
     "Raise a `TypeError`, `ValueError` or `ImportError` unless `learn` can take the steps of a sweep."
-    try: from fastai.learner import Learner
+    try: from fastai.learner import DataLoaders, Learner
     except ImportError as e:
         raise ImportError("fastlr.integrations.fastai needs fastai: pip install fastai") from e
     if not isinstance(learn, Learner):
         ours = "; fastlr's own learner has a method: learn.lr_find()" if hasattr(learn, 'lr_find') else ''
         raise TypeError(f"learn must be a Learner of fastai v2, got {describe(learn)}{ours}")
+    if not isinstance(learn.dls, DataLoaders):
+        raise TypeError(f"the dls of learn must be DataLoaders of fastai, got {describe(learn.dls)}: wrap the "
+                        "loaders, as in DataLoaders(train_dl, valid_dl)")
     dl = learn.dls.train
     check_loader('dls.train', dl)
     if known_len(dl) is None:
