@@ -289,8 +289,8 @@ def _check_learner(learn):
         ours = "; fastlr's own learner has a method: learn.lr_find()" if hasattr(learn, 'lr_find') else ''
         raise TypeError(f"learn must be a Learner of fastai v2, got {describe(learn)}{ours}")
     if not isinstance(learn.dls, DataLoaders):
-        raise TypeError(f"the dls of learn must be DataLoaders of fastai, got {describe(learn.dls)}: wrap the "
-                        "loaders, as in DataLoaders(train_dl, valid_dl)")
+        raise TypeError(f"the dls of learn must be DataLoaders of fastai, got {describe(learn.dls)}: wrap "
+                        "the loaders, as in DataLoaders(train_dl, valid_dl)")
     dl = learn.dls.train
     check_loader('dls.train', dl)
     if known_len(dl) is None:
