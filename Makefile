@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 NEEDS = setup.cfg constraints.txt pyproject.toml
+# fastai itself, and what of its dependencies the rest doesn't bring. It also asks for torchvision, which doesn't
+# import beside a CPU build of torch, and for spaCy; its tabular and text learners use neither.
+FASTAI = fastai fasttransform fastdownload plum-dispatch beartype pandas
 # Tests run in one process per core, up to eight.
 PYTEST = $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 10 --durations-min 1
 
@@ -77,6 +80,7 @@ $(VENV)/.core: $(NEEDS) | $(VENV)/bin/python
 $(VENV)/.dev: $(NEEDS) | $(VENV)/bin/python
 	@echo "Installing into $(VENV) (once; PyTorch is large) ..."
 	$(PIP_INSTALL) -e '.[dev]'
+	$(PIP_INSTALL) --no-deps $(FASTAI)
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.tasks: $(VENV)/.dev

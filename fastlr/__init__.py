@@ -72,6 +72,7 @@ _modules = {
     'integrations.accelerate': [],
     'integrations.transformers_sweep': [],
     'integrations.transformers': [],
+    'integrations.fastai': [],
     'suggest': [],
 }
 __all__ = [name for names in _modules.values() for name in names]

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TARGETS', 'split_batch', 'to_device', 'as_device', 'device_of', 'move_training', 'call_model', 'get_loss',
-           'check_loss', 'eval_mode', 'loss_with_graph', 'step_optimizers', 'check_loader', 'first_tensor', 'find_bs',
-           'check_loaders', 'mean_loss']
+           'check_loss', 'eval_mode', 'train_mode', 'loss_with_graph', 'take_step', 'step_optimizers', 'check_loader',
+           'first_tensor', 'find_bs', 'check_loaders', 'mean_loss']
 
 # %% ../nbs/23_batch.ipynb #17000003
 import copy
@@ -13,6 +13,7 @@ from collections.abc import Mapping, MutableMapping
 from contextlib import contextmanager
 
 import torch
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from .utils import known_len
@@ -23,16 +24,22 @@ TARGETS = 'labels', 'label', 'targets', 'target', 'y'
 def split_batch(
     batch, # from a loader
     by_name:bool=False # take the target out of a mapping, because a loss function needs it
-): # (input, target); the target of a mapping is None unless it is taken out
-    "Split a batch into input and target. Raises `TypeError` if it is neither a mapping nor a tuple."
+): # (input, target); the target is None if there is none, and for a mapping unless it is taken out
+    "Split a batch into input and target. Raises `TypeError` for one that isn't of a known form."
     if isinstance(batch, Mapping): return _split_mapping(batch) if by_name else (batch, None)
-    is_tuple = isinstance(batch, (tuple, list))
+    # A packed sequence is a tuple of its parts.
+    is_tuple = isinstance(batch, (tuple, list)) and not isinstance(batch, PackedSequence)
     if is_tuple and len(batch) == 2: return batch[0], batch[1]
     if is_tuple and len(batch) > 2: return tuple(batch[:-1]), batch[-1]
+    alone = batch[0] if is_tuple and batch else batch
+    is_input = isinstance(alone, (torch.Tensor, PackedSequence))
+    if is_input and not by_name: return alone, None
     got = f"a {type(batch).__name__}" + (f" of length {len(batch)}" if is_tuple else '')
     raise TypeError("A batch must be a pair (input, target), a tuple (input, ..., target), or a mapping "
                     f"of the model's keyword arguments; the loader gave {got}. Let the dataset return one of "
-                    "these, or give the loader a collate_fn that makes one")
+                    f"these, or give the loader a collate_fn that makes one{_WITHOUT_TARGET*is_input}")
+
+_WITHOUT_TARGET = "; an input alone is for models that compute their loss, without a loss function"
 
 def _split_mapping(batch):
     "Return the entries of `batch` without its target, and the target, or None if there is none."
@@ -111,30 +118,31 @@ def _moved_state(state, before, device):
 # %% ../nbs/23_batch.ipynb #0ac09f37
 def call_model(
     model, # any callable
-    xb # input: a tensor, a tuple of several, or a mapping of keyword arguments
+    xb # input: a plain tuple or list of several, a mapping of keyword arguments, or anything else alone
 ):
     "Return the output of `model` for input `xb`."
     if isinstance(xb, Mapping): return model(**xb)
-    return model(*xb) if isinstance(xb, (tuple, list)) else model(xb)
+    return model(*xb) if type(xb) in (tuple, list) else model(xb)
 
 # %% ../nbs/23_batch.ipynb #5b797df0
 def get_loss(
     out, # the model's output
-    yb, # target, a tuple of several, or None if the model has computed the loss
+    yb, # target, a plain tuple or list of several, or None if the model has computed the loss
     loss_func, # (output, target) -> scalar tensor; not needed without a target
     name='loss_func' # its name in error messages
 ) -> torch.Tensor: # one number, with its graph
     "Return the loss: `loss_func` of output and target, or without a target the `loss` in the output."
     if yb is None: return check_loss(_loss_in(out), 'the model')
-    loss = loss_func(out, *yb) if isinstance(yb, (tuple, list)) else loss_func(out, yb)
+    loss = loss_func(out, *yb) if type(yb) in (tuple, list) else loss_func(out, yb)
     return check_loss(loss, name)
 
 def _loss_in(out):
-    "Return the `loss` in the model's output."
+    "Return the `loss` in the model's output, or an output that is a single number."
+    if isinstance(out, torch.Tensor) and out.ndim == 0: return out
     loss = out.get('loss') if isinstance(out, Mapping) else getattr(out, 'loss', None)
     if loss is not None: return loss
-    raise TypeError("The model's output has no `loss`, and the batch is a mapping without an entry that is "
-                    f"known as a target ({', '.join(TARGETS)}): let the model return its loss, or rename it")
+    raise TypeError("The model's output has no `loss`, and the batch has no target (in a mapping one of "
+                    f"{', '.join(TARGETS)}): let the model return its loss, or name the target")
 
 def check_loss(
     loss, # what a loss function or a model returned
@@ -150,13 +158,31 @@ def check_loss(
 
 # %% ../nbs/23_batch.ipynb #0a29bf56
 @contextmanager
-def eval_mode(*models):
+def eval_mode(
+    *models, # modules
+    opts=() # optimizers; those without modes of their own are left alone
+):
     "Put `models` into evaluation mode inside the `with` block; restore the mode of each module after it."
     modes = [(m, m.training) for model in models for m in model.modules()]
-    for model in models: model.eval()
+    switched = [o for o in opts if _has_modes(o) and _is_training(o)]
+    for x in (*models, *switched): x.eval()
     try: yield
     finally:
+        for o in switched: o.train()
         for m, training in modes: m.training = training
+
+def train_mode(
+    opts # list of optimizers; those without modes of their own are left alone
+):
+    "Put optimizers that have modes, such as schedule-free ones, into training mode."
+    for o in filter(_has_modes, opts): o.train()
+
+def _has_modes(opt): return callable(getattr(opt, 'train', None)) and callable(getattr(opt, 'eval', None))
+
+def _is_training(opt):
+    "Whether an optimizer that has modes is in training mode, where that is to be seen."
+    modes = [g['train_mode'] for g in opt.param_groups if 'train_mode' in g]
+    return all(modes) and getattr(opt, 'train_mode', True)
 
 # %% ../nbs/23_batch.ipynb #2546c9d1
 def loss_with_graph(
@@ -171,13 +197,23 @@ def loss_with_graph(
     raise ValueError("the loss has no gradient to follow: return it as it was computed, without detach() or "
                      "item(), and from parameters that require a gradient")
 
+def take_step(
+    opt # torch optimizer
+):
+    "Take a step. Raises `TypeError` if the optimizer complains that it got no closure."
+    try: opt.step()
+    except Exception as e:
+        if 'closure' not in f'{type(e).__name__} {e}'.lower(): raise
+        what = f"{type(opt).__name__} needs a closure that evaluates the loss, which this loop doesn't offer"
+        raise TypeError(f"{what}; use LRSweep with a loop of your own, or another optimizer") from e
+
 def step_optimizers(
     opts, # list of torch optimizers
     scaler=None # `torch.amp.GradScaler`
 ):
     "Take a step with each optimizer, and clear the gradients."
     for o in opts:
-        if scaler is None: o.step()
+        if scaler is None: take_step(o)
         # A scaler refuses an optimizer without any gradient.
         elif any(p.grad is not None for g in o.param_groups for p in g['params']): scaler.step(o)
         o.zero_grad()
@@ -221,6 +257,8 @@ def find_bs(
     x # a batch, or a part of it
 ) -> int: # 1 if it is unknown
     "Return the batch size of `x`: the length of its first tensor, or of a list of mappings."
+    first = x[0] if type(x) in (tuple, list) and x else x
+    if isinstance(first, PackedSequence): return int(first.batch_sizes[0])
     if isinstance(x, (list, tuple)) and x and all(isinstance(row, Mapping) for row in x): return len(x)
     t = first_tensor(x)
     return len(t) if t is not None and t.ndim else 1
@@ -248,11 +286,12 @@ def mean_loss(
     models, # list of modules, which are in evaluation mode meanwhile
     loss_of, # batch -> scalar tensor
     loader, # iterable of batches
-    name:str='val_loader' # of the parameter, for error messages
+    name:str='val_loader', # of the parameter, for error messages
+    opts=() # optimizers, likewise, if they have such a mode
 ) -> torch.Tensor: # one number, without a graph
     "Return the mean of `loss_of` over the batches of `loader`, weighted by their rows."
     total, rows = 0., 0
-    with eval_mode(*models), torch.no_grad():
+    with eval_mode(*models, opts=opts), torch.no_grad():
         for batch in loader:
             loss, n = loss_of(batch), _rows(batch)
             total = total + loss*n

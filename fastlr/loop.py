@@ -130,7 +130,8 @@ def evaluating(
     handler # `CallbackHandler` of the pass
 ):
     "Switch to evaluation mode without gradients; if something raises, callbacks release the batch."
-    with eval_mode(learn.model), torch.no_grad():
+    opts = [] if learn.opt is None else [learn.opt.opt]
+    with eval_mode(learn.model, opts=opts), torch.no_grad():
         try: yield
         except BaseException as e:
             for cb in handler.callbacks: _batch_failed(cb, e)

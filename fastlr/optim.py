@@ -12,6 +12,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 
+from .batch import take_step, train_mode
 from .rules import Suggestion
 from .utils import has_copies, needs_closure, set_group_value
 
@@ -101,6 +102,7 @@ def create(cls:OptimWrapper,
         raise TypeError(f"{type(opt.opt).__name__} needs a closure that evaluates the loss several times per "
                         "step, which this loop doesn't offer; use LRSweep with a loop of your own, "
                         "or another optimizer")
+    train_mode([opt.opt])
     opt.lr = lr
     if opt.wd is not None and wd is not None: opt.wd = wd
     return opt
@@ -190,7 +192,7 @@ default_opt_func = functools.partial(torch.optim.AdamW, betas=(0.9, 0.99))
 def step(self:OptimWrapper):
     "Update the parameters; a gradient scaler, if there is one, skips the update when gradients overflow."
     if self.scaler is None:
-        self.opt.step()
+        take_step(self.opt)
         return
     self.scaler.step(self.opt)
     self.scaler.update()

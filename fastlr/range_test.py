@@ -12,8 +12,9 @@ from functools import partial
 import torch
 from fastcore.basics import patch
 
-from .batch import (as_device, call_model, check_loaders, check_loss, device_of, get_loss,
-                          loss_with_graph, mean_loss, move_training, split_batch, step_optimizers, to_device)
+from .batch import (
+    as_device, call_model, check_loaders, check_loss, device_of, get_loss, loss_with_graph, mean_loss,
+    move_training, split_batch, step_optimizers, to_device, train_mode)
 from .curve import OPTIONS, EntryPoint
 from .kinds import parts_of_function
 from .lockstep import CommonBatches, redraw
@@ -25,7 +26,8 @@ from .settings import SweepSettings
 from .settle import settle_statistics
 from .snapshot import check_parts
 from .sweep import LRSweep
-from .utils import add_note, as_list, describe, has_step_hooks, needs_closure, progress_bar
+from .utils import (
+    add_note, as_list, describe, has_step_hooks, needs_closure, progress_bar, steps_twice)
 from .watch import check_rates
 
 # %% ../nbs/24_range_test.ipynb #528a8ade
@@ -190,7 +192,7 @@ def _train_batch(sweep, loss_of, batch, full):
     return loss
 
 def _train_with_closure(sweep, loss_of, batch, full):
-    "Let an optimizer such as L-BFGS evaluate the loss of `batch` repeatedly. Returns the first loss."
+    "Let an optimizer such as L-BFGS or SAM evaluate the loss of `batch` repeatedly. Returns the first loss."
     opt = sweep.opts[0]
     def closure():
         opt.zero_grad()
@@ -198,7 +200,11 @@ def _train_with_closure(sweep, loss_of, batch, full):
         sweep.synchronize()
         loss.backward()
         return loss
-    return opt.step(closure)
+    if not steps_twice(opt): return opt.step(closure)
+    # These begin with gradients that are there.
+    loss = closure()
+    opt.step(closure)
+    return loss
 
 def _train_rest(sweep, n, measure):
     "Update the model after `n` batches of a window that is not full, with the mean of their gradients."
@@ -293,7 +299,7 @@ def run(self:PlainTraining,
             sweep.use_loader(val_loader, training=False)
             sweep.use_loader(loader)
             settle_statistics(sweep, trained, loss_of, loader)
-            measure = partial(mean_loss, trained, loss_of, val_loader)
+            measure = partial(mean_loss, trained, loss_of, val_loader, opts=self.opts)
         bar = progress_bar(sweep.num_it, silent=not progress)
         try: train_sweep(sweep, loader, loss_of, measure, bar)
         except Exception as e:
@@ -325,6 +331,7 @@ def _prepare(self:PlainTraining, sweep, on_step):
     trained = [m for m in self.modules if any(id(p) in params for p in m.parameters())]
     for m in trained:
         if not m.training: m.train()
+    train_mode(self.opts)
     return trained
 
 # %% ../nbs/24_range_test.ipynb #0ld72616

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['as_list', 'describe', 'known_len', 'add_note', 'is_main_process', 'trains_alone', 'is_watched', 'progress_bar',
-           'set_group_value', 'set_group_values', 'has_copies', 'inner_optimizer', 'needs_closure', 'has_step_hooks',
-           'read_every']
+           'set_group_value', 'set_group_values', 'has_copies', 'inner_optimizer', 'needs_closure', 'steps_twice',
+           'has_step_hooks', 'read_every']
 
 # %% ../nbs/09_utils.ipynb #09000003
 import inspect, sys
@@ -119,8 +119,15 @@ def needs_closure(
     opt # torch optimizer
 ) -> bool:
     "Return whether `opt.step` requires a function that evaluates the loss."
+    if steps_twice(opt): return True
     closure = inspect.signature(opt.step).parameters.get('closure')
     return closure is not None and closure.default is closure.empty
+
+def steps_twice(
+    opt # torch optimizer
+) -> bool:
+    "Return whether `opt` moves away and back in each step, as SAM does, and evaluates the loss in between."
+    return all(callable(getattr(opt, name, None)) for name in ('first_step', 'second_step'))
 
 def has_step_hooks(
     opt # torch optimizer

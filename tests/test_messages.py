@@ -18,7 +18,8 @@ from fastlr.compat.allennlp import ALLENNLP, SEARCH, find_learning_rate_model, s
 from fastlr.compat.torch_lr_finder import RANGE_TEST
 from fastlr.config import PARTS, ConfigError, training_settings
 from fastlr.curve import EntryPoint
-from fastlr.integrations import lightning, transformers
+from fastlr.integrations import fastai, lightning, transformers
+from fastlr.integrations.fastai import FASTAI
 from fastlr.integrations.lightning import LIGHTNING
 from fastlr.integrations.transformers import TRANSFORMERS
 from fastlr.lr_finder import LR_FIND, LR_FINDER
@@ -65,6 +66,8 @@ ENTRIES = {
     'integrations.lightning.LIGHTNING': parameters(lightning.lr_find),
     # The data come from the `Trainer`.
     'integrations.transformers.TRANSFORMERS': parameters(transformers.lr_find) | {'train_dataset'},
+    # The data come from the `Learner`.
+    'integrations.fastai.FASTAI': parameters(fastai.lr_find) | {'dls.train'},
     # These functions make no curve.
     'config.CONFIGURATION': parameters(fastlr.config.Configuration, fastlr.config.read_config)
     | parameters(fastlr.config.Configuration.learner),
@@ -90,7 +93,7 @@ SWEEPING = {place: entry for place, entry in FOUND.items() if 'start_lr' in entr
 
 
 def test_every_entry_point_is_known_here():
-    assert set(FOUND) == set(ENTRIES) and len(SWEEPING) == 10
+    assert set(FOUND) == set(ENTRIES) and len(SWEEPING) == 11
 
 
 @pytest.mark.parametrize('place', ENTRIES)
@@ -224,6 +227,14 @@ def in_transformers(folder, **kw):
     transformers.lr_find(make(folder), **kw)
 
 
+def in_fastai(**kw):
+    pytest.importorskip('fastai')
+    from fastai.learner import DataLoaders, Learner
+
+    learn = Learner(DataLoaders(*loaders()), net(), loss_func=nn.CrossEntropyLoss())
+    fastai.lr_find(learn, **kw)
+
+
 # A value that no function accepts, for each of our options.
 BAD = dict(
     start_lr=-1.0, end_lr=0.0, num_it=1, mode='cosine', stop_div=-1.0, accumulate=0, runs=0, batches=-3
@@ -251,6 +262,7 @@ def test_a_bad_setting_is_named_as_it_was_passed(place, option, tmp_path, capsys
         'cli.CLI': partial(command, capsys, tmp_path),
         'integrations.lightning.LIGHTNING': in_lightning,
         'integrations.transformers.TRANSFORMERS': partial(in_transformers, tmp_path),
+        'integrations.fastai.FASTAI': in_fastai,
     }
     entry = FOUND[place]
     with pytest.raises((ValueError, TypeError, ConfigError)) as e:
@@ -262,7 +274,19 @@ def test_a_bad_setting_is_named_as_it_was_passed(place, option, tmp_path, capsys
 
 def test_the_constants_are_those_of_the_functions_above():
     "A call and its entry point can't be confused."
-    given = [LR_FIND, LR_FINDER, FIND_LR, SWEEP, RANGE_TEST, ALLENNLP, SEARCH, CLI, LIGHTNING, TRANSFORMERS]
+    given = [
+        LR_FIND,
+        LR_FINDER,
+        FIND_LR,
+        SWEEP,
+        RANGE_TEST,
+        ALLENNLP,
+        SEARCH,
+        CLI,
+        LIGHTNING,
+        TRANSFORMERS,
+        FASTAI,
+    ]
     assert {entry.name for entry in given} == {entry.name for entry in SWEEPING.values()}
     assert all(any(entry is found for found in SWEEPING.values()) for entry in given)
 

@@ -3,9 +3,10 @@
 Texts and tables must have the same words, with numbers that agree to 1 in 1000 or to 1 in the last of several
 printed digits; figures must look the same. Every difference is printed, and the exit code is 1. With
 `--write` the outputs that differ are stored instead, and only errors count. Of a cell that begins with
-`#| volatile` only the kinds of the outputs are compared; a cell with `#| eval: false` is not run. On Linux
-the kernels are forked from a process that has imported PyTorch: see kernel_server.py. With `--fresh` each
-kernel is a new process, and everything takes longer."""
+`#| volatile` only the kinds of the outputs are compared; a cell with `#| eval: false` is not run. A notebook
+about a package that is not installed is named and left out. On Linux the kernels are forked from a process
+that has imported PyTorch: see kernel_server.py. With `--fresh` each kernel is a new process, and everything
+takes longer."""
 
 import argparse
 import asyncio
@@ -20,6 +21,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from copy import deepcopy
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -42,6 +44,8 @@ SLOW = (
     'choosing_a_rate',
     '24_range_test',
 )
+# Notebooks that need a package which is installed without its dependencies, see the Makefile.
+NEEDS = {'66_fastai': 'fastai'}
 # A notebook should take at most this number of seconds.
 LIMIT = 20
 # The relative difference of two numbers that another processor's rounding may cause.
@@ -261,9 +265,10 @@ def report(path, seconds, wrong):
 
 def main(args=None):
     args, paths = parse(args)
+    paths = without_missing(paths)
     starting, how = start_kernels(args.fresh)
     with starting as kernels:
-        jobs = min(args.jobs, len(paths))
+        jobs = max(1, min(args.jobs, len(paths)))
         print(f'{len(paths)} notebook{"s" * (len(paths) > 1)}, {jobs} at a time, {how}', flush=True)
         failed = run_all(paths, kernels, jobs, args.write)
     if failed and args.write:
@@ -305,6 +310,16 @@ def find(paths):
     """Return the notebooks at `paths`, and in the folders among them."""
     found = (q for p in paths for q in (p.rglob('[!._]*.ipynb') if p.is_dir() else [p]))
     return sorted(q.resolve() for q in found if '.ipynb_checkpoints' not in q.resolve().parts)
+
+
+def without_missing(paths):
+    """Return `paths` without the notebooks that need a package which is not installed, and name these."""
+    missing = [p for p in paths if p.stem in NEEDS and find_spec(NEEDS[p.stem]) is None]
+    for p in missing:
+        print(
+            f'not run: {os.path.relpath(p, ROOT)}, since {NEEDS[p.stem]} is not installed (make .venv/.dev)'
+        )
+    return [p for p in paths if p not in missing]
 
 
 def first_line(cell):
