@@ -14,7 +14,6 @@ time. Results that were obtained with other versions are dropped. To install all
 """
 
 import argparse, json, logging, math, os, platform, re, time, warnings
-from collections import Counter
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from functools import wraps
@@ -163,14 +162,18 @@ def importable(tool):
 
 def counted(setup):
     "Return `setup` with a counter for optimizer steps and calls of the model."
-    count, make = Counter(), setup.opt
+    # In a plain dict: the attributes of other objects that the hooks of an optimizer hold are restored.
+    count, make = dict(steps=0, calls=0), setup.opt
+
+    def add(what):
+        count[what] += 1
 
     def counting(lr):
         opt = make(lr)
-        opt.register_step_post_hook(lambda *args: count.update(steps=1))
+        opt.register_step_post_hook(lambda *args: add('steps'))
         return opt
 
-    setup.model.register_forward_hook(lambda *args: count.update(calls=1))
+    setup.model.register_forward_hook(lambda *args: add('calls'))
     return replace(setup, opt=counting), count
 
 

@@ -21,7 +21,7 @@ how = sys.argv[4]
 
 
 class NoTimeout(dist.AllToAllOptions):
-    "The options of a message before PyTorch 2.9, whose time-out has no effect."
+    "The options of a message in older versions of PyTorch, such as 2.7: the time-out has no effect."
 
     timeout = property(lambda self: None, lambda self, value: None)
 

@@ -197,6 +197,14 @@ def test_global_lists_of_a_loader():
     assert read and names == ["loader.collate_fn.__globals__['read']"]
 
 
+@shows('Lists and counters among the global names')
+def test_lists_in_the_closure_of_a_hook():
+    outputs, model = [], nn.Linear(4, 3)
+    model.register_forward_hook(lambda m, args, out: outputs.append(len(out)))
+    (name,) = find(model)
+    assert outputs and name.startswith('model._forward_hooks') and name.endswith('.outputs')
+
+
 class Writing(nn.Linear):
     "A model that writes a line to a file in each step; `keep` says whether the file stays open."
 
