@@ -147,7 +147,10 @@ def _stop_readers(attrs, old):
 def _is_read(iterator):
     "Whether a thread of torchdata reads ahead in the middle of an epoch. Each epoch has another iterator."
     thread = getattr(iterator, '_read_thread', getattr(iterator, '_thread', None))
-    return thread is not None and thread.is_alive()
+    # At the end of an epoch the thread is told to stop, and ends a moment later.
+    stop = getattr(iterator, '_stop', getattr(iterator, '_stop_event', None))
+    over = stop is not None and stop.is_set()
+    return thread is not None and thread.is_alive() and not over
 
 def name_living(
     living:list # texts; emptied
