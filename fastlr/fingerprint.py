@@ -31,7 +31,7 @@ class NotRestored(RuntimeError):
     "A range test changed something that could not be restored; `names` lists it, as `model.vocab.words`."
 
 class Fingerprint:
-    "Checksums of all that can be reached from some objects, and of the random states."
+    "Checksums of all that can be reached from some objects, of the random states, and of settings of torch."
     def __init__(self, *,
         leave_out=(), # list of objects that may change
         **objects # those that must not change, by the name to be used in messages

@@ -374,6 +374,18 @@ def test_the_attributes_of_a_loss_function():
     assert find(criterion=counted) == ["criterion.__dict__['calls']"] and counted.calls == 6
 
 
+@shows(NAMED, FUNCTIONS)
+def test_a_generator_in_a_loss_function():
+    def make(rng):
+        return lambda out, y: cross_entropy(out, y) + rng.random()
+
+    rng = np.random.default_rng(0)
+    before = rng.bit_generator.state
+    assert find(criterion=make(rng)) == ['criterion.rng'] and rng.bit_generator.state != before
+    before = rng.bit_generator.state
+    assert find(criterion=make(rng), others=rng) == [] and rng.bit_generator.state == before
+
+
 class Draws(nn.Linear):
     "A model that asks an iterator for a number."
 
@@ -413,7 +425,10 @@ class Reads(nn.Linear):
         self.file, self.mode = file, mode
 
     def forward(self, x):
-        self.file.write('step\n') if self.mode == 'w' else self.file.readline()
+        if self.mode == 'w':
+            self.file.write('step\n')
+        else:
+            self.file.readline()
         return super().forward(x)
 
 
@@ -441,7 +456,8 @@ def test_attributes_of_a_class():
     assert Calls.calls == len(Calls.sizes) == 6
 
 
-n_calls, sizes, noise, rng = 0, {}, torch.zeros(3), np.random.default_rng(0)
+n_calls, sizes = 0, {}
+noise, rng = torch.zeros(3), np.random.default_rng(0)
 
 
 class Globals(nn.Linear):
