@@ -108,8 +108,13 @@ def _settings():
     return {'torch.get_default_dtype()': str(torch.get_default_dtype()),
             'torch.get_num_threads()': str(torch.get_num_threads()),
             'torch.are_deterministic_algorithms_enabled()': str(torch.are_deterministic_algorithms_enabled()),
-            'torch.get_float32_matmul_precision()': torch.get_float32_matmul_precision(),
+            'torch.get_float32_matmul_precision()': _precision(),
             'torch.backends.cudnn': f'benchmark {cudnn.benchmark}, deterministic {cudnn.deterministic}'}
+
+def _precision():
+    try: return torch.get_float32_matmul_precision()
+    # Since PyTorch 2.9 each backend has a setting of its own, and where that is used the old one can't be read.
+    except RuntimeError: return str(torch.backends.cuda.matmul.fp32_precision)
 
 def _shortened(name): return name if len(name) <= 200 else f'{name[:90]} ... {name[-90:]}'
 

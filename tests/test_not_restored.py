@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
 
+from children import run_python
 from fastlr import Callback, Learner, LRSweep, NotRestored, Snapshot, find_lr
 
 PAGE = Path(__file__).parents[1] / 'nbs/tutorials/restored.ipynb'
@@ -639,6 +640,20 @@ def test_settings_of_torch(name):
         assert find(Does(lambda: change(new))) == [name]
     finally:
         change(old)
+
+
+@pytest.mark.skipif(not hasattr(torch.backends, 'fp32_precision'), reason='before PyTorch 2.9')
+def test_a_precision_that_was_set_for_one_backend():
+    "torch refuses to read the old setting then."
+    code = """
+        import torch
+        torch.backends.cuda.matmul.fp32_precision = 'tf32'
+        from fastlr.fingerprint import Fingerprint
+        before = Fingerprint()
+        torch.backends.cuda.matmul.fp32_precision = 'ieee'
+        print(before.changed())
+        """
+    assert run_python(code) == "['torch.get_float32_matmul_precision()']\n"
 
 
 # What not even `verify` sees.
