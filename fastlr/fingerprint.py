@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
@@ -30,7 +31,7 @@ class NotRestored(RuntimeError):
     "A range test changed something that could not be restored; `names` lists it, as `model.vocab.words`."
 
 class Fingerprint:
-    "Checksums of all that can be reached from some objects, and of the random states."
+    "Checksums of all that can be reached from some objects, of the random states, and of settings of torch."
     def __init__(self, *,
         leave_out=(), # list of objects that may change
         **objects # those that must not change, by the name to be used in messages
@@ -41,9 +42,9 @@ class Fingerprint:
         self.seen = {id(x): ('left out', x) for x in leave_out}
         # Key of a path -> `_Sum`.
         self.sums = {}
-        for name, (get_state, _) in random_states().items():
-            name = f'random state of {name}'
-            self.sums[_key(b'', name)] = _Sum(_comparable(get_state()), 'here', b'', name, _key(b'', name))
+        states = {f'random state of {name}': _comparable(get()) for name, (get, _) in random_states().items()}
+        for name, state in {**states, **_settings()}.items():
+            self.sums[_key(b'', name)] = _Sum(state, 'here', b'', name, _key(b'', name))
         self.add(**objects)
 
     def add(self,
@@ -100,6 +101,20 @@ def check(self:Fingerprint):
                         "looked at is as before")
     error.names = names
     raise error
+
+def _settings():
+    "Return the settings of torch on which a training depends, as texts by name."
+    cudnn = torch.backends.cudnn
+    return {'torch.get_default_dtype()': str(torch.get_default_dtype()),
+            'torch.get_num_threads()': str(torch.get_num_threads()),
+            'torch.are_deterministic_algorithms_enabled()': str(torch.are_deterministic_algorithms_enabled()),
+            'torch.get_float32_matmul_precision()': _precision(),
+            'torch.backends.cudnn': f'benchmark {cudnn.benchmark}, deterministic {cudnn.deterministic}'}
+
+def _precision():
+    try: return torch.get_float32_matmul_precision()
+    # Since PyTorch 2.9 each backend has a setting of its own, and where that is used the old one can't be read.
+    except RuntimeError: return str(torch.backends.cuda.matmul.fp32_precision)
 
 def _shortened(name): return name if len(name) <= 200 else f'{name[:90]} ... {name[-90:]}'
 
@@ -160,7 +175,9 @@ def _look_at(x):
     if attributes_to_compare.dispatch(type(x)) is not attributes_to_compare.dispatch(object):
         return type(x).__qualname__, [(f'.{k}', v) for k, v in attributes_to_compare(x).items()]
     if isinstance(x, torch.Tensor):
-        return (type(x).__name__, []) if is_stand_in(x) else (_tensor_sum(x), _tensor_parts(x))
+        # A parameter of a lazy module has no values yet.
+        without = is_stand_in(x) or isinstance(x, UninitializedTensorMixin)
+        return (type(x).__name__, []) if without else (_tensor_sum(x), _tensor_parts(x))
     if isinstance(x, GENERATORS): return _comparable(generator_state(x)), []
     if isinstance(x, np.ndarray) and not x.dtype.hasobject: return _array_sum(x), []
     if isinstance(x, (bytearray, array)): return _digest(x), []
@@ -216,7 +233,8 @@ def _tensor_parts(t):
 class _Memory:
     "Which memory a tensor has. It may have grown on the way, and then it is at another address."
     def __init__(self, t):
-        dense = t.layout == torch.strided and not t.is_nested and not is_traceable_wrapper_subclass(t)
+        odd = t.is_nested or is_traceable_wrapper_subclass(t) or isinstance(t, UninitializedTensorMixin)
+        dense = t.layout == torch.strided and not odd
         # While it is held, no other one can have its number.
         self.storage = t.untyped_storage() if dense else None
         self.place = id(t), dense and (self.storage._cdata, t.storage_offset())

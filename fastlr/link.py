@@ -177,7 +177,7 @@ def _forget_answered():
 def _wait_at_exit():
     "Give messages a few seconds to be answered, and don't destroy their groups, which would take longer."
     _forget_answered()
-    # A reference that nobody has.
+    # This reference is never given back, so that the group is not destroyed.
     for group, _ in _on_their_way: ctypes.pythonapi.Py_IncRef(ctypes.py_object(group))
     end = time.monotonic() + _FAREWELL.total_seconds()
     for _, work in _on_their_way:
@@ -260,9 +260,9 @@ def _meet(line, word='', signals=None):
     store = torch.distributed.distributed_c10d._get_default_store()
     line.link, first = None, word
     try: place = line.next_place(store)
-    except RuntimeError as e: raise Ended(_silent(e)) from None
+    except RuntimeError as e: raise Ended(_store_failed(e)) from None
     try: first = _first_word(store, place, word, signals)
-    except RuntimeError as e: first = _silent(e)
+    except RuntimeError as e: first = _store_failed(e)
     except BaseException as e:
         mine = describe_error(e)
         first = _leave_word(store, place, mine)
@@ -273,7 +273,7 @@ def _meet(line, word='', signals=None):
         if first == _GO: line.link = _connected(place, store)
     if first != _GO: raise Ended(first)
 
-def _silent(error): return f"the store of torch.distributed doesn't answer ({_in_short(error)})"
+def _store_failed(error): return f"the store of torch.distributed doesn't answer ({_in_short(error)})"
 
 def _connected(place, store):
     try: return Link(place, store, _timeout())

@@ -126,7 +126,10 @@ def _keep_living(x, saved, snapshot):
     snapshot.leave_out(*living.values())
     # Before anything else is restored, since they change it.
     if is_node(x): snapshot.restorers.insert(0, partial(_stop_readers, attrs, attrs.get('_it')))
-    yield from saved
+    # A thread may be reading from the nodes inside right now: those must not be touched.
+    if is_node(x) and any(map(_is_read, living.values())):
+        snapshot.restorers.append(partial(attrs.update, dict(attrs)))
+    else: yield from saved
     for name, v in living.items():
         loader = _loader_of(v, x)
         if is_node(x) and not _is_read(v): _set_aside(attrs, name, None, snapshot)
@@ -147,7 +150,10 @@ def _stop_readers(attrs, old):
 def _is_read(iterator):
     "Whether a thread of torchdata reads ahead in the middle of an epoch. Each epoch has another iterator."
     thread = getattr(iterator, '_read_thread', getattr(iterator, '_thread', None))
-    return thread is not None and thread.is_alive()
+    # At the end of an epoch the thread is told to stop, and ends a moment later.
+    stop = getattr(iterator, '_stop', getattr(iterator, '_stop_event', None))
+    over = stop is not None and stop.is_set()
+    return thread is not None and thread.is_alive() and not over
 
 def name_living(
     living:list # texts; emptied

@@ -136,12 +136,12 @@ def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=Fal
     message = next((m for m, n in zip(_MESSAGES, counts) if n), ALL_HERE)
     if message == LEFT: self.left = True
     same_place, same_number = [self.count*squares == n*n for n, squares in zip(kinds[::2], kinds[1::2])]
-    if message == ALL_HERE and not (same_place and same_number): self._part()
+    if message == ALL_HERE and not (same_place and same_number): self._abort_out_of_step()
     means = [x/self.count for x in sums] if same_number else []
     return SimpleNamespace(message=message, ends=counts[3] > 0, flag=counts[4] > 0, means=means)
 
 @patch
-def _part(self:Processes):
+def _abort_out_of_step(self:Processes):
     self.abort("the processes have come to different places of the loop. Each of them has to synchronize, "
                "record and evaluate equally often")
 
@@ -208,7 +208,7 @@ def notify(self:Processes,
     farewell(describe_error(error))
 
 @patch
-def _come_out(self:Processes):
+def _synchronize_at_end(self:Processes):
     "Wait until all processes have come to the end of everything that they do together."
     message = self._exchange(_OUT).message
     if message != ALL_HERE: self.abort(message)
@@ -245,13 +245,16 @@ def fail_together(
     to_the_end:bool=True # wait until all processes have come to the end of the block, too
 ):
     "Notify the other processes, which would wait for this one, of an error in the `with` block."
-    out, before = [], _ended(reduce)
+    # Nothing comes before the `try`, or an interrupt there would not be told.
     try:
+        out, before = [], None
+        before = _ended(reduce)
         yield
         if to_the_end: _wait_for_all(current_processes(reduce), out)
     except BaseException as e:
         # Nobody waits any longer after the end, or after an earlier error, during which this one was raised.
-        if not out and _ended(reduce) <= before: _notify(current_processes(reduce), e)
+        told = before is not None and _ended(reduce) > before
+        if not out and not told: _notify(current_processes(reduce), e)
         raise
 
 def _ended(reduce): return ended_links() if current_processes(reduce).several else 0
@@ -261,7 +264,7 @@ def _wait_for_all(processes, out):
     if not processes.several: return
     # Between the message and the note no signal may come.
     with SignalGuard() as processes.signals:
-        processes._come_out()
+        processes._synchronize_at_end()
         out.append(True)
 
 def _notify(processes, error):

@@ -1,6 +1,7 @@
 "A sweep that does nothing is told, by value, and no sweep that works is."
 
-import gc, subprocess, sys, threading, weakref
+import contextlib, gc, subprocess, sys, threading, weakref
+from itertools import count
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from fastlr import Learner, LRSweep, Snapshot, find_lr
 from fastlr.optim import OptimWrapper
+from trainings import Training
 
 
 def problem(seed=0):
@@ -194,6 +196,11 @@ def test_gradients_that_are_zero_at_first(make):
         step_of(opt)(loss * (len(seen) > 25))
 
     assert len(sweep_with(opt, model, batches, step, stop_div=False)) == 100
+
+
+def test_an_optimizer_with_a_closure_may_stand_still():
+    "The curvature that L-BFGS estimates from noise makes it stand still, at any rate."
+    assert len(Training('recurrent', 'lbfgs', 'own_generator').find()) == 12
 
 
 def test_parts_that_are_frozen_or_not_reached():
@@ -534,6 +541,27 @@ def test_what_a_sweep_has_copied_is_freed(no_collection):
             sweep.record(loss)
     del loss
     assert tensors(8 * 501) == before and not opt.state
+
+
+@pytest.mark.parametrize('method', ['lr_find', 'tune'])
+@pytest.mark.parametrize('error', [OSError, KeyboardInterrupt])
+def test_a_range_test_that_fails_frees_everything_too(no_collection, method, error):
+    "No frame holds the exception that holds it."
+    calls = count(1)
+
+    def loss_func(out, y):
+        if next(calls) == 5:
+            raise error
+        return cross_entropy(out, y)
+
+    _, batches = problem()
+    model = nn.Sequential(nn.Linear(8, 501), nn.Linear(501, 3))
+    Watched.made.clear()
+    learn = Learner((batches, None), model, loss_func=loss_func, opt_func=Watched, silent=True)
+    before = tensors(8 * 501)
+    with contextlib.suppress(error):
+        getattr(learn, method)(num_it=10, probe=False)
+    assert Watched.made and not any(ref() for ref in Watched.made) and tensors(8 * 501) == before
 
 
 def test_a_model_is_freed_with_its_sweep(no_collection):

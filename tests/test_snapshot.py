@@ -4,7 +4,7 @@
 fault. Each part of the snapshot must be needed for that: with it switched off, the comparison has to
 notice."""
 
-import copy, gc, importlib, io, itertools, os, random, re, signal, sys
+import copy, gc, importlib, io, itertools, os, random, re, signal, sys, weakref
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from functools import partial
@@ -1473,6 +1473,40 @@ def test_verify_sees_into_methods_functions_and_sets():
     before = Fingerprint(loader=iter(Training().loader))
     next(before.objects['loader'])
     assert 'loader' in before.changed()
+
+
+def test_a_handler_that_was_set_during_a_range_test_and_calls_the_one_before():
+    """As torch's data loader sets one for SIGCHLD, with the first worker.
+
+    Long after the range test the one before is called: the signal is delivered, and no frame is held."""
+    delivered, held = [], []
+
+    class Rings:
+        "Sends a signal when it is restored, and sets a handler the first time."
+
+        def __init__(self):
+            held.append(weakref.ref(self))
+
+        def state_dict(self):
+            return {}
+
+        def load_state_dict(self, state):
+            if len(held) == 1:
+                before = signal.getsignal(signal.SIGUSR1)
+                signal.signal(signal.SIGUSR1, lambda *args: before(*args))
+            signal.raise_signal(signal.SIGUSR1)
+
+    old = signal.signal(signal.SIGUSR1, lambda *args: delivered.append(args[0]))
+    try:
+        for n in range(1, 4):
+            t = Training()
+            t.model.rings = Rings()
+            t.find(num_it=2)
+            del t
+            gc.collect()
+            assert len(delivered) == n and not any(ref() for ref in held)
+    finally:
+        signal.signal(signal.SIGUSR1, old)
 
 
 def test_other_signals_wait_too():

@@ -628,6 +628,30 @@ def test_a_sweep_over_nodes():
     assert goes_on(STATEFUL['nodes'], detour=sweep_over)
 
 
+@pytest.mark.parametrize('kind', ['Prefetcher', 'ParallelMapper'])
+def test_a_thread_that_is_about_to_end_after_an_epoch_is_not_named(kind):
+    make = {
+        'Prefetcher': lambda tn, n: tn.Prefetcher(n, 3),
+        'ParallelMapper': lambda tn, n: tn.ParallelMapper(n, float, 1),
+    }[kind]
+    loader = of_nodes(make)
+    list(loader)
+    iterator, end = loader.root.source._it, threading.Event()
+    # A mapper is a node in a node.
+    iterator = getattr(iterator, '_it', iterator)
+    late = threading.Thread(target=end.wait)
+    late.start()
+    name = '_thread' if hasattr(iterator, '_thread') else '_read_thread'
+    setattr(iterator, name, late)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            Snapshot(loaders=loader)
+    finally:
+        end.set()
+        late.join()
+
+
 def test_threads_of_nodes_are_named_in_the_middle_of_an_epoch():
     loader = STATEFUL['threads']()
     next(iter(loader))

@@ -1,14 +1,15 @@
 """Scenarios in which one process alone fails: the other one is notified, and both are restored and
 synchronized."""
 
+from contextlib import nullcontext
 from functools import wraps
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from fastlr import Learner, LRSweep
-from scenarios import SCENARIOS, Bad, error_of, name_of, plain, scenario
+from fastlr import Learner, LRSweep, processes
+from scenarios import SCENARIOS, Bad, error_of, name_of, plain, replaced, scenario
 from scenarios.plain import batches, found, training
 
 
@@ -29,6 +30,12 @@ class Trap(nn.Module):
 def trap(rank):
     "A loss that raises in its sixth call, except in the first process."
     return Trap(6 if rank else 0)
+
+
+def fails_before(model, rank):
+    "Return a `step` that fails before it calls `model`, in its sixth call, except in the first process."
+    fail = trap(rank)
+    return lambda batch: cross_entropy(model(fail(batch[0])), batch[1])
 
 
 FAULTS = []
@@ -123,15 +130,19 @@ def bad_copy(rank):
 def bad_before_the_model(rank):
     "DDP's buffers come from process 0 in the forward pass, which it does not begin."
     model, opt = training()
-    calls = []
-
-    def step(batch):
-        calls.append(1)
-        if rank and len(calls) == 6:
-            raise Bad('in one process')
-        return cross_entropy(model(batch[0]), batch[1])
-
+    step = fails_before(model, rank)
     found(model, opt, batches(rank), None, step=step)
+
+
+@fault
+def bad_first_line(rank):
+    "An interrupt, or an error, may come while `fail_together` begins."
+
+    def fail(reduce):
+        raise Bad('in one process')
+
+    with replaced(processes, '_ended', fail) if rank else nullcontext():
+        found(*training(), batches(rank))
 
 
 class Validation:
@@ -160,14 +171,7 @@ def bad_validation(rank):
 def bad_before_a_model_inside(rank):
     "DDP is not the module that is swept, but one in it."
     model, opt = training()
-    calls = []
-
-    def step(batch):
-        calls.append(1)
-        if rank and len(calls) == 6:
-            raise Bad('in one process')
-        return cross_entropy(model(batch[0]), batch[1])
-
+    step = fails_before(model, rank)
     found(nn.ModuleDict(dict(net=model)), opt, batches(rank), None, step=step)
 
 
