@@ -1,9 +1,8 @@
 """The tables of the page for users of other libraries: each row about fastai v1 has a test, and each test a
 row."""
 
-import inspect, io, json, warnings
+import inspect, io, warnings
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -13,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-import fastlr
+import coming_from, fastlr
 from conftest import loaders, make_learner, net, problem, same, state_of
 from fastlr import (
     AverageMetric,
@@ -44,18 +43,13 @@ from fastlr.mixup import MixUpCallback
 from fastlr.optim import OptimWrapper, group_params
 from fastlr.shortcuts import NOT_HERE
 
-PAGE = Path(__file__).parent.parent / 'nbs' / 'tutorials' / 'coming_from.ipynb'
 KINDS = 'same', 'differs', 'not here'
 CHECKS = {}
 
 
 def rows():
     "Return the rows of the page's tables about fastai v1: (name, same or not, what to know)."
-    text = '\n'.join(''.join(c['source']) for c in json.loads(PAGE.read_text())['cells'])
-    part = text[text.index('## fastai v1') : text.index('## fastai v2')]
-    table = [line.strip('|').split('|') for line in part.splitlines() if line.startswith('|')]
-    cells = [[cell.strip() for cell in line] for line in table]
-    return [tuple(line) for line in cells if line[0] != 'fastai v1' and set(line[0]) != {'-'}]
+    return [tuple(line) for line in coming_from.rows('fastai v1', 'fastai v2')]
 
 
 def row(name, kind):
