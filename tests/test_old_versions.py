@@ -18,6 +18,7 @@ GONE = {
         'check_numbers check_args tell': 'steps of the command, of no use elsewhere',
     },
     'fastlr.plot': {'MARKS': 'labels and colors stand beside each rule now, in `suggestion.RULES`'},
+    'fastlr.range_test': {'ELSEWHERE': 'part of a table for all functions, `other_names.RENAMED`'},
     'fastlr.snapshot': {
         'SIGNALS': 'which signals wait is up to `SignalGuard`',
         'CLOSED STATEFUL MACHINERY': 'lists of classes, replaced by one keeper per kind of object',

@@ -573,7 +573,7 @@ def test_names_of_other_finders_are_refused_with_ours():
     with pytest.raises(TypeError, match='pytorch-lr-finder'):
         LRFinder(*parts())
     for theirs, ours in dict(num_iter='num_it', max_lr='end_lr', grad_scaler='scaler').items():
-        with pytest.raises(TypeError, match=f"find_lr has no option '{theirs}'; here it is called {ours}"):
+        with pytest.raises(TypeError, match=f"find_lr has no option '{theirs}': here it is called {ours}"):
             find_lr(*parts(), loaders()[0], **{theirs: 3})
 
 

@@ -1,7 +1,7 @@
 """Callbacks as people write them for fastai v1, in a fit, in a validation and in a range test; and what is
 typed out of habit with fastai v2."""
 
-import warnings
+import inspect, warnings
 from functools import partial
 
 import pytest, torch
@@ -20,13 +20,14 @@ from fastlr import (
     LRFinder,
     MixedPrecision,
     OneCycleScheduler,
+    Recorder,
     SmoothenValue,
     accuracy,
     add_metrics,
     find_lr,
 )
 from fastlr.callback import check_callback, might_shape, shapes_training
-from fastlr.other_names import OTHER_OPTIONS, V2_EVENTS
+from fastlr.other_names import OTHER_OPTIONS, RENAMED, V2_EVENTS, instead_of
 
 
 def everywhere(learn, num_it=20, **options):
@@ -529,7 +530,6 @@ CALLS = {
     'lr_max': [
         lambda learn: learn.fit_one_cycle(1, lr_max=1e-3),
         lambda learn: learn.fit(1, lr_max=1e-3),
-        lambda learn: learn.lr_find(lr_max=1.0),
     ],
     'show_plot': [
         lambda learn: learn.lr_find(show_plot=False),
@@ -552,14 +552,36 @@ CALLS = {
 
 
 @pytest.mark.parametrize('option', CALLS)
-def test_options_of_other_libraries_are_refused_and_ours_is_named(option):
+def test_options_of_other_libraries_are_refused_and_nothing_changes(option):
     for call in CALLS[option]:
         learn = make_learner()
         before = state_of(learn)
-        with pytest.raises(TypeError) as e:
+        with pytest.raises(TypeError, match=f'has no option {option!r}: '):
             call(learn)
-        assert repr(option) in str(e.value) and str(e.value).endswith(OTHER_OPTIONS[option])
         assert same(before, state_of(learn))
+
+
+FUNCTIONS = [
+    *(Learner, Learner.fit, Learner.fit_one_cycle, Learner.validate, Learner.get_preds, Learner.to_fp16),
+    *(Learner.lr_find, LRFinder, Recorder.plot),
+]
+
+
+@pytest.mark.parametrize('option', [*RENAMED, *OTHER_OPTIONS])
+def test_an_option_of_another_library_is_answered_with_one_that_the_function_has(option):
+    remedies = []
+    for f in FUNCTIONS:
+        options = inspect.signature(f).parameters
+        remedy = None if option in options else instead_of(option, options)
+        if remedy is None:
+            continue
+        with pytest.raises(TypeError, match=f'has no option {option!r}: ') as e:
+            f(**{option: None})
+        assert str(e.value).endswith(remedy)
+        assert option in OTHER_OPTIONS or remedy.split()[-1] in options
+        remedies.append(remedy)
+    # A gradient scaler can be passed to `find_lr` only.
+    assert remedies or option == 'grad_scaler'
 
 
 def test_options_that_nobody_has_are_refused_as_ever():
