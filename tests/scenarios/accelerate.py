@@ -214,7 +214,7 @@ def loop(rank):
     process."""
     acc = accelerator(gradient_accumulation_steps=2)
     model = small_net()
-    opt = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
+    opt = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=0.01)
     model, opt, dl = acc.prepare(model, opt, DataLoader(problem(), 8, shuffle=True))
 
     def find(fails=False):
