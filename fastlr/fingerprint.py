@@ -89,16 +89,19 @@ def _differ(was, now):
     return any(x is not None and x.found == 'here' for x in (was, now))
 
 @patch
-def check(self:Fingerprint):
+def check(self:Fingerprint,
+    entry=None # `EntryPoint` of the function that was called: the error names `others` as it does
+):
     "Raise `NotRestored`, with the names of what differs from before."
     names = self.changed()
     if not names: return
     listed = ', '.join(map(_shortened, names[:8])) + (', and more' if len(names) > 8 else '')
-    error = NotRestored(f"not as before: {listed}. If it is the state of a class of your own, give it "
-                        "`state_dict` and `load_state_dict`, or register a keeper for the class (see "
-                        "fastlr.keepers); if it is an iterator, pass what it iterates over; if it is a cache "
-                        "that may change, leave it out (see fastlr.fingerprint). Everything else that was "
-                        "looked at is as before")
+    pass_it = None if entry is None else entry.say("pass the object as `{others}`, ")
+    error = NotRestored(f"not as before: {listed}. If it is the state of a class of your own, "
+                        f"{pass_it or ''}give the class `state_dict` and `load_state_dict`, or register a "
+                        "keeper for it (see fastlr.keepers); if it is an iterator, pass what it iterates "
+                        "over; if it is a cache that may change, leave it out (see fastlr.fingerprint). "
+                        "Everything else that was looked at is as before")
     error.names = names
     raise error
 
@@ -113,7 +116,7 @@ def _settings():
 
 def _precision():
     try: return torch.get_float32_matmul_precision()
-    # Since PyTorch 2.9 each backend has a setting of its own, and where that is used the old one can't be read.
+    # Since PyTorch 2.9 each backend has a setting of its own. Where that is used, the old one can't be read.
     except RuntimeError: return str(torch.backends.cuda.matmul.fp32_precision)
 
 def _shortened(name): return name if len(name) <= 200 else f'{name[:90]} ... {name[-90:]}'

@@ -164,7 +164,8 @@ def name_living(
     living.clear()
     warnings.warn(f"can't be rewound: {names}, found in a data loader. If the loader goes on with it in the "
                   "next epoch, the batches that are drawn now will be missing there. Make it anew in the "
-                  "loader's `__iter__`, or give the class `state_dict` and `load_state_dict`", stacklevel=3)
+                  "loader's `__iter__`, or give the class that has it `state_dict` and `load_state_dict`",
+                  stacklevel=3)
 
 # %% ../nbs/14_loaders.ipynb #e6393434
 # Packages whose functions draw from nothing but what they are given and the global generators.

@@ -121,7 +121,7 @@ def finish(self:LRSweep,
     if not failed: detour.before_restore(lambda: found.append(self._rates.has_no_effect(len(self))))
     detour.finish(failed)
     if failed: return
-    if self.fingerprint is not None: self.fingerprint.check()
+    if self.fingerprint is not None: self.fingerprint.check(self.settings.entry)
     if any(found): raise RuntimeError(*found)
 
 @patch

@@ -982,3 +982,26 @@ def test_progress_can_be_silenced(capfd, monkeypatch):
     check(lambda t: learner_of(t).lr_find(num_it=5))
     fails_for(check, test)
     fails_for(check, lambda t: find_lr(t.model, t.opt, nn.CrossEntropyLoss(), t.loader, num_it=5))
+
+
+def test_the_error_of_verify_says_what_helps_in_this_function():
+    from fastlr import NotRestored
+
+    class Log:
+        n = 0
+
+    def counted(module, x):
+        module.log.n += 1
+
+    model, opt, _ = parts()
+    model.log = Log()
+    model.register_forward_pre_hook(counted)
+    options = dict(num_it=3, verify=True, **QUIET)
+    with pytest.raises(NotRestored, match='pass the object as `others`, give the class'):
+        find_lr(model, opt, cross_entropy, loaders()[0], **options)
+    find_lr(model, opt, cross_entropy, loaders()[0], others=model.log, **options)
+    # `Learner.lr_find` has no such option.
+    learn = Learner(loaders(), model, loss_func=cross_entropy, silent=True)
+    with pytest.raises(NotRestored) as e:
+        learn.lr_find(num_it=3, verify=True)
+    assert 'others' not in str(e.value)
