@@ -66,7 +66,7 @@ def _unwrapped(model):
 
 def _gathered(state):
     "Return `state` with whole tensors where each process holds a shard of them."
-    if isinstance(state, dict): return type(state)((k, _gathered(v)) for k, v in state.items())
+    if isinstance(state, dict): return {k: _gathered(v) for k, v in state.items()}
     if isinstance(state, list): return [_gathered(v) for v in state]
     return state.full_tensor() if hasattr(state, 'full_tensor') else state
 

@@ -213,7 +213,7 @@ def _class_of(self:Learner, fn):
 @patch
 def left_out(self:Learner) -> list[str]: # names of classes
     "Return which callbacks a range test leaves out, though nothing says that they only watch."
-    classes = [self._class_of(fn) for fn in self.callback_fns] + [type(cb) for cb in self.callbacks]
+    classes = [self._class_of(fn) for fn in self.callback_fns]
     might = {cls: might_shape(cls) for cls in classes if cls is not None}
     might.update({type(cb): might_shape(cb) for cb in self.callbacks})
     return [cls.__name__ for cls in might if might[cls]]

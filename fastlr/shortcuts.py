@@ -16,6 +16,7 @@ from .data import DatasetType
 from .learner import Learner
 from .mixup import MixUpCallback
 from .other_names import refuses_other_options
+from .preds import row_of
 from .training import GradientClipping, MixedPrecision
 
 # %% ../nbs/39_shortcuts.ipynb #0d380007
@@ -97,17 +98,11 @@ def _layers(learn):
     try:
         # To look at a batch shouldn't change what is drawn next.
         with torch.random.fork_rng(devices=[]): batch = next(iter(learn.data.dl(DatasetType.Train)))
-        row = _first_row(learn.to_batch(batch)[0])
+        row = row_of(learn.to_batch(batch)[0], 0)
         with eval_mode(learn.model), torch.no_grad(): call_model(learn.model, row)
     finally:
         for hook in hooks: hook.remove()
     return rows
-
-def _first_row(x):
-    "Return the first row of tensors in tuples and mappings."
-    if torch.is_tensor(x): return x[:1]
-    if isinstance(x, (tuple, list)): return [_first_row(v) for v in x]
-    return {k: _first_row(v) for k, v in x.items()} if hasattr(x, 'items') else x
 
 def _shape(output):
     "Return the shape of a row of the output, or of its first tensor, without the batch dimension."

@@ -1,6 +1,7 @@
 """Batches and optimizers of less usual kinds: packed sequences, named tuples, single tensors; optimizers that
 want a closure, and those with a training mode of their own."""
 
+from collections import defaultdict
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 from torch.utils.data import DataLoader, TensorDataset
 
+from conftest import make_learner, same, state_of
 from fastlr import Learner, LRSweep, find_lr
 from fastlr.batch import find_bs
 from fastlr.compat.torch_lr_finder import RangeTest
@@ -90,6 +92,16 @@ def test_named_tuples_are_passed_on_whole():
     learn = Learner((batches, batches), model, loss_func=both, silent=True)
     learn.fit(1, 1e-3)
     assert len(learn.lr_find(**QUICK)) == 12
+
+
+def test_predictions_and_summary_of_named_tuples():
+    x = torch.randn(16, 2, 4, generator=torch.Generator().manual_seed(0))
+    batches = [(Parts(*part.unbind(1)), Parts(*part.unbind(1))) for part in x.split(8)]
+    learn = Learner((batches, batches), TakesParts(4, 4), loss_func=both, silent=True)
+    preds, targets, losses = learn.get_preds(with_loss=True)
+    assert preds.shape == (16, 4) and isinstance(targets, Parts) and losses.shape == (16,)
+    assert torch.allclose(losses.mean(), learn.validate()[0])
+    assert 'TakesParts           [4]' in learn.summary()
 
 
 def test_a_batch_that_is_a_named_tuple_is_a_pair():
@@ -253,3 +265,19 @@ def test_an_optimizer_with_modes_trains_in_a_learner(opt_func):
 
     assert all(map(torch.equal, train(), train(find=True)))
     assert set(seen) == {(True, True), (False, False)}
+
+
+class KeepsDefaultDict(torch.optim.Adam):
+    "Returns its state in the kind of dict that optimizers hold it in."
+
+    def state_dict(self):
+        found = super().state_dict()
+        return {**found, 'state': defaultdict(dict, found['state'])}
+
+
+def test_an_optimizer_whose_state_is_another_kind_of_dict_is_saved(tmp_path):
+    learn = make_learner(path=tmp_path, opt_func=KeepsDefaultDict)
+    learn.fit(1, 1e-3)
+    learn.save('whole')
+    other = make_learner(1, path=tmp_path, opt_func=KeepsDefaultDict).load('whole', with_opt=True)
+    assert same(state_of(learn)['moments'], state_of(other)['moments'])
