@@ -112,7 +112,7 @@ OWN = {
     'integrations.lightning': {'early_stop_threshold'},
     'one_cycle': {'max_lr'},
     # Names of options are what this is about.
-    'other_names': {'max_lr', 'num_it', 'start_lr', 'end_lr', 'stop_div', 'accumulate'},
+    'other_names': {'max_lr', 'end_lr'},
 }
 
 
