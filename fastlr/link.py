@@ -83,7 +83,7 @@ def _deliver_pending(signals):
     signals.deliver()
     signals.hold()
 
-# %% ../nbs/18_link.ipynb #2e9ef739
+# %% ../nbs/18_link.ipynb #9839122c
 @patch
 def _outcome_key(self:Link): return f'{self.name}/{self.completed}'
 
@@ -134,7 +134,7 @@ def _poll(work):
 def _receive(self:Link):
     "Return the sums of the messages. Raise `Aborted` if the exchange has failed or was cancelled."
     try: self._work.wait()
-    except RuntimeError as e: self._abort(self._recorded_outcome() or _describe_loss(e))
+    except RuntimeError as e: self._abort(self._recorded_outcome() or _describe_lost_peer(e))
     now = time.monotonic()
     # Less than `GRACE`, because one process may notice the completion later than another.
     slow, self.completed_at = now - self.completed_at > GRACE/4, now
@@ -147,7 +147,7 @@ def _receive(self:Link):
 
 def _in_short(error): return str(error).split('] ')[-1].split('. ')[0].split('\n')[0]
 
-def _describe_loss(error):
+def _describe_lost_peer(error):
     "Describe an error of gloo: another process doesn't respond, or is gone."
     text = _in_short(error)
     if 'imed out' in text:
@@ -155,7 +155,7 @@ def _describe_loss(error):
                 "elsewhere? If this process sweeps alone, pass reduce=False to LRSweep or find_lr")
     return f"another process has ended, or the connection to it is lost ({text})"
 
-# %% ../nbs/18_link.ipynb #2f3dc7a2
+# %% ../nbs/18_link.ipynb #5d13edaf
 @patch
 def _cancel(self:Link, error):
     "Cancel the exchange in flight because of `error`, unless it completes."
@@ -317,7 +317,7 @@ def _await_outcome(store, key, failure, signals):
     while not store.check([key]):
         waited = time.monotonic() - begin
         if waited > _timeout().total_seconds():
-            return store.compare_set(key, '', _describe_loss(f"timed out after {waited:.0f} s")).decode()
+            return store.compare_set(key, '', _describe_lost_peer(f"timed out after {waited:.0f} s")).decode()
         # Poll less often after a long wait (2 % of it may be lost), and if many processes use the store.
         time.sleep(min(max(5e-5*count, waited/50), 0.02))
         if signals is not None: _deliver_pending(signals)

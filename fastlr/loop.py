@@ -53,19 +53,17 @@ def fit(
 def _running(learn, handler, pbar):
     "Make `handler` the one of `learn`, and notify its callbacks of the end, and of what has gone wrong."
     outer = learn.handler
-    exception = None
     try:
-        learn.handler = handler
-        yield
+        try:
+            learn.handler = handler
+            yield
+        finally:
+            pbar.on_iter_end()
+            learn.handler = outer
     except BaseException as e:
-        exception = e
+        handler.on_train_end(e)
         raise
-    finally:
-        pbar.on_iter_end()
-        learn.handler = outer
-        try: handler.on_train_end(exception)
-        # An exception that its own frames hold would keep all that they hold until garbage is collected.
-        finally: exception = None
+    handler.on_train_end()
 
 # %% ../nbs/30_loop.ipynb #bbd6ffc2
 def loss_batch(

@@ -176,16 +176,16 @@ def before_forward(self:Processes,
     f # function without arguments
 ):
     "Call `f` before each forward pass of a module that waits for other processes in it."
-    for m in {id(m): m for model in models for m in _together(model)}.values():
+    for m in {id(m): m for model in models for m in _waiting_modules(model)}.values():
         ddps = [x for x in m.modules() if isinstance(x, DistributedDataParallel)]
         waits = partial(_waits, ddps, any(True for x in ddps for _ in x.buffers()))
         # The hook is removed when the model is restored. It comes before those of FSDP.
         m.register_forward_pre_hook(lambda *_, waits=waits: f() if waits() else None, prepend=True)
 
-def _together(m):
+def _waiting_modules(m):
     "Return the modules in `m` whose forward passes may wait for other processes, or `m` itself."
     if isinstance(m, DistributedDataParallel) or _is_sharded(m): return [m]
-    found = [x for child in m.children() for x in _together(child)]
+    found = [x for child in m.children() for x in _waiting_modules(child)]
     # The forward pass of a compiled module is code without hooks, which belong around it.
     return [m] if found and hasattr(m, '_orig_mod') else found
 
