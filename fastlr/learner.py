@@ -275,7 +275,7 @@ def evaluation_handler(self:Learner,
     handler = CallbackHandler(self.callbacks_for(shaping=True) + listify(callbacks), metrics)
     vars(self).update(attributes)
     # In the middle of a fit, the callbacks have been notified that it has begun.
-    outside, exception = self.handler is None, None
+    outside = self.handler is None
     try:
         if outside:
             handler.on_train_begin(1, PlainBar(range(1), True), metrics)
@@ -285,12 +285,9 @@ def evaluation_handler(self:Learner,
             handler.notify_metrics('on_epoch_begin')
         with evaluating(self, handler): yield handler
     except BaseException as e:
-        exception = e
+        if outside: handler.on_train_end(e)
         raise
-    finally:
-        try:
-            if outside: handler.on_train_end(exception)
-        finally: exception = None
+    if outside: handler.on_train_end()
 
 # %% ../nbs/31_learner.ipynb #0ld6c656
 __getattr__ = old_names(__name__)

@@ -77,7 +77,7 @@ def leave(self:Lockstep):
 
 @patch
 def _exchange(self:Lockstep, message='', forward=False) -> str:
-    "Send a message and what else there is to tell, and do what the answer asks for. Return the answer."
+    "Send a message with the losses that are due, and act on the one that counts. Return that one."
     message = self.processes.synchronize(message, self._losses_due(), self._last, forward)
     if self.several:
         self._synchronized, self._last_of_any = True, self.processes.pass_ends

@@ -53,21 +53,19 @@ def fit(
 def _running(learn, handler, pbar):
     "Make `handler` the one of `learn`, and notify its callbacks of the end, and of what has gone wrong."
     outer = learn.handler
-    exception = None
     try:
-        learn.handler = handler
-        yield
+        try:
+            learn.handler = handler
+            yield
+        finally:
+            pbar.on_iter_end()
+            learn.handler = outer
     except BaseException as e:
-        exception = e
+        handler.on_train_end(e)
         raise
-    finally:
-        pbar.on_iter_end()
-        learn.handler = outer
-        # Between trainings the gradients, which are zero, would only take memory.
-        if exception is None and not handler.state['skip_zero']: learn.opt.zero_grad(set_to_none=True)
-        try: handler.on_train_end(exception)
-        # An exception that its own frames hold would keep all that they hold until garbage is collected.
-        finally: exception = None
+    # Between trainings the gradients, which are zero, would only take memory.
+    if not handler.state['skip_zero']: learn.opt.zero_grad(set_to_none=True)
+    handler.on_train_end()
 
 # %% ../nbs/30_loop.ipynb #bbd6ffc2
 def loss_batch(

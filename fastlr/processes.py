@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from torch.nn.parallel import DistributedDataParallel
 
-from .link import Ended, current_link, describe_error, ended_links, farewell
+from .link import Aborted, aborted_links, current_link, describe_error, notify_failure
 from .signals import SignalGuard
 
 # %% ../nbs/18_processes.ipynb #14000008
@@ -24,15 +24,15 @@ END_OF_PASS = 'the loader of a process begins again'
 OUT_OF_DATA = 'the data of a process ran out'
 LEFT = 'a process has left the loop'
 
-# What a process can say instead of the first one; if several of these come, the first in this order counts.
+# The messages other than `ALL_HERE`. If several of them are sent, the first in this order counts.
 _MESSAGES = LEFT, OUT_OF_DATA, END_OF_PASS
 # What a message is about: the next step of the loop or a forward pass; a mean or a flag; the end of a sweep,
-# or of everything.
+# or of a block in which processes fail together.
 _STEP, _FORWARD = 1, 2
 _MEAN, _FLAG = 3, 4
-_END, _OUT = 5, 6
+_END, _END_OF_BLOCK = 5, 6
 # The most losses in a message.
-_MOST = 10
+_MAX_LOSSES = 10
 
 # %% ../nbs/18_processes.ipynb #1400000b
 class SingleProcess:
@@ -93,7 +93,7 @@ class Processes(SingleProcess):
     def __init__(self):
         super().__init__()
         self.count = torch.distributed.get_world_size()
-        # From the last answer: whether a pass ends in any process, and the means of the losses.
+        # From the last exchange: whether a pass ends in any process, and the means of the losses.
         self.pass_ends = False
         self.means = []
         # The message that has ended the sweep in another process.
@@ -106,9 +106,9 @@ class Processes(SingleProcess):
         forward:bool=False # before a forward pass; then all processes have to be there
     ) -> str: # the one that counts, of all processes
         "Send a message and wait for those of the others. Raise `RuntimeError` if one of them has failed."
-        answer = self._exchange(_FORWARD if forward else _STEP, message, losses, ends)
-        self.pass_ends, self.means = answer.ends, answer.means
-        return answer.message
+        result = self._exchange(_FORWARD if forward else _STEP, message, losses, ends)
+        self.pass_ends, self.means = result.ends, result.means
+        return result.message
 
     def abort(self,
         message:str # the one that has ended the sweep in another process
@@ -130,9 +130,9 @@ def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=Fal
     values = torch.stack(list(losses)).tolist() if len(losses) else []
     kinds = [x for n in (about, len(values)) for x in (n, n*n)]
     sent = [*(message == m for m in _MESSAGES), ends, flag, *kinds, *values]
-    try: answer = current_link(self.signals).add_up([float(x) for x in sent], self.signals, last)
-    except Ended as e: self.abort(str(e))
-    counts, kinds, sums = answer[:5], answer[5:9], answer[9:]
+    try: totals = current_link(self.signals).all_reduce([float(x) for x in sent], self.signals, last)
+    except Aborted as e: self.abort(str(e))
+    counts, kinds, sums = totals[:5], totals[5:9], totals[9:]
     message = next((m for m, n in zip(_MESSAGES, counts) if n), ALL_HERE)
     if message == LEFT: self.left = True
     same_place, same_number = [self.count*squares == n*n for n, squares in zip(kinds[::2], kinds[1::2])]
@@ -152,7 +152,8 @@ def mean(self:Processes,
 ) -> list[float]:
     "Return the mean of each loss over all processes. All of them have to call this."
     means = []
-    for i in range(0, len(losses), _MOST): means += self._agreed(_MEAN, losses=losses[i:i+_MOST]).means
+    for i in range(0, len(losses), _MAX_LOSSES):
+        means += self._exchange_or_abort(_MEAN, losses=losses[i:i+_MAX_LOSSES]).means
     return means
 
 @patch
@@ -160,13 +161,14 @@ def any_process(self:Processes,
     flag:bool # of this process
 ) -> bool:
     "Return whether `flag` is true in any process. All of them have to call this."
-    return self._agreed(_FLAG, flag=flag).flag
+    return self._exchange_or_abort(_FLAG, flag=flag).flag
 
 @patch
-def _agreed(self:Processes, about, **kwargs):
-    answer = self._exchange(about, **kwargs)
-    if answer.message != ALL_HERE: self.abort(answer.message)
-    return answer
+def _exchange_or_abort(self:Processes, about, **kwargs):
+    "Return the result of an exchange in which all processes have to take part."
+    result = self._exchange(about, **kwargs)
+    if result.message != ALL_HERE: self.abort(result.message)
+    return result
 
 @patch
 def before_forward(self:Processes,
@@ -174,16 +176,16 @@ def before_forward(self:Processes,
     f # function without arguments
 ):
     "Call `f` before each forward pass of a module that waits for other processes in it."
-    for m in {id(m): m for model in models for m in _together(model)}.values():
+    for m in {id(m): m for model in models for m in _waiting_modules(model)}.values():
         ddps = [x for x in m.modules() if isinstance(x, DistributedDataParallel)]
         waits = partial(_waits, ddps, any(True for x in ddps for _ in x.buffers()))
         # The hook is removed when the model is restored. It comes before those of FSDP.
         m.register_forward_pre_hook(lambda *_, waits=waits: f() if waits() else None, prepend=True)
 
-def _together(m):
+def _waiting_modules(m):
     "Return the modules in `m` whose forward passes may wait for other processes, or `m` itself."
     if isinstance(m, DistributedDataParallel) or _is_sharded(m): return [m]
-    found = [x for child in m.children() for x in _together(child)]
+    found = [x for child in m.children() for x in _waiting_modules(child)]
     # The forward pass of a compiled module is code without hooks, which belong around it.
     return [m] if found and hasattr(m, '_orig_mod') else found
 
@@ -202,22 +204,22 @@ def _waits(ddps, buffers):
 def notify(self:Processes,
     error:BaseException # it ends the sweep
 ):
-    "Tell the other processes of the error, unless they have been notified of it before."
+    "Notify the other processes of the error, unless they have been notified of it before."
     if getattr(error, 'notified', False): return
     error.notified = True
-    farewell(describe_error(error))
+    notify_failure(describe_error(error))
 
 @patch
 def _synchronize_at_end(self:Processes):
-    "Wait until all processes have come to the end of everything that they do together."
-    message = self._exchange(_OUT).message
+    "Wait until all processes have come to the end of the block in which they fail together."
+    message = self._exchange(_END_OF_BLOCK).message
     if message != ALL_HERE: self.abort(message)
 
 @patch
 def leave(self:Processes,
     failed:bool=False # an exception is being raised
 ):
-    "Wait until all processes have come to the end, or tell those that may wait for this one."
+    "Wait until all processes have come to the end, or notify those that may wait for this one."
     if self.left: return
     self.left = True
     error = sys.exc_info()[1]
@@ -245,28 +247,28 @@ def fail_together(
     to_the_end:bool=True # wait until all processes have come to the end of the block, too
 ):
     "Notify the other processes, which would wait for this one, of an error in the `with` block."
-    # Nothing comes before the `try`, or an interrupt there would not be told.
+    # Nothing comes before the `try`, or the others would not be notified of an interrupt there.
     try:
-        out, before = [], None
-        before = _ended(reduce)
+        synchronized, before = [], None
+        before = _count_aborted(reduce)
         yield
-        if to_the_end: _wait_for_all(current_processes(reduce), out)
+        if to_the_end: _synchronize_at_end(current_processes(reduce), synchronized)
     except BaseException as e:
-        # Nobody waits any longer after the end, or after an earlier error, during which this one was raised.
-        told = before is not None and _ended(reduce) > before
-        if not out and not told: _notify(current_processes(reduce), e)
+        # No process waits after the end, or after an earlier error, during which this one was raised.
+        notified = before is not None and _count_aborted(reduce) > before
+        if not synchronized and not notified: _notify(current_processes(reduce), e)
         raise
 
-def _ended(reduce): return ended_links() if current_processes(reduce).several else 0
+def _count_aborted(reduce): return aborted_links() if current_processes(reduce).several else 0
 
-def _wait_for_all(processes, out):
-    "Wait until all processes have come here, and note it in `out`."
+def _synchronize_at_end(processes, synchronized):
+    "Wait until all processes have come here, and note it in the list `synchronized`."
     if not processes.several: return
-    # Between the message and the note no signal may come.
+    # No signal may arrive between the message and the note.
     with SignalGuard() as processes.signals:
         processes._synchronize_at_end()
-        out.append(True)
+        synchronized.append(True)
 
 def _notify(processes, error):
-    "Notify the others, and let Ctrl-C wait until that is done."
+    "Notify the others, and hold Ctrl-C until that is done."
     with SignalGuard(_notify): processes.notify(error)

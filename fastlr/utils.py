@@ -97,7 +97,7 @@ def set_group_values(
     for group, value in zip(groups, values): set_group_value(group, name, value)
     if not has_copies(opt): return
     try: opt.param_groups = groups
-    # Its `param_groups` can't be assigned. Whoever reads the values back notices that.
+    # Its `param_groups` can't be assigned. A caller that reads the values back notices that.
     except AttributeError: pass
 
 def has_copies(

@@ -43,7 +43,7 @@ class Backward(torch.autograd.Function):
 
 if how == 'fails':
     dist.AllToAllOptions = NoTimeout
-    fastlr.link._FAREWELL = timedelta(seconds=1)
+    fastlr.link._NOTIFY_TIMEOUT = timedelta(seconds=1)
 # This process serves the store, as a launcher does.
 store = dist.TCPStore('127.0.0.1', port, is_master=rank == 0, timeout=timedelta(seconds=60))
 dist.init_process_group('gloo', store=store, rank=rank, world_size=world_size)

@@ -1,4 +1,4 @@
-"A sweep that does nothing is told, by value, and no sweep that works is."
+"A sweep that does nothing is an error, found by value, and no sweep that works is one."
 
 import contextlib, gc, subprocess, sys, threading, weakref
 from itertools import count

@@ -71,7 +71,7 @@ def same_curve(found, scenario):
     return a
 
 
-def check_told(errors, bad, words):
+def check_notified(errors, bad, words):
     "Check that one process raises `words`, and that the others are notified."
     for rank, error in enumerate(errors):
         if rank == bad:
@@ -196,7 +196,7 @@ PLACES = [*((f, 1) for f in faults.FAULTS), *((f, 0) for f in faults.SWAPPED)]
 @pytest.mark.parametrize('scenario, bad', PLACES, ids=lambda x: name_of(x) if callable(x) else str(x))
 def test_an_error_in_one_process_ends_the_sweep_in_all(two, scenario, bad):
     errors = two(scenario if bad else f'{name_of(scenario)}_in_0')
-    check_told(errors, bad, WORDS.get(scenario, 'Bad: in one process'))
+    check_notified(errors, bad, WORDS.get(scenario, 'Bad: in one process'))
 
 
 @pytest.mark.parametrize('scenario', [faults.bad_loss, faults.bad_loading], ids=name_of)
@@ -251,7 +251,7 @@ def test_later_training_is_the_same_bit_for_bit(two, name):
 
 def test_an_error_in_one_process_ends_the_sweep_in_all_and_the_next_one_works(two, more):
     for found in (two, *more):
-        check_told(found('accelerate.unreadable'), 1, 'Bad: unreadable')
+        check_notified(found('accelerate.unreadable'), 1, 'Bad: unreadable')
         again, before = (same_curve(found, f'accelerate.{name}') for name in ('again', 'curve'))
         assert again.losses.tolist() == before.losses.tolist()
 
@@ -259,7 +259,7 @@ def test_an_error_in_one_process_ends_the_sweep_in_all_and_the_next_one_works(tw
 def test_a_loop_of_ones_own(two):
     ends = two('accelerate.loop')
     assert [same for same, _ in ends] == [True, True]
-    check_told([message for _, message in ends], 1, 'Bad: unreadable')
+    check_notified([message for _, message in ends], 1, 'Bad: unreadable')
 
 
 def test_only_the_first_process_prints(two):
@@ -330,7 +330,7 @@ def test_only_the_first_trainer_prints(two, name):
 
 
 def test_an_error_in_one_trainer_ends_the_sweep_in_both(two):
-    check_told(two('transformers.fault'), 1, "KeyError: 'unreadable'")
+    check_notified(two('transformers.fault'), 1, "KeyError: 'unreadable'")
 
 
 # Lightning. Its own way to launch processes is tested in test_lightning.py.
@@ -381,10 +381,10 @@ def test_a_stream_ends_sooner_in_one_process(two):
 
 
 def test_an_error_in_one_lightning_process_ends_it_in_both(two):
-    check_told(two('lightning.fault'), 1, "KeyError: 'unreadable'")
+    check_notified(two('lightning.fault'), 1, "KeyError: 'unreadable'")
 
 
-# Processes that end without a word, and those that are interrupted.
+# Processes that end without a message, and those that are interrupted.
 
 
 def ended(world_size, how):
@@ -422,7 +422,7 @@ def test_a_killed_process_is_noticed_at_once(world_size):
     assert said[-1] == ''
 
 
-def test_a_process_ends_although_nobody_answers_its_last_message():
+def test_a_process_ends_although_no_other_receives_its_last_message():
     "The other one waits for it in `backward`, and would do so until the time-out if it did not end."
     (other, _), code = ended(2, 'fails')
     assert float(other.split()[0]) < 20
@@ -441,33 +441,33 @@ def a_group(store):
         dist.destroy_process_group()
 
 
-def test_processes_meet_at_the_same_place_whatever_groups_each_of_them_had_before():
+def test_the_key_of_a_rendezvous_is_the_same_whatever_groups_each_process_had_before():
     store = dist.HashStore()
-    places = []
+    keys = []
     for s in (dist.HashStore(), store, store):
         with a_group(s):
-            places.append(link.current_link().name)
-    assert places == ['fastlr/0/0', 'fastlr/0/0', 'fastlr/1/0']
+            keys.append(link.current_link().name)
+    assert keys == ['fastlr/0/0', 'fastlr/0/0', 'fastlr/1/0']
 
 
 def test_connections_end_with_their_group():
     "They hold its store, which would go on to serve its port."
     with a_group(dist.HashStore()):
         link.current_link()
-        link.farewell('the end')
-        (_, work), *_ = link._on_their_way
+        link.notify_failure('the end')
+        (_, work), *_ = link._pending
         work.wait()
-    assert not link._on_their_way
+    assert not link._pending
 
 
-def test_a_process_that_was_told_of_an_error_does_not_tell_of_the_next(monkeypatch):
+def test_a_process_that_was_notified_of_an_error_does_not_notify_of_the_next(monkeypatch):
     "Ctrl-C reaches all processes. The others would find the second message in their next range test."
     monkeypatch.setattr(processes, 'current_processes', lambda reduce: processes.Processes())
     with a_group(dist.HashStore()):
-        ended = link.current_link()
+        aborted = link.current_link()
         with pytest.raises(KeyboardInterrupt), processes.fail_together():
             try:
-                ended._end('process 1 has failed')
+                aborted._abort('process 1 has failed')
             finally:
                 raise KeyboardInterrupt
         assert link.current_link().name == 'fastlr/0/1'
@@ -480,12 +480,12 @@ class Gone:
         raise RuntimeError(name)
 
 
-def test_an_error_is_raised_although_nobody_can_be_told(monkeypatch):
+def test_an_error_is_raised_although_no_process_can_be_notified(monkeypatch):
     with a_group(dist.HashStore()):
         monkeypatch.setattr(dist.distributed_c10d, '_get_default_store', Gone)
-        with pytest.raises(link.Ended, match="store of torch.distributed doesn't answer"):
+        with pytest.raises(link.Aborted, match="store of torch.distributed doesn't answer"):
             link.current_link()
-        link.farewell('to nobody')
+        link.notify_failure('the end')
 
 
 class Unprintable(Exception):

@@ -181,7 +181,7 @@ class Process:
         sent, failed, waited = zip(*ends)
         out_of_step = any(x != sent[0] for x in sent)
         if out_of_step:
-            self.write(scenario=scenario, error=f'The processes are out of step: meetings, messages: {sent}')
+            self.write(scenario=scenario, error=f'The processes are out of step: links, exchanges: {sent}')
         if any(waited):
             self.hung.append(scenario)
         self.broken = any((*failed, *waited, out_of_step))

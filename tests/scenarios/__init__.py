@@ -49,9 +49,9 @@ def replaced(module, name, value):
 
 
 def messages():
-    "Return how often the processes of the current group have met, and the messages since then."
+    "Return the number of rendezvous in the current group, and that of exchanges since the last one."
     if not dist.is_initialized():
         return [0, 0]
-    line = fastlr.link._current_line()
-    link = line.link
-    return [line.meetings, 0 if link is None or link.closed else link.answers]
+    chain = fastlr.link._current_chain()
+    link = chain.link
+    return [chain.generation, 0 if link is None or link.closed else link.completed]

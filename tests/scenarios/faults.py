@@ -141,7 +141,7 @@ def bad_first_line(rank):
     def fail(reduce):
         raise Bad('in one process')
 
-    with replaced(processes, '_ended', fail) if rank else nullcontext():
+    with replaced(processes, '_count_aborted', fail) if rank else nullcontext():
         found(*training(), batches(rank))
 
 

@@ -11,14 +11,19 @@ from torch.nn.functional import cross_entropy
 
 import fastlr
 from fastlr import Learner, LRSweep, find_lr
-from fastlr.link import describe_error, farewell
+from fastlr.link import describe_error, notify_failure
 from scenarios import SCENARIOS, messages
 from scenarios.plain import batches, small_net
 
 PARTS, TRIALS = 50, 20
 
 # How the first process may end, and the one that is interrupted: it may be too late for the first one.
-FINE = ('told', 'interrupted'), ('told', 'too early'), ('finished', 'interrupted'), ('finished', 'finished')
+FINE = (
+    ('notified', 'interrupted'),
+    ('notified', 'too early'),
+    ('finished', 'interrupted'),
+    ('finished', 'finished'),
+)
 
 
 def interrupt(*args):
@@ -113,12 +118,13 @@ def trial(rank, kind, instant):
     except KeyboardInterrupt as e:
         end = 'interrupted'
         # It came before fastlr was called, or between the constructor and the `with` block of a loop. A
-        # script that is interrupted there ends, and with it its process; here it has to say so itself.
+        # script that is interrupted there ends, and with it its process; here it has to notify the others
+        # itself.
         if messages() == sent and before_fastlr(e):
             end = 'too early'
-            farewell(describe_error(e))
+            notify_failure(describe_error(e))
     except RuntimeError as e:
-        end = 'told' if 'process 1 has failed (KeyboardInterrupt' in str(e) else str(e)
+        end = 'notified' if 'process 1 has failed (KeyboardInterrupt' in str(e) else str(e)
     seconds = time.perf_counter() - began
     same = all(map(torch.equal, before, model.state_dict().values()))
     dist.barrier()
