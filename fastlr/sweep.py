@@ -166,6 +166,7 @@ def _begin(self:LRSweep):
     self.groups = self._rates.groups
     self.processes = current_processes(self.reduce)
     self.processes.signals = self._detour.guard
+    self.processes.check_same(self._to_compare(), self.settings.entry.name)
     self.processes.before_forward(as_list(self.model), lambda: self.synchronize(forward=True))
     rule = self.settings.stop_div
     diverged = copy.copy(rule) if callable(rule) else Divergence(rule)
@@ -176,6 +177,11 @@ def _begin(self:LRSweep):
     if self.scaler is not None: self.use_scaler(self.scaler)
     if self.seed is not None: seed_all(self.seed)
     self._rates.set(0)
+
+@patch
+def _to_compare(self:LRSweep):
+    "Return what has to be the same in all processes: the settings, and when the loss is measured."
+    return {**self.settings.by_name(), 'shift': self.shift}
 
 @patch
 def _note_end(self:LRSweep, failed):
