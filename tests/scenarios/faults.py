@@ -1,6 +1,7 @@
 """Scenarios in which one process alone fails: the other one is notified, and both are restored and
 synchronized."""
 
+import warnings
 from contextlib import ExitStack, nullcontext
 from functools import wraps
 
@@ -252,6 +253,27 @@ def different_in_a_loop(rank):
     model, opt = training()
     with ExitStack() as stack:
         return error_of(stack.enter_context, LRSweep(opt, model, end_lr=1.0 + rank, num_it=50 + rank))
+
+
+def warnings_of(rank, synchronizes, together=True):
+    "Return the texts of the warnings of a loop."
+    model, opt = training(together)
+    with warnings.catch_warnings(record=True) as seen, LRSweep(opt, model, num_it=5, stop_div=False) as sweep:
+        warnings.simplefilter('always')
+        for i, (x, y) in enumerate(sweep(batches(rank))):
+            loss = cross_entropy(model(x), y)
+            if synchronizes:
+                sweep.synchronize()
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            sweep.record(loss)
+    return [str(w.message) for w in seen if 'synchronize' in str(w.message)]
+
+
+@scenario
+def warns_without_synchronize(rank):
+    return [warnings_of(rank, False), warnings_of(rank, True), warnings_of(rank, False, together=False)]
 
 
 @fault
