@@ -22,6 +22,8 @@ class Lockstep:
         self._common = None
         self._last, self._last_of_any = False, False
         self._synchronized = False
+        # Whether the loop has called `synchronize` before a `backward` at all.
+        self.ever_synchronized = False
 
     @property
     def several(self) -> bool:
@@ -58,6 +60,7 @@ def synchronize(self:Lockstep,
     if message != ALL_HERE: self.processes.abort(message)
     # A message before the forward pass doesn't replace the one before `backward`.
     if forward: self._synchronized = before
+    else: self.ever_synchronized = True
 
 @patch
 def has_batch(self:Lockstep) -> bool:

@@ -6,17 +6,20 @@
 __all__ = ['ALL_HERE', 'END_OF_PASS', 'OUT_OF_DATA', 'LEFT', 'SingleProcess', 'Processes', 'current_processes', 'fail_together']
 
 # %% ../nbs/18_processes.ipynb #14000007
-import sys
+import math, sys, zlib
 from contextlib import contextmanager
-from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import torch
 from fastcore.basics import patch
 from torch.nn.parallel import DistributedDataParallel
 
-from .link import Aborted, aborted_links, current_link, describe_error, notify_failure
+from .link import (CANT_CONNECT, WAITED_IN_VAIN, Aborted, aborted_links, current_link, describe_error,
+                         notify_failure)
 from .signals import SignalGuard
+from .stop import rule_in_file
+from .utils import add_note
 
 # %% ../nbs/18_processes.ipynb #14000008
 ALL_HERE = 'all here'
@@ -27,12 +30,24 @@ LEFT = 'a process has left the loop'
 # The messages other than `ALL_HERE`. If several of them are sent, the first in this order counts.
 _MESSAGES = LEFT, OUT_OF_DATA, END_OF_PASS
 # What a message is about: the next step of the loop or a forward pass; a mean or a flag; the end of a sweep,
-# or of a block in which processes fail together.
+# or of a block in which processes fail together; the settings of a sweep.
 _STEP, _FORWARD = 1, 2
 _MEAN, _FLAG = 3, 4
 _END, _END_OF_BLOCK = 5, 6
+_SETTINGS = 7
 # The most losses in a message.
 _MAX_LOSSES = 10
+
+# What to do about failures that begin with these words.
+_OUT_OF_STEP = "the processes have come to different places of the loop"
+_REMEDIES = {
+    _OUT_OF_STEP: "Each of them has to call the same functions, and evaluate on the same number of batches; "
+                  "in an LRSweep, also synchronize and record equally often",
+    WAITED_IN_VAIN: "Has the other process ended, or is it busy elsewhere? If only this one searches, pass "
+                    "reduce=False to LRSweep or find_lr, and a model that is not wrapped in DDP",
+    CANT_CONNECT: "On several machines, set GLOO_SOCKET_IFNAME to the interface by which they reach one "
+                  "another",
+}
 
 # %% ../nbs/18_processes.ipynb #1400000b
 class SingleProcess:
@@ -46,6 +61,12 @@ class SingleProcess:
         self.left = False
         # A `SignalGuard`, which lets signals wait while several processes need each other.
         self.signals = None
+
+    def check_same(self,
+        settings:dict, # name -> value
+        function:str # the one that was called with them
+    ):
+        "Do nothing: there is no other process."
 
     def synchronize(self,
         message:str='', # `END_OF_PASS` or `OUT_OF_DATA`
@@ -116,34 +137,76 @@ class Processes(SingleProcess):
         "End the sweep in this process too, by raising a `RuntimeError`."
         self.left = True
         self.aborted = message
-        error = RuntimeError(f"LRSweep: {message}, so the range test has ended in all processes. "
-            "In this process everything has been restored")
+        # Of a process that doesn't respond it isn't known what it does.
+        where = "in this process" if message.startswith(WAITED_IN_VAIN) else "in all processes"
+        remedies = [text for start, text in _REMEDIES.items() if message.startswith(start)]
+        error = RuntimeError('. '.join([f"LRSweep: {message}, so the range test has ended {where}",
+                                        "In this process everything has been restored", *remedies]))
         error.notified = True
         raise error
 
 # %% ../nbs/18_processes.ipynb #037df637
 @patch
-def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=False, last=False):
-    "Return the message that counts, whether a pass ends or a flag is raised anywhere, and the means."
+def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=False, last=False, settings=()):
+    """Return the message that counts, whether a pass ends or a flag is raised anywhere, the values of each
+    process, and their means."""
     # The loop may have gone on after the error.
     if self.aborted is not None: self.abort(self.aborted)
-    values = torch.stack(list(losses)).tolist() if len(losses) else []
-    kinds = [x for n in (about, len(values)) for x in (n, n*n)]
-    sent = [*(message == m for m in _MESSAGES), ends, flag, *kinds, *values]
-    try: totals = current_link(self.signals).all_reduce([float(x) for x in sent], self.signals, last)
+    values = torch.stack(list(losses)).tolist() if len(losses) else list(settings)
+    sent = [*(message == m for m in _MESSAGES), ends, flag, about, len(values), *values]
+    try: rows = current_link(self.signals).all_gather([float(x) for x in sent], self.signals, last)
     except Aborted as e: self.abort(str(e))
-    counts, kinds, sums = totals[:5], totals[5:9], totals[9:]
-    message = next((m for m, n in zip(_MESSAGES, counts) if n), ALL_HERE)
+    columns = list(zip(*rows))
+    message = next((m for m, sent in zip(_MESSAGES, columns) if any(sent)), ALL_HERE)
     if message == LEFT: self.left = True
-    same_place, same_number = [self.count*squares == n*n for n, squares in zip(kinds[::2], kinds[1::2])]
-    if message == ALL_HERE and not (same_place and same_number): self._abort_out_of_step()
-    means = [x/self.count for x in sums] if same_number else []
-    return SimpleNamespace(message=message, ends=counts[3] > 0, flag=counts[4] > 0, means=means)
+    same_place, same_number = [len(set(column)) == 1 for column in columns[5:7]]
+    if message == ALL_HERE and not (same_place and same_number): self.abort(_OUT_OF_STEP)
+    # They are added in the same order everywhere, so the means are the same to the last bit.
+    means = [sum(column)/self.count for column in columns[7:]] if same_number else []
+    return SimpleNamespace(message=message, ends=any(columns[3]), flag=any(columns[4]), means=means,
+                           values=columns[7:])
 
+# %% ../nbs/18_processes.ipynb #18a10002
 @patch
-def _abort_out_of_step(self:Processes):
-    self.abort("the processes have come to different places of the loop. Each of them has to synchronize, "
-               "record and evaluate equally often")
+def check_same(self:Processes,
+    settings:dict, # name -> value, at most a dozen
+    function:str # the one that was called with them
+):
+    "Raise `ValueError`, in all processes, if the settings are not the same in all of them."
+    columns = self._exchange_or_abort(_SETTINGS, settings=map(_as_number, settings.values())).values
+    different = [text for text in map(_describe_difference, settings, columns) if text]
+    if not different: return
+    self.left = True
+    error = ValueError(f"{function}: all processes need the same settings, but {', and '.join(different)}: "
+                       "pass the same value in all of them")
+    error.notified = True
+    raise error
+
+# The values of options that are words.
+_WORDS = 'True', 'False', 'None', 'exp', 'linear', 'hold', 'auto'
+
+def _as_number(value):
+    "Return a number that stands for the value of a setting: below zero, if it isn't a number itself."
+    if callable(value): value = rule_in_file(value)
+    if isinstance(value, (bool, str)) or value is None: text = str(value)
+    elif np.ndim(value) == 0: return float(value)
+    # The rates of a probe may differ in the last digit between processors of different kinds.
+    else: text = ' '.join(f'{x:.9g}' for x in np.ravel(value))
+    return -1. - zlib.crc32(text.encode())
+
+def _describe_difference(name, numbers):
+    "Say how the setting `name` differs between processes; '' if it is the same in all of them."
+    first = numbers[0]
+    other = next((i for i, x in enumerate(numbers) if not math.isclose(x, first, rel_tol=1e-9)), None)
+    if other is None: return ''
+    a, b = _in_words(first), _in_words(numbers[other])
+    if None in (a, b): return f"{name} in process 0 is not the one in process {other}"
+    return f"{name} is {a} in process 0 and {b} in process {other}"
+
+def _in_words(number):
+    "Return the value of a setting as text; None if it isn't known."
+    if number < 0: return next((word for word in _WORDS if _as_number(word) == number), None)
+    return f'{number:g}' if float(f'{number:g}') == number else repr(number)
 
 # %% ../nbs/18_processes.ipynb #1400000d
 @patch
@@ -175,29 +238,40 @@ def before_forward(self:Processes,
     models:list, # modules that are trained
     f # function without arguments
 ):
-    "Call `f` before each forward pass of a module that waits for other processes in it."
-    for m in {id(m): m for model in models for m in _waiting_modules(model)}.values():
-        ddps = [x for x in m.modules() if isinstance(x, DistributedDataParallel)]
-        waits = partial(_waits, ddps, any(True for x in ddps for _ in x.buffers()))
+    "Call `f` before each forward pass of a module that sends anything to other processes in it."
+    for m in {id(m): m for model in models for m in _communicating_modules(model)}.values():
+        communicates = _forward_condition(m)
         # The hook is removed when the model is restored. It comes before those of FSDP.
-        m.register_forward_pre_hook(lambda *_, waits=waits: f() if waits() else None, prepend=True)
+        m.register_forward_pre_hook(lambda *_, sends=communicates: f() if sends() else None, prepend=True)
 
-def _waiting_modules(m):
-    "Return the modules in `m` whose forward passes may wait for other processes, or `m` itself."
-    if isinstance(m, DistributedDataParallel) or _is_sharded(m): return [m]
-    found = [x for child in m.children() for x in _waiting_modules(child)]
+_KINDS = DistributedDataParallel, torch.nn.SyncBatchNorm
+
+def _communicating_modules(m):
+    "Return the modules in `m` whose forward passes may send something to other processes, or `m` itself."
+    if isinstance(m, _KINDS) or _is_sharded(m): return [m]
+    found = [x for child in m.children() for x in _communicating_modules(child)]
     # The forward pass of a compiled module is code without hooks, which belong around it.
     return [m] if found and hasattr(m, '_orig_mod') else found
 
 def _is_sharded(m): return any(hasattr(p, 'device_mesh') for p in m.parameters())
 
-def _waits(ddps, buffers):
-    "Return whether the next forward pass waits for other processes. It contains `ddps`, or is sharded."
-    if not ddps or buffers and any(m.broadcast_buffers for m in ddps): return True
-    # Batch normalization over all processes has buffers. In its second forward pass DDP agrees on an order of
-    # the gradients.
-    orders = torch.is_grad_enabled()
-    return any(m.training and (buffers or orders and not m._has_rebuilt_buckets) for m in ddps)
+def _forward_condition(m):
+    "Return a function that says whether the next forward pass of `m` sends anything to other processes."
+    ddps = [x for x in m.modules() if isinstance(x, DistributedDataParallel)]
+    norms = [x for x in m.modules() if isinstance(x, torch.nn.SyncBatchNorm)]
+    with_buffers = [x for x in ddps if any(True for _ in x.buffers())]
+    # On a device mesh, tensor parallelism may be inside of DDP, and its parameters don't show that.
+    always = _is_sharded(m) or any(hasattr(x, 'device_mesh') for x in ddps)
+    if always or any(x.broadcast_buffers for x in with_buffers): return lambda: True
+    # What has buffers may be a kind of `SyncBatchNorm`.
+    return lambda: any(x.training for x in with_buffers + norms) or any(map(_sends_next, ddps))
+
+def _sends_next(ddp):
+    "Return whether the next forward pass of `ddp` sends anything that is not in its module."
+    # Once its module has been in a `join` block, DDP announces each forward pass, in evaluation too.
+    if ddp._join_config.enable: return True
+    # It agrees on an order of the gradients in the first pass after a backward, in evaluation mode too.
+    return torch.is_grad_enabled() and not ddp._has_rebuilt_buckets
 
 # %% ../nbs/18_processes.ipynb #1400000f
 @patch
@@ -208,6 +282,17 @@ def notify(self:Processes,
     if getattr(error, 'notified', False): return
     error.notified = True
     notify_failure(describe_error(error))
+
+@patch
+def _notify_and_explain(self:Processes, error):
+    "Notify the other processes of the error, and say so if another one has probably caused it."
+    self.notify(error)
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in _LOST_CONNECTION):
+        add_note(error, "LRSweep: another process has probably ended. In this process everything has been "
+                        "restored.")
+
+# Parts of the errors of gloo and NCCL in a collective of the training, if a process has ended.
+_LOST_CONNECTION = 'by peer', 'pair closure', 'Broken pipe', 'remote process exited'
 
 @patch
 def _synchronize_at_end(self:Processes):
@@ -224,7 +309,7 @@ def leave(self:Processes,
     self.left = True
     error = sys.exc_info()[1]
     try:
-        if failed and error is not None: return self.notify(error)
+        if failed and error is not None: return self._notify_and_explain(error)
         leaves = failed or not self.agreed
         sent = (_STEP, LEFT) if leaves else (_END,)
         message = self._exchange(*sent, last=True).message

@@ -191,3 +191,11 @@ def check_alone(self:SweepSettings,
         if np.array_equal(value, getattr(SweepSettings, name)): continue
         raise ValueError(f"{function}: {name}={value!r} would be ignored, because settings were passed: "
                          f"set {name} there")
+
+# %% ../nbs/07_settings.ipynb #07a10001
+from dataclasses import fields
+
+@patch
+def by_name(self:SweepSettings) -> dict: # name of each option -> its value
+    "Return the value of each option, by the name that the function which was called has for it."
+    return {_name(self, f.name): getattr(self, f.name) for f in fields(self) if f.name != 'entry'}

@@ -1,6 +1,6 @@
 """Find a rate in one of several processes, one of which ends in its sixth step: killed_process.py PORT RANK
-WORLD_SIZE HOW. It is `killed`, or it `fails` in `backward`, where the others wait for it. The others print
-for how many seconds they then waited, and the error."""
+WORLD_SIZE HOW. It is `killed` before `backward`, or `killed in backward`, where the others wait for it, or it
+`fails` there. They print for how many seconds they then waited, and the error with its notes."""
 
 import os, signal, sys, time, warnings
 from datetime import timedelta
@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 import fastlr.link
 from fastlr import find_lr
-from scenarios.plain import batches
+from scenarios.plain import ChangedGradient, batches
 
 warnings.filterwarnings('ignore')
 torch.set_num_threads(1)
@@ -26,19 +26,10 @@ class NoTimeout(dist.AllToAllOptions):
     timeout = property(lambda self: None, lambda self, value: None)
 
 
-class Backward(torch.autograd.Function):
-    "A function that returns the loss. Its gradient fails on request."
-
-    @staticmethod
-    def forward(ctx, loss, fails):
-        ctx.fails = fails
-        return loss.clone()
-
-    @staticmethod
-    def backward(ctx, grad):
-        if ctx.fails:
-            raise OSError('in backward')
-        return grad, None
+def end_in_backward(grad):
+    if how == 'killed in backward':
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise OSError('in backward')
 
 
 if how == 'fails':
@@ -57,10 +48,10 @@ def step(batch):
     now = rank == world_size - 1 and len(calls) == 6
     if now and how == 'killed':
         os.kill(os.getpid(), signal.SIGKILL)
-    return Backward.apply(cross_entropy(model(batch[0]), batch[1]), now)
+    return ChangedGradient.apply(cross_entropy(model(batch[0]), batch[1]), end_in_backward if now else None)
 
 
 try:
     find_lr(model, opt, None, batches(rank), step=step, num_it=20, stop_div=False, progress=False)
 except RuntimeError as e:
-    print(time.monotonic() - calls[-1], e, flush=True)
+    print(time.monotonic() - calls[-1], e, *getattr(e, '__notes__', []), flush=True)

@@ -217,6 +217,37 @@ def test_validation_on_batches_of_different_number_is_an_error_in_all(two):
         assert error.startswith('RuntimeError: LRSweep: the processes have come to different places')
 
 
+def test_training_goes_on_after_a_failed_range_test_and_join(two):
+    failed, good = two(faults.bad_after_join), two(faults.good_after_join)
+    check_notified([error for error, _ in failed], 1, 'Bad: in one process')
+    assert [error for error, _ in good] == [None, None]
+    assert [weights for _, weights in failed] == [weights for _, weights in good]
+
+
+def test_a_loop_that_does_not_synchronize_is_warned_of(two):
+    "Unless no process waits for another one in `backward`."
+    for without, with_it, apart in two(faults.warns_without_synchronize):
+        assert len(without) == 1
+        assert "hasn't called `sweep.synchronize()`" in without[0]
+        assert with_it == apart == []
+
+
+def test_different_settings_are_an_error_in_all(two):
+    "One of them got another curve, or a message about loops."
+    first, second = two(faults.different_settings)
+    assert first == second
+    for option, (error, same) in first.items():
+        assert error.startswith('ValueError: find_lr: all processes need the same settings, but ' + option)
+        assert same
+    assert 'end_lr is 1 in process 0 and 10 in process 1: pass the same value' in first['end_lr'][0]
+    assert 'batches is 8 in process 0 and None in process 1' in first['batches'][0]
+    assert 'start_lr in process 0 is not the one in process 1' in first['start_lr'][0]
+    a, b = two(faults.different_in_a_loop)
+    assert a == b
+    assert 'LRSweep: all' in a
+    assert 'end_lr is 1 in process 0 and 2 in process 1, and num_it is 50' in a
+
+
 LATER = [plain.later_training, plain.first_training, sharded.later_training]
 
 
@@ -422,6 +453,13 @@ def test_a_killed_process_is_noticed_at_once(world_size):
     assert said[-1] == ''
 
 
+def test_a_process_that_is_killed_in_backward_is_named_in_a_note():
+    "The collective of DDP fails there, with an error of gloo."
+    (other, _), _ = ended(2, 'killed in backward')
+    assert 'by peer' in other
+    assert 'LRSweep: another process has probably ended' in other
+
+
 def test_a_process_ends_although_no_other_receives_its_last_message():
     "The other one waits for it in `backward`, and would do so until the time-out if it did not end."
     (other, _), code = ended(2, 'fails')
@@ -498,6 +536,45 @@ def test_every_error_can_be_described():
         assert link.describe_error(Unprintable()).startswith('process 0 has failed (Unprintable: ')
         assert link.describe_error(OSError('\udce9')) == r'process 0 has failed (OSError: \udce9)'
         assert len(link.describe_error(OSError('x' * 1000))) == 500
+        assert link.describe_error(AssertionError()) == 'process 0 has failed (AssertionError)'
+        assert link.describe_error(KeyboardInterrupt()) == 'process 0 was interrupted (Ctrl-C)'
+
+
+@pytest.mark.parametrize(
+    'failure, where, advice',
+    [
+        (link.WAITED_IN_VAIN + ' (timed out)', 'in this process', 'reduce=False'),
+        (link.CANT_CONNECT + ' (no route)', 'in all processes', 'GLOO_SOCKET_IFNAME'),
+        (processes._OUT_OF_STEP, 'in all processes', 'equally often'),
+    ],
+)
+def test_an_error_ends_with_its_remedy(failure, where, advice):
+    with a_group(dist.HashStore()), pytest.raises(RuntimeError) as e:
+        processes.Processes().abort(failure)
+    fact, _, rest = str(e.value).partition('. ')
+    assert fact == f'LRSweep: {failure}, so the range test has ended {where}'
+    assert rest.startswith('In this process everything has been restored. ')
+    assert advice in rest
+
+
+@pytest.mark.parametrize(
+    'text, noted',
+    [
+        ('Connection reset by peer [127.0.0.1]:4', True),
+        ('Connection closed by peer', True),
+        ('shapes differ', False),
+    ],
+)
+def test_a_collective_that_fails_says_that_a_process_has_ended(text, noted):
+    with a_group(dist.HashStore()), pytest.raises(RuntimeError, match=re.escape(text)) as e:
+        try:
+            raise RuntimeError(text)
+        except RuntimeError:
+            processes.Processes().leave(failed=True)
+            raise
+    # Before Python 3.11 the note is part of the text.
+    said = [*e.value.args, *getattr(e.value, '__notes__', [])]
+    assert any('another process has probably ended' in text for text in said) == noted
 
 
 def test_an_interrupt_in_one_process_ends_all(tmp_path):

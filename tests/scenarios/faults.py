@@ -1,7 +1,8 @@
 """Scenarios in which one process alone fails: the other one is notified, and both are restored and
 synchronized."""
 
-from contextlib import nullcontext
+import warnings
+from contextlib import ExitStack, nullcontext
 from functools import wraps
 
 import torch
@@ -173,6 +174,106 @@ def bad_before_a_model_inside(rank):
     model, opt = training()
     step = fails_before(model, rank)
     found(nn.ModuleDict(dict(net=model)), opt, batches(rank), None, step=step)
+
+
+def no_buffers():
+    torch.manual_seed(0)
+    model = nn.parallel.DistributedDataParallel(nn.Linear(6, 3))
+    return model, torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+@swapped
+@fault
+def bad_before_the_second_pass_in_evaluation_mode(rank):
+    "DDP agrees on an order of the gradients in its second pass, in evaluation mode too."
+    model, opt = no_buffers()
+    model.eval()
+    fail = Trap(2 if rank else 0)
+    with LRSweep(opt, model, batches=None) as sweep:
+        for x, y in sweep(batches(rank)):
+            loss = cross_entropy(model(fail(x)), y)
+            sweep.synchronize()
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            sweep.record(loss)
+
+
+def after_join(rank, fails):
+    """Return what a range test raises, and the weights after a later epoch.
+
+    An epoch before was in a `join` block, after which DDP announces each forward pass."""
+    model, opt = no_buffers()
+    with model.join():
+        plain.take_steps(model, opt, batches(rank))
+    step = fails_before(model, rank if fails else 0)
+    error = error_of(found, model, opt, batches(rank), None, step=step, num_it=8, stop_div=False)
+    plain.take_steps(model, opt, batches(rank))
+    return [error, plain.weights(model)]
+
+
+@scenario
+def bad_after_join(rank):
+    return after_join(rank, fails=True)
+
+
+@scenario
+def good_after_join(rank):
+    return after_join(rank, fails=False)
+
+
+DIFFERENT = dict(
+    end_lr=[1.0, 10.0],
+    num_it=[50, 60],
+    accumulate=[1, 2],
+    mode=['exp', 'linear'],
+    stop_div=[True, 4],
+    batches=[8, None],
+    runs=[1, 2],
+    extend=[False, True],
+    probe=[False, 'auto'],
+    start_lr=[[1e-6], [1e-5]],
+)
+
+
+@scenario
+def different_settings(rank):
+    "Return the error for each setting that differs between two processes, and whether anything has changed."
+    found_errors = {}
+    for option, values in DIFFERENT.items():
+        model, opt = training()
+        before = plain.weights(model)
+        error = error_of(found, model, opt, batches(rank), **{option: values[rank]})
+        found_errors[option] = [error, plain.weights(model) == before]
+    return found_errors
+
+
+@scenario
+def different_in_a_loop(rank):
+    model, opt = training()
+    with ExitStack() as stack:
+        return error_of(stack.enter_context, LRSweep(opt, model, end_lr=1.0 + rank, num_it=50 + rank))
+
+
+def warnings_of(rank, synchronizes, together=True):
+    "Return the texts of the warnings of a loop."
+    model, opt = training(together)
+    with warnings.catch_warnings(record=True) as seen, LRSweep(opt, model, num_it=5, stop_div=False) as sweep:
+        warnings.simplefilter('always')
+        for i, (x, y) in enumerate(sweep(batches(rank))):
+            loss = cross_entropy(model(x), y)
+            if synchronizes:
+                sweep.synchronize()
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            sweep.record(loss)
+    return [str(w.message) for w in seen if 'synchronize' in str(w.message)]
+
+
+@scenario
+def warns_without_synchronize(rank):
+    return [warnings_of(rank, False), warnings_of(rank, True), warnings_of(rank, False, together=False)]
 
 
 @fault

@@ -124,7 +124,7 @@ def trial(rank, kind, instant):
             end = 'too early'
             notify_failure(describe_error(e))
     except RuntimeError as e:
-        end = 'notified' if 'process 1 has failed (KeyboardInterrupt' in str(e) else str(e)
+        end = 'notified' if 'process 1 was interrupted (Ctrl-C)' in str(e) else str(e)
     seconds = time.perf_counter() - began
     same = all(map(torch.equal, before, model.state_dict().values()))
     dist.barrier()
