@@ -84,6 +84,8 @@ class LRSweep(Lockstep):
         # Of the training data: whether the rows come in their order; and after how many batches the first
         # one comes again, if that is known.
         self._in_order, self._epoch = False, None
+        # Whether a loader was given to the sweep; and whether the loop has ended early without one.
+        self._has_loader = self._plain_loop = False
 
     def end(self,
         reason:str # one of `STOP_REASONS`, see `LRCurve`
@@ -184,6 +186,7 @@ def _note_end(self:LRSweep, failed):
         if not self.done:
             if self.several and not failed: self.leave()
             else: self._look()
+            self._plain_loop = self.settings.entry is SWEEP and not (failed or self._has_loader)
             self.stop('interrupted')
     finally:
         self._rates.unwatch()
@@ -300,7 +303,8 @@ def _asked(self:LRSweep):
                  names=dict(s.entry.options))
     # What the findings should know about the data and the optimizer.
     noticed = dict(in_order=self._in_order, not_finite=self._points.bad_batches(self._epoch),
-                   limited_by=self._rates.limited_by(len(self)))
+                   limited_by=self._rates.limited_by(len(self)), ignored=self._rates.ignored,
+                   plain_loop=self._plain_loop)
     asked.update({k: v for k, v in noticed.items() if v})
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asked.items()}
 
@@ -340,6 +344,7 @@ def use_loader(self:LRSweep,
 ):
     "Restore `loader` too at the end, and reseed its generators if the sweep has a seed."
     if isinstance(loader, CommonBatches): loader = loader.loader
+    self._has_loader = True
     if training: self._in_order, self._epoch = gives_in_order(loader), known_len(loader)
     if self.fingerprint is not None: self.fingerprint.add_loader(loader)
     self.snapshot.add_loader(loader)
