@@ -22,7 +22,7 @@ from .processes import SingleProcess, current_processes, fail_together
 from .settings import SweepSettings
 from .snapshot import Snapshot, check_parts
 from .stop import VALIDATION_FLOOR, Divergence, rule_in_file
-from .utils import as_list, inner_optimizer, known_len
+from .utils import as_list, describe, inner_optimizer, known_len
 from .watch import Rates, ScalerWatch
 
 # %% ../nbs/22_sweep.ipynb #46b43bfa
@@ -60,6 +60,7 @@ class LRSweep(Lockstep):
         with fail_together(reduce, to_the_end=False):
             if settings is not None: settings.check_alone('LRSweep', asked)
             self.settings = s = SweepSettings(**asked, entry=SWEEP) if settings is None else settings
+            if not isinstance(verify, bool): raise TypeError(f"verify must be True or False, got {verify!r}")
             check_parts(as_list(model), as_list(opt), as_list(schedulers), scaler, as_list(others), s.entry)
         self.num_it, self.mode, self.accumulate = s.num_it, s.mode, s.accumulate
         # The training. Of a wrapper, such as accelerate's, the optimizer inside is the one that is swept.
@@ -318,8 +319,9 @@ def __call__(self:LRSweep,
     if self.snapshot is None:
         raise RuntimeError("LRSweep: iterate inside `with LRSweep(...) as sweep:`, "
                            "so that the state is restored")
-    if not hasattr(loader, '__iter__') and not hasattr(loader, '__getitem__'):
-        raise TypeError(f"LRSweep: the loader must be an iterable of batches, got {loader!r}")
+    if isinstance(loader, type) or not hasattr(loader, '__iter__') and not hasattr(loader, '__getitem__'):
+        got = describe(loader) if isinstance(loader, type) else repr(loader)
+        raise TypeError(f"LRSweep: the loader must be an iterable of batches, got {got}")
     self.use_loader(loader)
     yield from self.repeat(self.common_batches(loader))
 

@@ -286,6 +286,12 @@ def check_step(self:Rates,
 _FIRST, _LOOKS = 10, 6
 _NO_GRADIENT = ("is `backward` called, on a loss of the parameters that the optimizer holds, and `zero_grad` "
                 "only after `step`?")
+# `find_lr` calls both of them itself.
+_DETACHED = ("the loss doesn't depend on the parameters that the optimizer holds (it is detached from them, or "
+             "that of another model)")
+
+@patch
+def _why_no_gradient(self:Rates): return _DETACHED if self.entry.name == 'find_lr' else _NO_GRADIENT
 
 @patch
 def check_effect(self:Rates,
@@ -305,7 +311,7 @@ def _check_first(self:Rates):
     "Raise `RuntimeError` if it is certain by now that the loop changes nothing; else look again at the end."
     if self.effect.has_changed: return
     if self.sees_all and not self.has_gradients and self.writes == self._count_writes():
-        why = f"no step has found a gradient: {_NO_GRADIENT}" if self.has_stepped else (
+        why = f"no step has found a gradient: {self._why_no_gradient()}" if self.has_stepped else (
             "does the loop call `step()` of the optimizer that the sweep was given?")
         raise RuntimeError(f"LRSweep.record: ten points, and no parameter has changed: {why}")
     self.effect.sum_up()
@@ -317,7 +323,7 @@ def has_no_effect(self:Rates,
     "Return a sentence if the loop has changed no parameter, or the gradients were always zero."
     if self.effect is None or points < _FIRST: return None
     if self.zeros >= _LOOKS and not self.has_nonzero:
-        return f"LRSweep: the gradients were zero in all steps: {_NO_GRADIENT}"
+        return f"LRSweep: the gradients were zero in all steps: {self._why_no_gradient()}"
     # L-BFGS estimates by itself how far to go, and where gradients are noisy it may stand still at any rate.
     if any(map(needs_closure, self.opts)): return None
     if self.has_stepped and self._takes_no_notice(points): return self._say_ignored(points)

@@ -102,8 +102,16 @@ def test_an_optimizer_of_another_model():
 
 def test_a_function_step_that_uses_another_model():
     (model, batches), (other, _) = problem(), problem(1)
-    with pytest.raises(RuntimeError, match='no step has found a gradient'):
+    with pytest.raises(RuntimeError, match='the loss doesn.t depend on the parameters'):
         find_lr(model, sgd(model), None, batches, step=lambda b: cross_entropy(other(b[0]), b[1]))
+
+
+def test_a_loss_that_is_detached_from_the_parameters():
+    model, batches = problem()
+    head = nn.Linear(3, 3)
+    with pytest.raises(RuntimeError, match='detached from them, or that of another model'):
+        step = lambda b: cross_entropy(head(model(b[0]).detach()), b[1])
+        find_lr(model, sgd(model), None, batches, step=step, progress=False)
 
 
 class WithoutHooks:

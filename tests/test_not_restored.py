@@ -138,7 +138,9 @@ def test_iterators_in_a_loader(make):
 )
 def test_an_iterator_as_the_loader(make, batches, drawn):
     stream = make([ROWS[4 * i : 4 * i + 4] for i in range(16)])
-    with pytest.warns(UserWarning, match="the loader is an? [a-zA-Z_]+, which can't be rewound: .*Pass what it"):
+    with pytest.warns(
+        UserWarning, match="the loader is an? [a-zA-Z_]+, which can't be rewound: .*Pass what it"
+    ):
         assert find(loader=stream, batches=batches) in (['loader'], [])
     assert len(list(stream)) == 16 - drawn
 

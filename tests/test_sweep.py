@@ -340,3 +340,25 @@ def test_a_loop_over_the_loader_itself_is_named():
     assert findings(loader)[0].code == 'plain-loop' and 'iterate over `sweep(loader)`' in findings(loader)[0]
     # Here the loop has another reason to end.
     assert findings(None)[0].code == findings(loader, KeyboardInterrupt())[0].code == 'interrupted'
+
+
+def test_words_about_what_was_passed():
+    model = nn.Linear(4, 3)
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    criterion, batches = nn.CrossEntropyLoss(), [(torch.randn(8, 4), torch.randint(3, (8,)))]
+    the_class = 'got the class DataLoader; call it to make one'
+    with pytest.raises(TypeError, match=the_class):
+        find_lr(model, opt, criterion, torch.utils.data.DataLoader)
+    with pytest.raises(TypeError, match=the_class), LRSweep(opt, model) as sweep:
+        next(sweep(torch.utils.data.DataLoader))
+    with pytest.raises(TypeError, match='the loader gave an int'):
+        find_lr(model, opt, criterion, [1, 2, 3], progress=False)
+    for call in (
+        lambda: LRSweep(opt, model, verify='no'),
+        lambda: find_lr(model, opt, criterion, batches, verify=0),
+    ):
+        with pytest.raises(TypeError, match='verify must be True or False'):
+            call()
+    with pytest.raises(RuntimeError, match='with accumulate=4, in every iteration'):
+        with LRSweep(opt, model, accumulate=4) as sweep:
+            list(sweep(batches))
