@@ -69,11 +69,11 @@ def _about_steps(ignored):
     "The finding about steps that ignored the rates of the sweep, if it has noticed that they did."
     if not ignored: return []
     if ignored is True:
-        text = ("The parameters went equally far at each rate: look whether the step of the optimizer uses the "
-                "lr of its parameter groups, and what else changes the parameters.")
+        text = ("The parameters went equally far at each rate: look whether the step of the optimizer uses "
+                "the lr of its parameter groups, and what else changes the parameters.")
     else:
-        text = (f"The step of the optimizer sets lr to {ignored:.2g} itself, at each rate: if it does so before "
-                "it changes the parameters, there is no rate to find.")
+        text = (f"The step of the optimizer sets lr to {ignored:.2g} itself, at each rate: if it does so "
+                "before it changes the parameters, there is no rate to find.")
     return [Finding(text, 'ignored')]
 
 # %% ../nbs/04_findings.ipynb #d006b40c

@@ -100,7 +100,8 @@ def check(self:Fingerprint,
     if not names: return
     listed = ', '.join(map(_shortened, names[:8])) + (', and more' if len(names) > 8 else '')
     remedies = ' '.join(_remedies([self.kinds[name] for name in names], entry))
-    error = NotRestored(f"not as before: {listed}. {remedies} Everything else that was looked at is as before")
+    listed += f". {remedies} Everything else that was looked at is as before"
+    error = NotRestored(f"not as before: {listed}")
     error.names = names
     raise error
 
@@ -111,9 +112,9 @@ def _remedies(kinds, entry):
     if None in kinds: found.append("Change settings of torch, and random states, before the range test.")
     if len(kinds) == len(iterators) + kinds.count(None): return found
     pass_it = None if entry is None else entry.say("pass the object as `{others}`, ")
-    return [*found, f"If it is the state of a class of your own, {pass_it or ''}give the class `state_dict` and "
-                    "`load_state_dict`, or register a keeper for it (see fastlr.keepers); if it is a cache that "
-                    "may change, leave it out (see fastlr.fingerprint)."]
+    return [*found, f"If it is the state of a class of your own, {pass_it or ''}give the class `state_dict` "
+                    "and `load_state_dict`, or register a keeper for it (see fastlr.keepers); if it is a "
+                    "cache that may change, leave it out (see fastlr.fingerprint)."]
 
 def _settings():
     "Return the settings of torch on which a training depends, as texts by name."

@@ -171,8 +171,8 @@ def name_iterator(
     loader # iterator that was passed as a loader
 ):
     "Warn that its batches can't be drawn again."
-    warnings.warn(f"the loader is {describe(loader)}, which can't be rewound: the batches that the range test "
-                  "draws from it are gone afterwards. Pass what it iterates over", stacklevel=3)
+    warnings.warn(f"the loader is {describe(loader)}, which can't be rewound: the batches that the range "
+                  "test draws from it are gone afterwards. Pass what it iterates over", stacklevel=3)
 
 # %% ../nbs/14_loaders.ipynb #e6393434
 # Packages whose functions draw from nothing but what they are given and the global generators.

@@ -143,7 +143,8 @@ def repeat(self:Lockstep,
             yield batch
             if self.iterations == before:
                 many = getattr(self, 'accumulate', 1)
-                when = f"with accumulate={many}, in every iteration" if many > 1 else "after the optimizer step"
+                when = "after the optimizer step"
+                if many > 1: when = f"with accumulate={many}, in every iteration"
                 raise RuntimeError("LRSweep: this iteration of the loop recorded no loss; "
                                    f"call `sweep.record(loss)` {when}")
             if self.done: return

@@ -104,8 +104,8 @@ class Rates:
         self.has_stepped = False
         self.sees_all = True
         self.hooks = []
-        # How deep in steps that call others we are; and the rates that were set when a step had first and last
-        # changed them, each with what it had made of them.
+        # How deep in steps that call others we are; and the rates that were set when a step had first and
+        # last changed them, each with what it had made of them.
         self.depth = 0
         self.made = []
         # Whether the steps seem to ignore the rates: False, True, or the rate that they set themselves.
@@ -287,8 +287,8 @@ _FIRST, _LOOKS = 10, 6
 _NO_GRADIENT = ("is `backward` called, on a loss of the parameters that the optimizer holds, and `zero_grad` "
                 "only after `step`?")
 # `find_lr` calls both of them itself.
-_DETACHED = ("the loss doesn't depend on the parameters that the optimizer holds (it is detached from them, or "
-             "that of another model)")
+_DETACHED = ("the loss doesn't depend on the parameters that the optimizer holds (it is detached from them, "
+             "or that of another model)")
 
 @patch
 def _why_no_gradient(self:Rates): return _DETACHED if self.entry.name == 'find_lr' else _NO_GRADIENT
@@ -349,9 +349,9 @@ def _takes_no_notice(self:Rates, points):
 def _say_ignored(self:Rates, points):
     first, last = self.schedule[[0, points-1], self.top]
     by_itself = '' if self.ignored is True else f" (it sets lr to {self.ignored:.2g} itself)"
-    return (f"LRSweep: the parameters go equally far at each rate from {first:.2g} to {last:.2g}: the step of "
-            f"the optimizer doesn't use the lr of its parameter groups{by_itself}. Let it use that, or there is "
-            "no rate to find")
+    return (f"LRSweep: the parameters go equally far at each rate from {first:.2g} to {last:.2g}: the step "
+            f"of the optimizer doesn't use the lr of its parameter groups{by_itself}. Let it use that, or "
+            "there is no rate to find")
 
 # %% ../nbs/17_watch.ipynb #0800000f
 class ScalerWatch:
