@@ -16,7 +16,7 @@ import torch
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from .utils import known_len
+from .utils import describe, known_len
 
 # %% ../nbs/23_batch.ipynb #33b45f53
 TARGETS = 'labels', 'label', 'targets', 'target', 'y'
@@ -34,7 +34,7 @@ def split_batch(
     alone = batch[0] if is_tuple and batch else batch
     is_input = isinstance(alone, (torch.Tensor, PackedSequence))
     if is_input and not by_name: return alone, None
-    got = f"a {type(batch).__name__}" + (f" of length {len(batch)}" if is_tuple else '')
+    got = describe(batch) + (f" of length {len(batch)}" if is_tuple else '')
     raise TypeError("A batch must be a pair (input, target), a tuple (input, ..., target), or a mapping "
                     f"of the model's keyword arguments; the loader gave {got}. Let the dataset return one of "
                     f"these, or give the loader a collate_fn that makes one{_WITHOUT_TARGET*is_input}")
@@ -231,6 +231,7 @@ def check_loader(
         if isinstance(dl, IterableDataset): hint = f", with batch_size=None if it gives batches{hint}"
         raise TypeError(f"{name} must be a loader of batches, got the dataset {type(dl).__name__}; wrap it "
                         f"in a DataLoader{hint}")
+    if isinstance(dl, type): raise TypeError(f"{name} must be an iterable of batches, got {describe(dl)}")
     if not (hasattr(dl, '__iter__') or hasattr(dl, '__getitem__')):
         raise TypeError(f"{name} must be an iterable of batches, got {dl!r}")
     if known_len(dl) == 0:

@@ -82,6 +82,8 @@ def precision(self:Effect) -> float: # above 0, 1 if there are no parameters
 _HIGHEST = 1e-3
 # How much the ways may grow from one decade to the next if they don't follow the rate, and how much fall.
 _GROWTH, _FALL = (5, 3), 0.1
+# How much longer the mean step may be after those decades.
+_FASTER = 3
 
 def _instants(rates):
     "After how many updates each of the first three decades is over; none if they are too short or too high."
@@ -99,15 +101,49 @@ def look(self:Effect,
 @patch(as_prop=True)
 def is_fixed(self:Effect) -> bool:
     "Whether the parameters change, by steps that don't grow with the rate."
-    if not self.instants or len(self.values) <= len(self.instants): return False
-    if any(not v for v in self.values): return False
-    ways = np.concatenate([_ways(v) for v in zip(*self.values)], axis=1)
-    if not ways.size: return False
-    first, second, third = ways.mean(1)
+    ways = self._mean_ways()
+    return ways is not None and _is_flat(ways)
+
+@patch(as_prop=True)
+def grows(self:Effect) -> bool:
+    "Whether the steps are seen to grow with the rate."
+    ways = self._mean_ways()
+    return ways is not None and not _is_flat(ways)
+
+@patch
+def stays_fixed(self:Effect,
+    updates:int # how many were made so far
+) -> bool:
+    "Whether `is_fixed`, and the parameters have gone no faster after the three decades, up to now."
+    if not self.is_fixed or updates <= self.instants[-1]: return False
+    ways = self._mean_ways(self._read())
+    if ways is None: return False
+    *early, late = ways / np.diff([0, *self.instants, updates])
+    return late <= _FASTER*max(early)
+
+@patch(as_prop=True)
+def shrinks(self:Effect) -> bool:
+    "Whether all entries shrank by the same part in the first decade, as weight decay does it."
+    if len(self.values) < 2 or any(not v for v in self.values[:2]): return False
+    before, now = (torch.cat([t.cpu().to(torch.complex128) for t in v]).numpy() for v in self.values[:2])
+    parts = now[before != 0] / before[before != 0]
+    # Of equal weights, nothing can be said.
+    return len(np.unique(before)) > 1 and bool(np.ptp(np.abs(parts)) < 0.1*abs(1-np.abs(parts).mean()))
+
+@patch
+def _mean_ways(self:Effect, *more):
+    "How far the entries have gone in each decade (3,), and on to the values `more`; None if not measurable."
+    values = [*self.values, *more]
+    if not self.instants or len(self.values) <= len(self.instants) or any(not v for v in values): return None
+    ways = np.concatenate([_ways(v) for v in zip(*values)], axis=1)
+    return ways.mean(1) if ways.size else None
+
+def _is_flat(ways):
+    first, second, third = ways
     return all(_FALL <= ratio <= most for ratio, most in zip((second/first, third/second), _GROWTH))
 
 def _ways(values):
-    "How far the entries of one parameter have gone in each decade (3, entries), if that is measurable."
+    "How far the entries of one parameter have gone between these values, if that is measurable."
     # Complex numbers and numbers of few bits are read as floats first.
     x = np.stack([v.cpu().to(torch.complex128).numpy() for v in values])
     ways = np.abs(np.diff(x, axis=0))

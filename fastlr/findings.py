@@ -15,7 +15,7 @@ from .curve import LRCurve
 from .rules import MIN_POINTS, NoSuggestion
 from .smooth import ceiling
 from .suggestion import peaks_text, range_text
-from .unfinished import bad_batches, name_batches
+from .unfinished import bad_batches, name_batches, what_ended
 
 # %% ../nbs/04_findings.ipynb #03a10007
 class Finding(str):
@@ -38,7 +38,10 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
         text = self.entry.advise(f"Only {n} points", "raise {num_it} for a steadier answer")
         found.append(Finding(text, 'few-points'))
     try: self.suggest()
-    except NoSuggestion as e: return [*found, Finding(str(e), 'no-suggestion')]
+    except NoSuggestion as e:
+        # The message begins with what has ended the sweep, which is a finding of its own.
+        text = str(e).removeprefix(f"{what_ended(self)[0]} ")
+        return [*found, Finding(text, 'no-suggestion')]
     view = self.view
     # What the sweep doesn't show, the probes have.
     if view.winner is not None and not view.can_tell: return [*found, *_about_probes(view)]
@@ -60,27 +63,25 @@ def _about_data(curve):
                 "follows that order, in a training and perhaps in this curve. Make the DataLoader with "
                 "shuffle=True.")
         found.append(Finding(text, 'data-in-order'))
-    return found
+    return [*found, *_about_steps(curve.settings.get('ignored'))]
+
+def _about_steps(ignored):
+    "The finding about steps that ignored the rates of the sweep, if it has noticed that they did."
+    if not ignored: return []
+    if ignored is True:
+        text = ("The parameters went equally far at each rate: look whether the step of the optimizer uses "
+                "the lr of its parameter groups, and what else changes the parameters.")
+    else:
+        text = (f"The step of the optimizer sets lr to {ignored:.2g} itself, at each rate: if it does so "
+                "before it changes the parameters, there is no rate to find.")
+    return [Finding(text, 'ignored')]
 
 # %% ../nbs/04_findings.ipynb #d006b40c
 def _about_ending(curve):
     "Findings about how the sweep of `curve` ended."
     found = []
-    n, entry = len(curve), curve.entry
-    if curve.stop_reason == 'interrupted':
-        text = "The sweep was interrupted, or its loop ended too early: higher rates were not tried."
-        found.append(Finding(text, 'interrupted'))
-    if curve.stop_reason == 'data':
-        text = entry.advise("The data ran out before the last rate", "pass a loader that can be restarted")
-        found.append(Finding(text, 'data'))
-    if curve.stop_reason == 'non-finite' and not n:
-        text = "The very first loss was not finite: look at the data, the first weights and the loss."
-        found.append(Finding(text, 'non-finite'))
-    diverged = curve.stop_reason in ('diverged', 'non-finite') and bad_batches(curve) is None
-    if diverged and 0 < n < MIN_POINTS:
-        what = f"The loss diverged at once, at {curve.lrs[-1]:.2g}"
-        text = entry.advise(what, "lower {start_lr}", "look at the gradients")
-        found.append(Finding(text, 'diverged-at-once'))
+    text, code = what_ended(curve)
+    if text is not None: found.append(Finding(text, code))
     if curve.settings.get('extended'):
         asked_for = "The loss was still falling at the last rate that was asked for"
         found.append(Finding(f"{asked_for}, so the sweep went on to {curve.lrs[-1]:.2g}.", 'extended'))
@@ -153,9 +154,13 @@ def suggestion_text(
     curve:LRCurve # of a range test
 ) -> str: # several lines
     "Return a text with the suggestions, or the reason why there is none, and the findings."
-    notes = [f"Note: {f}" for f in curve.findings if f.code != 'no-suggestion']
+    findings = [f for f in curve.findings if f.code != 'no-suggestion']
     try: auto, found = curve.suggest(), curve.suggestions()
-    except NoSuggestion as e: return '\n'.join([f"No suggestion: {e}", *notes])
+    except NoSuggestion as e:
+        # The message may begin with one of them.
+        others = [f for f in findings if not str(e).startswith(f)]
+        return '\n'.join([f"No suggestion: {e}", *(f"Note: {f}" for f in others)])
+    notes = [f"Note: {f}" for f in findings]
     fastais = dict(steep='Min numerical gradient', minimum='Min loss divided by 10')
     lines = [f"{name}: {found[rule].lr:.2E}" for rule, name in fastais.items() if rule in found]
     lines.append(f"Suggested lr: {auto:.2E}{range_text(auto, ' (range {})')}")

@@ -40,11 +40,12 @@ class Fingerprint:
         self.objects = {}
         # What was looked at, by id: (checksum, object). While the objects are held, no id is used again.
         self.seen = {id(x): ('left out', x) for x in leave_out}
-        # Key of a path -> `_Sum`.
+        # Key of a path -> `_Sum`; and of what `changed` has named, path -> class.
         self.sums = {}
+        self.kinds = {}
         states = {f'random state of {name}': _comparable(get()) for name, (get, _) in random_states().items()}
         for name, state in {**states, **_settings()}.items():
-            self.sums[_key(b'', name)] = _Sum(state, 'here', b'', name, _key(b'', name))
+            self.sums[_key(b'', name)] = _Sum(state, 'here', b'', name, _key(b'', name), None)
         self.add(**objects)
 
     def add(self,
@@ -79,7 +80,9 @@ def changed(self:Fingerprint) -> list[str]:
         while key and key not in above:
             above.add(key)
             key = sums[key].within
-    names = list(dict.fromkeys(_path(key, sums) for key in differ if key not in above))
+    kinds = {_path(key, sums): sums[key].kind for key in differ if key not in above}
+    self.kinds.update(kinds)
+    names = list(kinds)
     # The memory of a tensor has the name of the tensor and more.
     return [k for k in names if not any(o.startswith(k+'.') for o in names[:1000])]
 
@@ -96,14 +99,22 @@ def check(self:Fingerprint,
     names = self.changed()
     if not names: return
     listed = ', '.join(map(_shortened, names[:8])) + (', and more' if len(names) > 8 else '')
-    pass_it = None if entry is None else entry.say("pass the object as `{others}`, ")
-    error = NotRestored(f"not as before: {listed}. If it is the state of a class of your own, "
-                        f"{pass_it or ''}give the class `state_dict` and `load_state_dict`, or register a "
-                        "keeper for it (see fastlr.keepers); if it is an iterator, pass what it iterates "
-                        "over; if it is a cache that may change, leave it out (see fastlr.fingerprint). "
-                        "Everything else that was looked at is as before")
+    remedies = ' '.join(_remedies([self.kinds[name] for name in names], entry))
+    listed += f". {remedies} Everything else that was looked at is as before"
+    error = NotRestored(f"not as before: {listed}")
     error.names = names
     raise error
+
+def _remedies(kinds, entry):
+    "Return sentences on what to do about objects of these `kinds`."
+    iterators = [k for k in kinds if k is not None and hasattr(k, '__next__')]
+    found = [f"Instead of the {k.__name__}, pass what it iterates over." for k in iterators[:1]]
+    if None in kinds: found.append("Change settings of torch, and random states, before the range test.")
+    if len(kinds) == len(iterators) + kinds.count(None): return found
+    pass_it = None if entry is None else entry.say("pass the object as `{others}`, ")
+    return [*found, f"If it is the state of a class of your own, {pass_it or ''}give the class `state_dict` "
+                    "and `load_state_dict`, or register a keeper for it (see fastlr.keepers); if it is a "
+                    "cache that may change, leave it out (see fastlr.fingerprint)."]
 
 def _settings():
     "Return the settings of torch on which a training depends, as texts by name."
@@ -124,7 +135,7 @@ def _shortened(name): return name if len(name) <= 200 else f'{name[:90]} ... {na
 # %% ../nbs/16_fingerprint.ipynb #60d43f1f
 class _Sum:
     "What is stored of one object."
-    def __init__(self, checksum, found, within, name, shown):
+    def __init__(self, checksum, found, within, name, shown, kind):
         self.checksum = checksum
         # Either 'here', where the object was found first, or 'again'.
         self.found = found
@@ -132,6 +143,8 @@ class _Sum:
         self.within = within
         self.name = name
         self.shown = shown
+        # The class of the object; None for a random state, or a setting of torch.
+        self.kind = kind
 
 def _key(within, name):
     return hashlib.blake2b(within + name.encode(errors='replace'), digest_size=16).digest()
@@ -157,11 +170,11 @@ def _sums(objects, seen):
         hidden = around is not None and (name == '(inside)' or around.shown != within)
         place = within, name, around.shown if hidden else key
         if id(x) in seen and not isinstance(x, PLAIN):
-            out[key] = _Sum(seen[id(x)][0], 'again', *place)
+            out[key] = _Sum(seen[id(x)][0], 'again', *place, type(x))
             continue
         checksum, inside = _look_at(x)
         seen[id(x)] = checksum, x
-        out[key] = _Sum(checksum, 'here', *place)
+        out[key] = _Sum(checksum, 'here', *place, type(x))
         todo += [((key, name), v, depth+1) for name, v in inside][::-1]
     return out
 

@@ -276,6 +276,7 @@ def run_range_test(
     The probes go round the batches of the first run. Other runs draw their own, except from a generator."""
     settings.check_restartable(learn.data.train_dl)
     _check_learner_options(learn, wd, val_batches)
+    if not isinstance(verify, bool): raise TypeError(f"verify must be True or False, got {verify!r}")
     recorder = learn.recorder
     silent = silent or learn.quiet
     common = CommonBatches.of(learn.data.train_dl, settings)

@@ -6,7 +6,7 @@
 __all__ = ['MORE', 'FIND_LR', 'find_lr', 'train_sweep', 'PlainTraining']
 
 # %% ../nbs/24_range_test.ipynb #a72acb30
-import time
+import time, traceback
 from functools import partial
 
 import torch
@@ -297,7 +297,7 @@ def run(self:PlainTraining,
         bar = progress_bar(sweep.num_it, silent=not progress)
         try: train_sweep(sweep, loader, loss_of, measure, bar)
         except Exception as e:
-            if len(sweep): add_note(e, self._rate_note(sweep))
+            if len(sweep) and _may_be_divergence(e): add_note(e, self._rate_note(sweep))
             raise
         finally:
             if bar is not None: bar.on_iter_end()
@@ -310,6 +310,18 @@ def _rate_note(self:PlainTraining, sweep):
     what = (f"This error was raised after {len(sweep)} updates, at a rate of {rate:.2g}. If this is how the "
             "model diverges, as with Gaussian processes and distributions that check their parameters")
     return self.entry.advise(what, "pass a lower {end_lr}")
+
+# Where the model, the loss and the optimizer are called; and the modules whose errors come from elsewhere.
+_TRAINS = [f.__code__ for f in (_criterion_loss, _StepLoss.__call__, _train_batch, _train_with_closure)]
+_OTHER_PROCESSES = 'fastlr.lockstep', 'fastlr.processes', 'fastlr.link'
+
+def _may_be_divergence(e):
+    "Whether `e` was raised by the model, the loss or the optimizer, and not by data, by fastlr or elsewhere."
+    frames = [frame for frame, _ in traceback.walk_tb(e.__traceback__)]
+    modules = [frame.f_globals.get('__name__', '') for frame in frames]
+    if modules[-1].startswith('fastlr.') or any(m in _OTHER_PROCESSES for m in modules): return False
+    # An error of the connection reaches `backward` as one of torch's own.
+    return any(frame.f_code in _TRAINS for frame in frames) and 'gloo' not in str(e)
 
 @patch
 def _prepare(self:PlainTraining, sweep, on_step):

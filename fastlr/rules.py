@@ -18,7 +18,7 @@ from .curve import EntryPoint, LRCurve
 from .smooth import View, view_of
 from .suggestion import (
     MIN_POINTS, RULES, NoSuggestion, Suggestion, check_fall, check_points, function_of_view, no_fall, rule)
-from .unfinished import bad_batches, check_data
+from .unfinished import bad_batches, check_data, with_ending
 
 # %% ../nbs/03_rules.ipynb #4086ecab
 def _counted(lrs):
@@ -225,7 +225,8 @@ def suggest(self:LRCurve,
                          "or pass a function")
     check_data(self)
     find = function_of_view(rule) if callable(rule) else RULES[rule].find
-    s = find(self.view)
+    try: s = find(self.view)
+    except NoSuggestion as e: raise with_ending(self, e) from None
     ratios = self.group_lrs[s.index]/self.lrs[s.index]
     return replace(s, lrs=tuple(float(s.lr*r) for r in ratios))
 

@@ -21,7 +21,7 @@ from .keepers import keep_inside, keep_parts
 from .kinds import (
     CODE, DEEPEST, PLAIN, flat_bytes, functions_of, has_state_dict, parts_of_function,
     random_states, tensor_bytes)
-from .loaders import is_data, is_living, name_living
+from .loaders import is_data, is_living, name_iterator, name_living
 from .signals import SignalGuard
 from .utils import as_list, describe
 
@@ -151,8 +151,9 @@ def add_loader(self:Snapshot,
         return
     # If the model or a loss function refers to it, it may be held already, but less of it was saved.
     self.held[id(loader)] = self.loaders[id(loader)] = loader
-    # A list of batches has nothing that draws, and an iterator has no next epoch.
-    if isinstance(loader, (list, tuple)) or is_living(loader) and hasattr(loader, '__next__'): return
+    # A list of batches has nothing that draws.
+    if isinstance(loader, (list, tuple)): return
+    if is_living(loader) and hasattr(loader, '__next__'): return name_iterator(loader)
     try:
         if is_living(loader): return name_living([f'{type(loader).__name__} (a thread or process runs)'])
         self._walk(keep_inside(loader, self, 'draws'), 'draws')

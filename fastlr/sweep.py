@@ -23,7 +23,7 @@ from .processes import SingleProcess, current_processes, fail_together
 from .settings import SweepSettings
 from .snapshot import Snapshot, check_parts
 from .stop import VALIDATION_FLOOR, Divergence, rule_in_file
-from .utils import as_list, inner_optimizer, known_len
+from .utils import as_list, describe, inner_optimizer, known_len
 from .watch import Rates, ScalerWatch
 
 # %% ../nbs/22_sweep.ipynb #46b43bfa
@@ -61,6 +61,7 @@ class LRSweep(Lockstep):
         with fail_together(reduce, to_the_end=False):
             if settings is not None: settings.check_alone('LRSweep', asked)
             self.settings = s = SweepSettings(**asked, entry=SWEEP) if settings is None else settings
+            if not isinstance(verify, bool): raise TypeError(f"verify must be True or False, got {verify!r}")
             check_parts(as_list(model), as_list(opt), as_list(schedulers), scaler, as_list(others), s.entry)
         self.num_it, self.mode, self.accumulate = s.num_it, s.mode, s.accumulate
         # The training. Of a wrapper, such as accelerate's, the optimizer inside is the one that is swept.
@@ -85,6 +86,8 @@ class LRSweep(Lockstep):
         # Of the training data: whether the rows come in their order; and after how many batches the first
         # one comes again, if that is known.
         self._in_order, self._epoch = False, None
+        # Whether a loader was given to the sweep; and whether the loop has ended early without one.
+        self._has_loader = self._plain_loop = False
 
     def end(self,
         reason:str # one of `STOP_REASONS`, see `LRCurve`
@@ -192,6 +195,7 @@ def _note_end(self:LRSweep, failed):
         if not self.done:
             if self.several and not failed: self.leave()
             else: self._look()
+            self._plain_loop = self.settings.entry is SWEEP and not (failed or self._has_loader)
             self.stop('interrupted')
     finally:
         self._rates.unwatch()
@@ -318,7 +322,8 @@ def _asked(self:LRSweep):
                  names=dict(s.entry.options))
     # What the findings should know about the data and the optimizer.
     noticed = dict(in_order=self._in_order, not_finite=self._points.bad_batches(self._epoch),
-                   limited_by=self._rates.limited_by(len(self)))
+                   limited_by=self._rates.limited_by(len(self)), ignored=self._rates.ignored,
+                   plain_loop=self._plain_loop)
     asked.update({k: v for k, v in noticed.items() if v})
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asked.items()}
 
@@ -332,8 +337,9 @@ def __call__(self:LRSweep,
     if self.snapshot is None:
         raise RuntimeError("LRSweep: iterate inside `with LRSweep(...) as sweep:`, "
                            "so that the state is restored")
-    if not hasattr(loader, '__iter__') and not hasattr(loader, '__getitem__'):
-        raise TypeError(f"LRSweep: the loader must be an iterable of batches, got {loader!r}")
+    if isinstance(loader, type) or not hasattr(loader, '__iter__') and not hasattr(loader, '__getitem__'):
+        got = describe(loader) if isinstance(loader, type) else repr(loader)
+        raise TypeError(f"LRSweep: the loader must be an iterable of batches, got {got}")
     self.use_loader(loader)
     yield from self.repeat(self.common_batches(loader))
 
@@ -358,6 +364,7 @@ def use_loader(self:LRSweep,
 ):
     "Restore `loader` too at the end, and reseed its generators if the sweep has a seed."
     if isinstance(loader, CommonBatches): loader = loader.loader
+    self._has_loader = True
     if training: self._in_order, self._epoch = gives_in_order(loader), known_len(loader)
     if self.fingerprint is not None: self.fingerprint.add_loader(loader)
     self.snapshot.add_loader(loader)

@@ -104,6 +104,12 @@ class Rates:
         self.has_stepped = False
         self.sees_all = True
         self.hooks = []
+        # How deep in steps that call others we are; and the rates that were set when a step had first and
+        # last changed them, each with what it had made of them.
+        self.depth = 0
+        self.made = []
+        # Whether the steps seem to ignore the rates: False, True, or the rate that they set themselves.
+        self.ignored = False
         # How often the parameters had been written to at the start, and whether they change.
         self.writes = 0
         self.effect = None
@@ -174,15 +180,35 @@ def _hook(self:Rates, opt, before):
         return
     begun, done = count(1), count(1)
     def begin(*args):
-        self.check()
+        # The step of a subclass may change the rate before it calls that of its base class.
+        if not self.depth: self.check()
+        self.depth += 1
         self._note_gradients(opt, next(begun))
     def end(*args):
         self.has_stepped = True
+        self.depth -= 1
         self.after_step.update({i: g['lr'] for i, g in enumerate(opt.param_groups, before)})
+        self._note_made()
         self._note_gradients(opt, next(done))
     self.hooks += [opt.register_step_pre_hook(begin), opt.register_step_post_hook(end)]
 
 # %% ../nbs/17_watch.ipynb #08e00002
+@patch
+def _note_made(self:Rates):
+    "Read the highest rate back after a step, and note what that has made of it."
+    now, rate = self.after_step.get(self.top), self.current[self.top]
+    if now is None or now is rate or torch.is_tensor(now): return
+    self.made[1:] = [(rate, float(now))]
+
+@patch
+def _overwritten(self:Rates, points):
+    "The rate that the steps have set at all rates, over two decades at least, or None."
+    if len(self.made) < 2 or self.depth: return None
+    (first, made), (last, now) = self.made
+    # Those that lower the rate that was set follow it.
+    is_late = last == self.schedule[points-1, self.top]
+    return now if is_late and last >= 100*first and now**2 <= made**2 * last/first else None
+
 @patch
 def _note_gradients(self:Rates, opt, step):
     "Look at the gradients before and after a step, until one was found; whether it is zero, in each tenth."
@@ -212,6 +238,7 @@ def set(self:Rates,
         set_group_values(opt, 'lr', self.current[before:before+n])
         before += n
     self.after_step = {}
+    self.depth = 0
     for group, rate in zip(self._groups_now(), self.current):
         if group['lr'] is not rate: self._read_back(group['lr'], rate, update)
 
@@ -259,6 +286,12 @@ def check_step(self:Rates,
 _FIRST, _LOOKS = 10, 6
 _NO_GRADIENT = ("is `backward` called, on a loss of the parameters that the optimizer holds, and `zero_grad` "
                 "only after `step`?")
+# `find_lr` calls both of them itself.
+_DETACHED = ("the loss doesn't depend on the parameters that the optimizer holds (it is detached from them, "
+             "or that of another model)")
+
+@patch
+def _why_no_gradient(self:Rates): return _DETACHED if self.entry.name == 'find_lr' else _NO_GRADIENT
 
 @patch
 def check_effect(self:Rates,
@@ -266,18 +299,19 @@ def check_effect(self:Rates,
 ):
     "Raise `RuntimeError` if the loop changes no parameter, or not by the rates that are set."
     if points == _FIRST: self._check_first()
-    if self.has_stepped: return
     self.effect.look(points)
-    if points not in self.effect.instants[-1:] or not self.effect.is_fixed: return
-    raise RuntimeError("LRSweep.record: the parameters change, but not by the rates that are set: they go as "
-                       "far at each rate. Does the loop use another optimizer than the sweep was given?")
+    # If the optimizer itself makes steps, `has_no_effect` waits for the higher rates.
+    if self.has_stepped or points not in self.effect.instants[-1:] or not self.effect.is_fixed: return
+    raise RuntimeError("LRSweep.record: the parameters change, but not by the rates that are set: they go "
+                       "equally far at each rate. Does the loop use another optimizer than the sweep was "
+                       "given?")
 
 @patch
 def _check_first(self:Rates):
     "Raise `RuntimeError` if it is certain by now that the loop changes nothing; else look again at the end."
     if self.effect.has_changed: return
     if self.sees_all and not self.has_gradients and self.writes == self._count_writes():
-        why = f"no step has found a gradient: {_NO_GRADIENT}" if self.has_stepped else (
+        why = f"no step has found a gradient: {self._why_no_gradient()}" if self.has_stepped else (
             "does the loop call `step()` of the optimizer that the sweep was given?")
         raise RuntimeError(f"LRSweep.record: ten points, and no parameter has changed: {why}")
     self.effect.sum_up()
@@ -289,14 +323,35 @@ def has_no_effect(self:Rates,
     "Return a sentence if the loop has changed no parameter, or the gradients were always zero."
     if self.effect is None or points < _FIRST: return None
     if self.zeros >= _LOOKS and not self.has_nonzero:
-        return f"LRSweep: the gradients were zero in all steps: {_NO_GRADIENT}"
+        return f"LRSweep: the gradients were zero in all steps: {self._why_no_gradient()}"
     # L-BFGS estimates by itself how far to go, and where gradients are noisy it may stand still at any rate.
     if any(map(needs_closure, self.opts)): return None
+    if self.has_stepped and self._takes_no_notice(points): return self._say_ignored(points)
     # In coarse numbers, or where there were gradients, even a higher rate may change nothing.
     visible = 1e-3 if self.effect.precision < 1e-5 and not self.has_nonzero else 0.1
     if self.schedule[points-1, self.top] < visible or not self.effect.is_still: return None
     return (f"LRSweep: {points} points, and no parameter has changed: does the optimizer hold those that are "
             "trained, and does its step change them?")
+
+# %% ../nbs/17_watch.ipynb #f0034630
+# The rate from which on the steps of an optimizer are longer than what else may change the weights.
+_CERTAIN = 1e-2
+
+@patch
+def _takes_no_notice(self:Rates, points):
+    "Return whether it is certain that the steps ignore the rates; if it is only likely, note that."
+    fixed, rate = self.effect.stays_fixed(points), self._overwritten(points)
+    if not fixed and (rate is None or self.effect.grows): return False
+    self.ignored = True if rate is None else rate
+    return fixed and not self.effect.shrinks and self.schedule[points-1, self.top] >= _CERTAIN
+
+@patch
+def _say_ignored(self:Rates, points):
+    first, last = self.schedule[[0, points-1], self.top]
+    by_itself = '' if self.ignored is True else f" (it sets lr to {self.ignored:.2g} itself)"
+    return (f"LRSweep: the parameters go equally far at each rate from {first:.2g} to {last:.2g}: the step "
+            f"of the optimizer doesn't use the lr of its parameter groups{by_itself}. Let it use that, or "
+            "there is no rate to find")
 
 # %% ../nbs/17_watch.ipynb #0800000f
 class ScalerWatch:

@@ -102,8 +102,16 @@ def test_an_optimizer_of_another_model():
 
 def test_a_function_step_that_uses_another_model():
     (model, batches), (other, _) = problem(), problem(1)
-    with pytest.raises(RuntimeError, match='no step has found a gradient'):
+    with pytest.raises(RuntimeError, match='the loss doesn.t depend on the parameters'):
         find_lr(model, sgd(model), None, batches, step=lambda b: cross_entropy(other(b[0]), b[1]))
+
+
+def test_a_loss_that_is_detached_from_the_parameters():
+    model, batches = problem()
+    head = nn.Linear(3, 3)
+    with pytest.raises(RuntimeError, match='detached from them, or that of another model'):
+        step = lambda b: cross_entropy(head(model(b[0]).detach()), b[1])
+        find_lr(model, sgd(model), None, batches, step=step, progress=False)
 
 
 class WithoutHooks:
@@ -161,6 +169,106 @@ def test_an_optimizer_with_a_rate_of_its_own():
     opt = OwnRate(model.parameters(), lr=0.1)
     with pytest.raises(RuntimeError, match='not by the rates that are set'):
         sweep_with(opt, model, batches, step_of(opt), stop_div=False)
+
+
+# Optimizers that ignore their rate.
+
+
+class OwnLength(torch.optim.Optimizer):
+    "Steps at a rate of its own, which may be the one that it was made with."
+
+    def __init__(self, params, lr=0.01):
+        super().__init__(params, dict(lr=lr))
+
+    def step(self, closure=None):
+        for p in self.param_groups[0]['params']:
+            p.data -= self.defaults['lr'] * p.grad
+
+
+class Noam(torch.optim.SGD):
+    "Sets its rate in each step, as the paper on transformers does."
+
+    def step(self, closure=None):
+        self.param_groups[0]['lr'] = 0.01
+        return super().step()
+
+
+class FixedAdam(torch.optim.Adam):
+    "Sets a rate, and sets the other one again."
+
+    def step(self, closure=None):
+        before = self.param_groups[0]['lr']
+        self.param_groups[0]['lr'] = 0.01
+        super().step()
+        self.param_groups[0]['lr'] = before
+
+
+class ThenSets(torch.optim.SGD):
+    "Sets the rate of the next step, which does no harm: the range test sets another one."
+
+    def step(self, closure=None):
+        super().step()
+        self.param_groups[0]['lr'] = 0.01
+
+
+class Decays(torch.optim.SGD):
+    "Shrinks all weights, whatever the rate is."
+
+    def step(self, closure=None):
+        for p in self.param_groups[0]['params']:
+            p.data *= 0.99
+        return super().step()
+
+
+@pytest.mark.parametrize('make', [OwnLength, Noam, FixedAdam])
+@pytest.mark.parametrize('options', [{}, dict(start_lr=1e-6, end_lr=1.0, num_it=60), dict(accumulate=2)])
+def test_an_optimizer_that_ignores_its_rate(make, options):
+    model, batches = problem()
+    opt = make(model.parameters(), lr=0.01)
+    words = 'equally far at each rate from .* to .*: the step of the optimizer doesn'
+    with pytest.raises(RuntimeError, match=words) as raised:
+        find_lr(model, opt, cross_entropy, batches, progress=False, **options)
+    # FixedAdam is seen to do so too, if torch has hooks in the class that it is made from.
+    by_itself = '(it sets lr to 0.01 itself)' in str(raised.value)
+    assert by_itself == (make is Noam) or make is FixedAdam
+    assert opt.param_groups[0]['lr'] == 0.01
+
+
+def test_a_rate_that_seems_to_be_ignored_is_a_finding():
+    "Up to low rates something else may change the weights; and in a short sweep no way can be measured."
+    low, short = dict(end_lr=1e-3, num_it=40), dict(num_it=12)
+    for make, options, words in [
+        (OwnLength, low, 'went equally far'),
+        (Decays, low, 'went equally far'),
+        (Noam, short, 'sets lr to 0.01 itself'),
+        (ThenSets, short, 'sets lr to 0.01 itself'),
+    ]:
+        model, batches = problem()
+        opt = make(model.parameters(), lr=0.01)
+        curve = sweep_with(opt, model, batches, step_of(opt), stop_div=False, **options)
+        (found,) = [f for f in curve.findings if f.code == 'ignored']
+        assert words in found
+
+
+TORCH = [
+    v
+    for v in vars(torch.optim).values()
+    if isinstance(v, type) and issubclass(v, torch.optim.Optimizer) and v is not torch.optim.Optimizer
+]
+OTHERS = ('Rprop', 'SparseAdam', 'LBFGS', 'Muon')
+
+
+@pytest.mark.parametrize('make', [k for k in TORCH if k.__name__ not in OTHERS] + [Decays])
+@pytest.mark.parametrize('scale', [1e-4, 1, 1e4])
+def test_optimizers_that_use_their_rate(make, scale):
+    for decay in 0, 0.1:
+        model, batches = problem()
+        opt = make(model.parameters(), lr=0.1)
+        for group in opt.param_groups:
+            group['weight_decay'] = decay
+        curve = sweep_with(opt, model, batches, lambda loss: step_of(opt)(loss * scale))
+        # Next to the gradients of a loss this small, the weights only shrink.
+        assert ('ignored' in [f.code for f in curve.findings]) == (make is Decays and scale < 1)
 
 
 # Loops that train, whatever it looks like.

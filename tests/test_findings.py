@@ -114,5 +114,31 @@ def test_what_is_printed_has_the_findings_with_or_without_a_suggestion():
     for c in ODD.values():
         text = suggestion_text(c)
         others = [f for f in c.findings if f.code != 'no-suggestion']
+        # What has ended the sweep is said at the beginning, if there is no suggestion.
+        others = [f for f in others if not text.startswith(f'No suggestion: {f}')]
         assert [line[6:] for line in text.splitlines() if line.startswith('Note: ')] == others
         assert text.startswith('No suggestion: ') == ('no-suggestion' in [f.code for f in c.findings])
+
+
+@pytest.mark.parametrize(
+    'n, reason, first, last',
+    [
+        (1, 'interrupted', 'The sweep was interrupted', '1 usable point and a suggestion needs 10.'),
+        (12, 'data', 'The data ran out before the last rate', 'look at the plot.'),
+        (0, 'non-finite', 'The very first loss was not finite', '0 usable points and a suggestion needs 10.'),
+        (4, 'diverged', 'The loss diverged at once', '4 usable points and a suggestion needs 10.'),
+    ],
+)
+def test_a_missing_suggestion_is_explained_by_what_ended_the_sweep(n, reason, first, last):
+    rng = np.random.default_rng(0)
+    c = LRCurve(LRS[:n], 2 + 0.1 * rng.normal(size=n), stop_reason=reason, shift=0)
+    with pytest.raises(NoSuggestion) as raised:
+        c.suggest()
+    text = str(raised.value)
+    assert text.startswith(first) and text.endswith(last) and text.startswith(c.findings[0])
+    assert text == f'{c.findings[0]} {c.findings[-1]}' and text.count('interrupted') <= 1
+    assert suggestion_text(c).startswith(f'No suggestion: {first}')
+    # A sweep that went on to its end has another reason.
+    complete = LRCurve(LRS[:n], c.losses, stop_reason='end', shift=0)
+    with pytest.raises(NoSuggestion, match='^The (curve has|loss does not fall)'):
+        complete.suggest()

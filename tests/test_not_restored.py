@@ -72,6 +72,14 @@ def find(model=None, loader=None, criterion=cross_entropy, **kwargs):
     return names_after(lambda: find_lr(model, opt, criterion, loader, **options))
 
 
+def find_with_error(model=None, loader=None):
+    "The same, without `names_after`."
+    model = nn.Linear(4, 3) if model is None else model
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    options = dict(num_it=6, stop_div=False, probe=False, progress=False, verify=True)
+    find_lr(model, opt, cross_entropy, DataLoader(ROWS, 16) if loader is None else loader, **options)
+
+
 class Does(nn.Linear):
     "A model that calls a function in each forward pass."
 
@@ -113,6 +121,64 @@ def test_iterators_in_a_loader(make):
     with pytest.warns(UserWarning, match=r"can't be rewound: Remembers\.source"):
         find(loader=loader)
     assert len(list(loader.source)) < 16
+
+
+@shows(TOLD, 'An iterator as the loader')
+@pytest.mark.parametrize('batches, drawn', [(8, 6), (3, 3), (None, 6)])
+@pytest.mark.parametrize(
+    'make',
+    [
+        iter,
+        lambda rows: (x for x in rows),
+        lambda rows: zip(*zip(*rows)),
+        lambda rows: itertools.islice(rows, 16),
+        lambda rows: iter(DataLoader(ROWS, 4)),
+    ],
+    ids=['iterator', 'generator', 'zip', 'islice', 'of a data loader'],
+)
+def test_an_iterator_as_the_loader(make, batches, drawn):
+    stream = make([ROWS[4 * i : 4 * i + 4] for i in range(16)])
+    with pytest.warns(
+        UserWarning, match="the loader is an? [a-zA-Z_]+, which can't be rewound: .*Pass what it"
+    ):
+        assert find(loader=stream, batches=batches) in (['loader'], [])
+    assert len(list(stream)) == 16 - drawn
+
+
+class Position:
+    "An iterator whose position is an attribute: it is rewound, so there is nothing to tell."
+
+    def __init__(self):
+        self.position = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.position += 1
+        if self.position > 16:
+            raise StopIteration
+        return ROWS[4 * self.position - 4 : 4 * self.position]
+
+
+def test_an_iterator_that_is_rewound(recwarn):
+    stream = Position()
+    assert find(loader=stream) == [] and stream.position == 0 and not recwarn
+
+
+def test_the_remedies_are_those_for_what_is_named():
+    with pytest.warns(UserWarning, match='rewound'), pytest.raises(NotRestored) as iterator:
+        find_with_error(loader=iter([ROWS[:4]] * 16))
+    threads = torch.get_num_threads()
+    with pytest.raises(NotRestored) as setting:
+        find_with_error(model=Does(lambda: torch.set_num_threads(3)))
+    torch.set_num_threads(threads)
+    with pytest.raises(NotRestored) as state:
+        calls = []
+        find_with_error(model=Does(lambda: calls.append(1)))
+    words = ('pass what it iterates over', 'settings of torch', '`others`', 'leave it out')
+    found = [[w in str(e.value) for w in words] for e in (iterator, setting, state)]
+    assert found == [[True, False, False, False], [False, True, False, False], [False, False, True, True]]
 
 
 class Ahead:
@@ -502,15 +568,6 @@ def test_global_lists_of_a_loader():
     read.clear()
     names = find(loader=DataLoader(ROWS, 16, collate_fn=collate))
     assert read and names == ["loader.collate_fn.__globals__['read']"]
-
-
-@shows(NAMED, 'An iterator as the loader')
-@pytest.mark.parametrize('batches, drawn', [(8, 6), (3, 3), (None, 6)])
-@pytest.mark.parametrize('make', [iter, lambda rows: (x for x in rows)], ids=['iterator', 'generator'])
-def test_an_iterator_as_the_loader(make, batches, drawn):
-    stream = make([ROWS[4 * i : 4 * i + 4] for i in range(16)])
-    assert find(loader=stream, batches=batches) == ['loader']
-    assert len(list(stream)) == 16 - drawn
 
 
 class Writes(Dataset):

@@ -1,6 +1,6 @@
 "LRSweep in loops of your own, and the stop rule."
 
-import gc, weakref
+import contextlib, gc, weakref
 
 import numpy as np
 import pytest, torch
@@ -314,3 +314,51 @@ def test_attributes_of_version_0_1_0():
     with pytest.warns(DeprecationWarning, match='meet is synchronize now'):
         assert sweep.meet == sweep.synchronize
     assert not hasattr(sweep, 'no_such_name')
+
+
+def test_a_loop_over_the_loader_itself_is_named():
+    "Without `sweep(loader)`, the loop ends with the first epoch."
+    model = nn.Linear(4, 3)
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    loader = [(torch.randn(8, 4), torch.randint(3, (8,))) for _ in range(20)]
+
+    def findings(batches, error=None):
+        sweep = LRSweep(opt, model)
+        with contextlib.suppress(KeyboardInterrupt), sweep:
+            for i, (xb, yb) in enumerate(sweep(loader) if batches is None else batches):
+                if i == 15 and error:
+                    raise error
+                loss = torch.nn.functional.cross_entropy(model(xb), yb)
+                loss.backward()
+                opt.step()
+                opt.zero_grad()
+                sweep.record(loss)
+                if i == 18:
+                    break
+        return sweep.curve.findings
+
+    assert findings(loader)[0].code == 'plain-loop' and 'iterate over `sweep(loader)`' in findings(loader)[0]
+    # Here the loop has another reason to end.
+    assert findings(None)[0].code == findings(loader, KeyboardInterrupt())[0].code == 'interrupted'
+
+
+def test_words_about_what_was_passed():
+    model = nn.Linear(4, 3)
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    criterion, batches = nn.CrossEntropyLoss(), [(torch.randn(8, 4), torch.randint(3, (8,)))]
+    the_class = 'got the class DataLoader; call it to make one'
+    with pytest.raises(TypeError, match=the_class):
+        find_lr(model, opt, criterion, torch.utils.data.DataLoader)
+    with pytest.raises(TypeError, match=the_class), LRSweep(opt, model) as sweep:
+        next(sweep(torch.utils.data.DataLoader))
+    with pytest.raises(TypeError, match='the loader gave an int'):
+        find_lr(model, opt, criterion, [1, 2, 3], progress=False)
+    for call in (
+        lambda: LRSweep(opt, model, verify='no'),
+        lambda: find_lr(model, opt, criterion, batches, verify=0),
+    ):
+        with pytest.raises(TypeError, match='verify must be True or False'):
+            call()
+    with pytest.raises(RuntimeError, match='with accumulate=4, in every iteration'):
+        with LRSweep(opt, model, accumulate=4) as sweep:
+            list(sweep(batches))

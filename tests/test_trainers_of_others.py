@@ -1,6 +1,6 @@
 "What trainings of other packages are made of: loaders that resume, hooks of optimizers, metrics, containers."
 
-import multiprocessing, random
+import itertools, multiprocessing, random
 from functools import partial
 
 import numpy as np
@@ -538,3 +538,39 @@ def test_an_error_at_a_high_rate_names_the_rate(step):
         find(model, partial(step, model), num_it=40)
     notes = ''.join(getattr(e.value, '__notes__', [str(e.value)]))
     assert 'updates, at a rate of' in notes and 'end_lr' in notes
+
+
+class Missing(Dataset):
+    "Has lost one of its files."
+
+    def __len__(self):
+        return 256
+
+    def __getitem__(self, i):
+        if i == 200:
+            raise FileNotFoundError('200.png')
+        return torch.ones(4), torch.zeros(1)
+
+
+def missing_file(workers):
+    return DataLoader(Missing(), 4, num_workers=workers), lambda b: nn.functional.mse_loss(LINEAR(b[0]), b[1])
+
+
+def a_loss_that_is_none():
+    "The tenth step returns none, which fastlr itself refuses."
+    calls = itertools.count(1)
+    loss = lambda b: LINEAR(b[0]).mean()
+    return [(torch.ones(4, 4),)], lambda b: None if next(calls) == 10 else loss(b)
+
+
+LINEAR = nn.Linear(4, 1)
+
+
+@pytest.mark.parametrize('make', [partial(missing_file, 0), partial(missing_file, 2), a_loss_that_is_none])
+def test_an_error_of_the_data_or_of_fastlr_has_no_note_about_rates(make):
+    loader, step = make()
+    opt = torch.optim.SGD(LINEAR.parameters(), lr=0.1)
+    options = dict(batches=None, probe=False, progress=False, step=step, stop_div=False)
+    with pytest.raises((FileNotFoundError, TypeError, ValueError)) as e:
+        find_lr(LINEAR, opt, None, loader, **options)
+    assert 'at a rate of' not in ''.join(getattr(e.value, '__notes__', [str(e.value)]))
