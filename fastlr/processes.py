@@ -6,7 +6,7 @@
 __all__ = ['ALL_HERE', 'END_OF_PASS', 'OUT_OF_DATA', 'LEFT', 'SingleProcess', 'Processes', 'current_processes', 'fail_together']
 
 # %% ../nbs/18_processes.ipynb #14000007
-import math, sys, zlib
+import math, sys, warnings, zlib
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -94,6 +94,11 @@ class SingleProcess:
         f # function without arguments
     ):
         "Do nothing: no forward pass waits for another process."
+
+    def warn_of_waits(self,
+        models:list # modules that are trained
+    ):
+        "Do nothing: no `backward` waits for another process."
 
     def notify(self,
         error:BaseException # it ends the sweep
@@ -274,6 +279,15 @@ def _sends_next(ddp):
     return torch.is_grad_enabled() and not ddp._has_rebuilt_buckets
 
 # %% ../nbs/18_processes.ipynb #1400000f
+@patch
+def warn_of_waits(self:Processes,
+    models:list # modules that are trained, by a loop that sends no message before `backward`
+):
+    "Warn if `models` are in DDP: then a process that fails leaves the others waiting in `backward`."
+    if not any(isinstance(x, DistributedDataParallel) for m in models for x in m.modules()): return
+    warnings.warn("LRSweep: this loop hasn't called `sweep.synchronize()`. If one process fails, the others "
+                  "wait for it in `backward`: call it before each `backward`", stacklevel=4)
+
 @patch
 def notify(self:Processes,
     error:BaseException # it ends the sweep

@@ -9,7 +9,6 @@ __all__ = ['SWEEP', 'LRSweep']
 import copy, warnings
 
 import numpy as np
-import torch
 from fastcore.basics import patch
 
 from .curve import EntryPoint
@@ -171,7 +170,7 @@ def _begin(self:LRSweep):
     self.groups = self._rates.groups
     self.processes = current_processes(self.reduce)
     self.processes.signals = self._detour.guard
-    self.processes.check_same(self._to_compare(), self.settings.entry.name)
+    self.processes.check_same({**self.settings.by_name(), 'shift': self.shift}, self.settings.entry.name)
     self.processes.before_forward(as_list(self.model), lambda: self.synchronize(forward=True))
     rule = self.settings.stop_div
     diverged = copy.copy(rule) if callable(rule) else Divergence(rule)
@@ -182,11 +181,6 @@ def _begin(self:LRSweep):
     if self.scaler is not None: self.use_scaler(self.scaler)
     if self.seed is not None: seed_all(self.seed)
     self._rates.set(0)
-
-@patch
-def _to_compare(self:LRSweep):
-    "Return what has to be the same in all processes: the settings, and when the loss is measured."
-    return {**self.settings.by_name(), 'shift': self.shift}
 
 @patch
 def _note_end(self:LRSweep, failed):
@@ -238,7 +232,7 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
         if skipped: return self.done
     points.add(self._rates.current, loss, window)
     self._rates.check_effect(len(points))
-    if len(points) == 2: self._check_synchronized()
+    if len(points) == 2 and not self.ever_synchronized: self.processes.warn_of_waits(as_list(self.model))
     at_end = len(points) >= self.num_it
     # Several processes send what is due with the next message.
     if at_end or rest or points.is_full and not self.several: self._read()
@@ -247,15 +241,6 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     return self.done
 
 # %% ../nbs/22_sweep.ipynb #4278427a
-@patch
-def _check_synchronized(self:LRSweep):
-    "Warn if DDP's processes will wait for each other in `backward` without a message before it."
-    modules = [x for m in as_list(self.model) for x in m.modules()]
-    averages = any(isinstance(x, torch.nn.parallel.DistributedDataParallel) for x in modules)
-    if not self.several or not averages or self.ever_synchronized: return
-    warnings.warn("LRSweep: this loop hasn't called `sweep.synchronize()`. If one process fails, the others "
-                  "wait for it in `backward`: call it before each `backward`", stacklevel=4)
-
 @patch
 def _losses_due(self:LRSweep): return self._points.due()
 
