@@ -145,11 +145,9 @@ def repeat(self:Lockstep,
             empty, before = False, self.iterations
             yield batch
             if self.iterations == before:
-                many = getattr(self, 'accumulate', 1)
-                when = "after the optimizer step"
-                if many > 1: when = f"with accumulate={many}, in every iteration"
-                raise RuntimeError("LRSweep: this iteration of the loop recorded no loss; "
-                                   f"call `sweep.record(loss)` {when}")
+                raise RuntimeError("LRSweep: this iteration of the loop recorded no loss; call "
+                                   "`sweep.record(loss)` after the optimizer step, or in every iteration "
+                                   "if several of them make one update")
             if self.done: return
         if empty and not self.iterations:
             raise ValueError("The data loader gave no batch: check its dataset, batch_size and drop_last")

@@ -68,10 +68,8 @@ class LRSweep(Lockstep):
         self.opts = [inner_optimizer(o) for o in as_list(opt)]
         self._wrappers = [o for o in as_list(opt) if o not in self.opts]
         self.schedulers = schedulers
-        self.scaler = scaler
-        self.others = others
-        self.shift, self.seed = shift, seed
-        self.reduce = reduce
+        self.scaler, self.others = scaler, others
+        self.shift, self.seed, self.reduce = shift, seed, reduce
         self.where, self.verify = where, verify
         # What restores and verifies it. The snapshot is None before and after the sweep.
         self.snapshot = self.fingerprint = None

@@ -359,6 +359,6 @@ def test_words_about_what_was_passed():
     ):
         with pytest.raises(TypeError, match='verify must be True or False'):
             call()
-    with pytest.raises(RuntimeError, match='with accumulate=4, in every iteration'):
+    with pytest.raises(RuntimeError, match='in every iteration if several of them make one update'):
         with LRSweep(opt, model, accumulate=4) as sweep:
             list(sweep(batches))
