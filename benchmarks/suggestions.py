@@ -22,7 +22,7 @@ from tables import BOTH, IN_VIEW, NAMES, OTHERS, RULES, SCHEDULES, SPLITS, goals
 
 HEADS = dict(const='const', onecycle='1-cycle', cosine='cosine', linear='linear')
 ABOUT = dict(
-    LOCKED='LOCKED: kept apart while the rule was made, but for one late choice (see which_rule)',
+    LOCKED='LOCKED: no part in making the rule, except in one late choice (see which_rule)',
     CHOSEN_ON=f'CHOSEN_ON: {IN_VIEW}',
     FITTED=f'FITTED: {IN_VIEW}',
 )

@@ -253,7 +253,7 @@ def goal_to_lead(r, schedule):
 
 IN_VIEW = 'in view when the rule was made'
 WHEN = dict(
-    LOCKED='that were kept apart while the rule was made, but for one late choice',
+    LOCKED='that played no part in making the rule (except in one late choice)',
     CHOSEN_ON=f'that were {IN_VIEW}',
     FITTED=f'that were {IN_VIEW}',
 )
