@@ -40,9 +40,11 @@ class Effect:
 
 @patch
 def _read(self:Effect):
-    "The entries, one tensor per parameter, on its device; None if one of them can't be read."
+    "The entries, one tensor for each device and dtype; None if one of them can't be read."
     if not all(_is_plain(p) for p, _ in self.places): return None
-    try: return [torch.stack([p.detach()[i] for i in entries]) for p, entries in self.places]
+    together = {}
+    for p, entries in self.places: together.setdefault((p.device, p.dtype), []).append((p.detach(), entries))
+    try: return [torch.stack([p[i] for p, entries in some for i in entries]) for some in together.values()]
     # Its shape has changed, or torch can't read numbers of this kind one by one.
     except (IndexError, RuntimeError): return None
 
@@ -135,6 +137,8 @@ def _mean_ways(self:Effect, *more):
     "How far the entries have gone in each decade (3,), and on to the values `more`; None if not measurable."
     values = [*self.values, *more]
     if not self.instants or len(self.values) <= len(self.instants) or any(not v for v in values): return None
+    # Parameters may have moved to another device, or got another dtype.
+    if len({tuple(t.shape for t in v) for v in values}) > 1: return None
     ways = np.concatenate([_ways(v) for v in zip(*values)], axis=1)
     return ways.mean(1) if ways.size else None
 
@@ -143,9 +147,9 @@ def _is_flat(ways):
     return all(_FALL <= ratio <= most for ratio, most in zip((second/first, third/second), _GROWTH))
 
 def _ways(values):
-    "How far the entries of one parameter have gone between these values, if that is measurable."
-    # Complex numbers and numbers of few bits are read as floats first.
-    x = np.stack([v.cpu().to(torch.complex128).numpy() for v in values])
+    "How far some entries have gone between these values, if that is measurable."
+    # One copy to main memory is enough. Complex numbers and numbers of few bits are read as floats first.
+    x = torch.stack([v.to(values[0]) for v in values]).cpu().to(torch.complex128).numpy()
     ways = np.abs(np.diff(x, axis=0))
     fine = 16 * torch.finfo(values[0].dtype).eps * np.abs(x[0])
     return ways[:, (ways[0] > fine) & np.isfinite(ways).all(0)]

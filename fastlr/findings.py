@@ -101,7 +101,11 @@ def _no_fall(view):
     return Finding(f"{flat}: {trained}. Otherwise {advice}", 'no-fall')
 
 def _about_probes(view):
-    "The finding about probes of which the highest is the best, at the end of the sweep, if this is one."
+    "The finding about probes of which the lowest or the highest is the best, if this is one."
+    if view.winner <= view.probes[0][0]:
+        what = ("The best of the probes was at the lowest rate, which hardly changes the model, so that the "
+                "loss may have come down by chance, and the rate is a guess")
+        return [Finding(view.entry.advise(what, "raise {start_lr}", view.entry.several_runs), 'lowest-probe')]
     if view.winner < view.probes[-1][0] or view.edge < len(view)-1: return []
     what = "The best of the probes was at the highest rate of the sweep"
     return [Finding(view.entry.advise(what, "raise {end_lr}"), 'highest-probe')]

@@ -93,14 +93,17 @@ def test_the_reason_where_nothing_falls(losses, words):
         LRCurve(LRS, losses).suggest()
 
 
-@pytest.mark.parametrize('ends, codes', [((1.8, 1.7), ['highest-probe']), ((1.7, 1.8), [])])
-def test_where_the_highest_probe_wins_at_the_end_of_the_sweep_higher_ones_are_advised(ends, codes):
+@pytest.mark.parametrize(
+    'best, codes, remedy',
+    [(4, ['highest-probe'], 'raise end_lr'), (0, ['lowest-probe'], 'raise start_lr'), (2, [], '')],
+)
+def test_where_a_probe_at_either_end_is_best_other_rates_are_advised(best, codes, remedy):
     c = LRCurve(LRS, 2 + flat(noise=0.3), shift=0)
     assert c.view.edge == len(LRS) - 1 and c.needs_probes
-    losses = [np.linspace(2.5, end, 60) for end in np.linspace(*ends, 5)]
+    losses = [np.linspace(2.5, 1.7 if i == best else 1.8, 60) for i in range(5)]
     probed = c.probed(dict(zip(c.probe_rates(), losses)))
     assert [f.code for f in probed.findings] == codes and probed.suggest()
-    assert all('raise end_lr' in f for f in probed.findings)
+    assert all(remedy in f for f in probed.findings)
 
 
 def test_findings_are_texts_with_a_code():

@@ -268,7 +268,7 @@ def test_generator_ends_with_data():
     learn = make_learner(dls=(((x[i : i + 8], y[i : i + 8]) for i in range(0, 56, 8)), None))
     c = learn.lr_find(batches=None)
     assert c.stop_reason == 'data' and len(c) == 7
-    with pytest.raises(NoSuggestion, match='num_it'):
+    with pytest.raises(NoSuggestion, match='The data ran out before the last rate: pass a loader'):
         c.suggest()
 
 
