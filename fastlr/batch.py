@@ -8,7 +8,7 @@ __all__ = ['TARGETS', 'split_batch', 'to_device', 'as_device', 'device_of', 'mov
            'first_tensor', 'find_bs', 'check_loaders', 'mean_loss']
 
 # %% ../nbs/23_batch.ipynb #17000003
-import copy
+import copy, re
 from collections.abc import Mapping, MutableMapping
 from contextlib import contextmanager
 
@@ -203,7 +203,7 @@ def take_step(
     "Take a step. Raises `TypeError` if the optimizer complains that it got no closure."
     try: opt.step()
     except Exception as e:
-        if 'closure' not in f'{type(e).__name__} {e}'.lower(): raise
+        if not re.search(r'\bclosure|NoClosure', f'{type(e).__name__} {e}', re.IGNORECASE): raise
         what = f"{type(opt).__name__} needs a closure that evaluates the loss, which this loop doesn't offer"
         raise TypeError(f"{what}; use LRSweep with a loop of your own, or another optimizer") from e
 

@@ -168,6 +168,7 @@ def check_callback(
         raise TypeError(f"callbacks must be instances of Callback, got {cb!r}{remedy}")
     name = type(cb).__name__
     for k in dir(type(cb)):
+        if not callable(getattr(type(cb), k, None)): continue
         if k in V2_EVENTS:
             raise TypeError(f"{name}.{k} is an event of fastai v2, which is not called; "
                             f"here it is {V2_EVENTS[k]}")

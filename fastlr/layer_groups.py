@@ -69,7 +69,9 @@ def freeze_to(self:Learner,
     first = n if n >= 0 else size + n
     kept = _batch_norm_params(self.model) if self.train_bn else set()
     for i, group in enumerate(self.layer_groups):
-        for p in group_params(group): p.requires_grad_(i >= first or id(p) in kept)
+        for p in group_params(group):
+            if i >= first: p.requires_grad_(True)
+            elif id(p) not in kept: p.requires_grad_(False)
     self.opt = None
 
 def _batch_norm_params(model):

@@ -12,6 +12,7 @@ from torch import nn
 
 from .callback import LearnerCallback
 from .preds import row_losses
+from .utils import describe
 
 # %% ../nbs/38_mixup.ipynb #0c380008
 class MixUpLoss(nn.Module):
@@ -51,7 +52,8 @@ class MixUpCallback(LearnerCallback):
         self.loss_before = None
 
     def on_train_begin(self, **_):
-        if not self.stack_y: return
+        # A callback may validate at the end of a fit, which begins and ends within it.
+        if not self.stack_y or self.loss_before is not None: return
         self.loss_before = self.learn.loss_func
         self.learn.loss_func = MixUpLoss(self.loss_before)
 
@@ -64,6 +66,9 @@ class MixUpCallback(LearnerCallback):
 def on_batch_begin(self:MixUpCallback, last_input, last_target, train, **_):
     "Mix a training batch."
     if not train: return
+    if not (torch.is_tensor(last_input) and torch.is_tensor(last_target)):
+        raise TypeError("mixup needs batches of one input and one target, both tensors, and mixes them once; "
+                        f"got {describe(last_input)} and {describe(last_target)}")
     n = len(last_target)
     share = torch.distributions.Beta(self.alpha, self.alpha).sample((n,))
     share = torch.maximum(share, 1-share).to(last_input.device)

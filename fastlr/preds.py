@@ -41,8 +41,7 @@ def activation_for(
     axis = getattr(loss_func, 'axis', None)
     log_input = getattr(loss_func, 'keywords', {}).get('log_input', True)
     # A partial and fastai's flattened losses hold the function as `func`, and mixup holds it as `crit`.
-    while hasattr(loss_func, 'func') or hasattr(loss_func, 'crit'):
-        loss_func = getattr(loss_func, 'func', None) or loss_func.crit
+    while inner := getattr(loss_func, 'func', None) or getattr(loss_func, 'crit', None): loss_func = inner
     kinds = [k for k in _ACTIVATIONS if loss_func is k or isinstance(k, type) and isinstance(loss_func, k)]
     if not kinds or not getattr(loss_func, 'log_input', log_input): return None
     activ = _ACTIVATIONS[kinds[0]]

@@ -12,11 +12,12 @@ import torch
 from fastcore.basics import patch
 
 from .batch import call_model, eval_mode
-from .data import DatasetType
+from .data import first_batch
 from .learner import Learner
 from .mixup import MixUpCallback
 from .other_names import refuses_other_options
 from .preds import row_of
+from .snapshot import Snapshot
 from .training import GradientClipping, MixedPrecision
 
 # %% ../nbs/39_shortcuts.ipynb #0d380007
@@ -40,8 +41,9 @@ def to_fp16(self:Learner,
 ) -> Learner: # itself
     "Train in mixed precision, with a gradient scaler."
     self.to_fp32()
-    self.callback_fns.append(partial(MixedPrecision, precision='fp16', init_scale=loss_scale or 2.**16))
-    return self if clip is None else self.clip_grad(clip)
+    init_scale = 2.**16 if loss_scale is None else loss_scale
+    self.callback_fns.append(partial(MixedPrecision, precision='fp16', init_scale=init_scale, clip=clip))
+    return self
 
 @patch
 def clip_grad(self:Learner,
@@ -75,16 +77,17 @@ def summary(self:Learner,
     cells = [('Layer (type)', 'Output Shape', 'Param #', 'Trainable')]
     cells += [(name, str(shape), f'{count:,}', str(bool(trained))) for name, shape, count, trained in rows]
     lines = [f'{a:<20} {b:<20} {c:<10} {d}' for a, b, c, d in cells]
-    total, trained = (sum(p.numel() for p in self.model.parameters() if p.requires_grad or not only)
-                      for only in (False, True))
+    total = sum(p.numel() for p in self.model.parameters())
+    trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
     loss = getattr(self.loss_func, '__name__', type(self.loss_func).__name__)
     opt = self.opt_func.func if isinstance(self.opt_func, partial) else self.opt_func
+    opt = getattr(opt, '__name__', type(opt).__name__)
     fns = [fn.func if isinstance(fn, partial) else fn for fn in self.callback_fns]
     names = [getattr(fn, '__name__', repr(fn)) for fn in fns] + [repr(cb) for cb in self.callbacks]
     return Summary('\n'.join([
         type(self.model).__name__, '='*n, lines[0], '='*n, *lines[1:], '='*n,
         f'Total params: {total:,}', f'Total trainable params: {trained:,}',
-        f'Total non-trainable params: {total-trained:,}', f'Optimized with {opt.__name__}',
+        f'Total non-trainable params: {total-trained:,}', f'Optimized with {opt}',
         f'Loss function: {loss}', f"Callbacks: {', '.join(names) or 'none'}"]))
 
 def _layers(learn):
@@ -95,13 +98,15 @@ def _layers(learn):
         trained = sum(p.numel() for p in params if p.requires_grad)
         rows.append((type(module).__name__, _shape(output), sum(p.numel() for p in params), trained))
     hooks = [m.register_forward_hook(note) for m in learn.model.modules() if next(m.children(), None) is None]
+    # To look at a batch shouldn't change what is drawn next.
+    snapshot = Snapshot(loaders=learn.data.train_dl)
     try:
-        # To look at a batch shouldn't change what is drawn next.
-        with torch.random.fork_rng(devices=[]): batch = next(iter(learn.data.dl(DatasetType.Train)))
+        batch = first_batch(learn.data.train_dl)
         row = row_of(learn.to_batch(batch)[0], 0)
         with eval_mode(learn.model), torch.no_grad(): call_model(learn.model, row)
     finally:
         for hook in hooks: hook.remove()
+        snapshot.restore()
     return rows
 
 def _shape(output):
@@ -118,7 +123,7 @@ NOT_HERE = dict(
     show_results="take predictions and targets from learn.get_preds()",
     interpret="take predictions, targets and losses from learn.get_preds(with_loss=True)",
     TTA="average learn.get_preds over loaders with different transforms",
-    purge="there is nothing to purge: del learn.opt, or the learner",
+    purge="there is nothing to purge: set learn.opt = None, or del learn",
     destroy="use del learn",
     init="initialize learn.model before you make the learner",
     backward="call learn.model and then backward on its loss",
@@ -150,6 +155,8 @@ NOT_HERE = dict(
 
 def _answer(self, name):
     "Raise `AttributeError`; for what only other learners have, with what to use instead."
+    # A property that has failed: its own error says more.
+    if hasattr(type(self), name): return object.__getattribute__(self, name)
     hint = f": {NOT_HERE[name]}" if name in NOT_HERE else ''
     raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 

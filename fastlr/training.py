@@ -20,15 +20,16 @@ class GradientClipping(LearnerCallback):
         learn, # the `Learner`
         clip:float # largest norm of the gradient, above zero
     ):
-        if not clip > 0:
-            raise ValueError(f"clip must be above zero, got {clip!r}; to train without clipping, "
-                             "leave the callback out")
+        _check_above_zero('clip', clip, "to train without clipping, leave the callback out")
         super().__init__(learn)
         self.clip = clip
 
     def on_backward_end(self, skip_step, **_):
         "Clip the gradient before the step."
         if not skip_step: nn.utils.clip_grad_norm_(_trained_params(self.learn), self.clip)
+
+def _check_above_zero(name, x, remedy):
+    if not x > 0: raise ValueError(f"{name} must be above zero, got {x!r}; {remedy}")
 
 def _trained_params(learn):
     "Return the parameters that the optimizer of `learn` trains."
@@ -89,14 +90,18 @@ class MixedPrecision(LearnerCallback):
     def __init__(self,
         learn, # the `Learner`
         precision:str='bf16', # 'bf16', or 'fp16' with a scaler
-        init_scale:float=2.**16 # first scale of the loss, above zero, for fp16
+        init_scale:float=2.**16, # first scale of the loss, above zero, for fp16
+        clip:float=None # largest norm of the gradient, above zero; default: don't clip
     ):
+        _check_above_zero('init_scale', init_scale, "leave it at its default, 2.**16")
+        if clip is not None: _check_above_zero('clip', clip, "to train without clipping, leave it out")
         if precision not in ('bf16', 'fp16'):
             raise ValueError(f"precision must be 'bf16' or 'fp16', got {precision!r}")
         super().__init__(learn)
         self.precision = precision
         self.dtype = torch.bfloat16 if precision == 'bf16' else torch.float16
         self.init_scale = init_scale
+        self.clip = clip
         # The contexts that have been entered but not left.
         self._autocasts = []
 
@@ -134,9 +139,11 @@ def on_backward_begin(self:MixedPrecision, last_loss, **_):
 # %% ../nbs/38_training.ipynb #52d06584
 @patch
 def on_backward_end(self:MixedPrecision, skip_step, **_):
-    "Divide the gradients by the scale, before other callbacks clip them."
+    "Divide the gradients by the scale, and clip them."
+    if skip_step: return
     opt = self.learn.opt
-    if opt.scaler is not None and not skip_step: opt.scaler.unscale_(opt.opt)
+    if opt.scaler is not None: opt.scaler.unscale_(opt.opt)
+    if self.clip is not None: nn.utils.clip_grad_norm_(_trained_params(self.learn), self.clip)
 
 @patch
 def on_batch_end(self:MixedPrecision, train, **_):

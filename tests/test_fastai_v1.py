@@ -502,7 +502,7 @@ def to_fp16(_):
     for option in ('max_noskip', 'dynamic', 'flat_master', 'max_scale', 'loss_fp32'):
         refused(lambda: learn.to_fp16(**{option: 1}), option)
     learn.to_fp16()
-    assert len(learn.callback_fns) == 2
+    assert len(learn.callback_fns) == 1
 
 
 @row('`learn.to_fp32()`, `clip_grad()`', 'same')

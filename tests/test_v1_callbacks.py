@@ -1,13 +1,14 @@
 """Callbacks as people write them for fastai v1, in a fit, in a validation and in a range test; and what is
 typed out of habit with fastai v2."""
 
-import inspect, warnings
+import inspect, random, warnings
 from functools import partial
 
+import numpy as np
 import pytest, torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
 from conftest import loaders, make_learner, same, state_of
 from fastlr import (
@@ -27,7 +28,9 @@ from fastlr import (
     find_lr,
 )
 from fastlr.callback import check_callback, might_shape, shapes_training
+from fastlr.mixup import MixUpCallback, MixUpLoss
 from fastlr.other_names import OTHER_OPTIONS, RENAMED, V2_EVENTS, instead_of
+from fastlr.shortcuts import NOT_HERE
 
 
 def everywhere(learn, num_it=20, **options):
@@ -590,3 +593,141 @@ def test_options_that_nobody_has_are_refused_as_ever():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         make_learner().fit(1, lr=1e-3)
+
+
+# What a look at the data, a prediction or a shortcut must leave alone.
+
+
+class Draws(torch.utils.data.Dataset):
+    "Rows with noise of numpy and of Python."
+
+    def __len__(self):
+        return 48
+
+    def __getitem__(self, i):
+        return torch.full((4,), np.random.rand() + random.random()), i % 2
+
+
+@pytest.mark.parametrize('look', [lambda learn: learn.data.one_batch(), lambda learn: learn.summary()])
+def test_a_look_at_the_data_in_the_middle_of_an_epoch_leaves_it_as_long(look):
+    looks = []
+
+    class Looks(LearnerCallback):
+        def on_batch_end(self, train, **_):
+            looks.append(look(self.learn))
+
+    data = DataBunch.create(Draws(), bs=8, num_workers=1)
+    learn = Learner(data, nn.Linear(4, 2), loss_func=nn.CrossEntropyLoss(), silent=True, callback_fns=Looks)
+    learn.fit(2, 1e-3)
+    assert len(looks) == 12 and data.train_dl.num_workers == 1
+
+
+def test_a_summary_draws_no_random_numbers():
+    generator = torch.Generator().manual_seed(0)
+    dl = DataLoader(Draws(), 8, shuffle=True, generator=generator)
+    learn = Learner(DataBunch(dl), nn.Linear(4, 2), loss_func=nn.CrossEntropyLoss(), silent=True)
+
+    def states():
+        drawn = np.random.get_state()[1].tolist(), random.getstate()
+        return torch.get_rng_state().tolist(), generator.get_state().tolist(), *drawn
+
+    before = states()
+    learn.summary()
+    assert states() == before
+
+
+@pytest.mark.parametrize('first', [True, False])
+def test_mixup_gives_the_loss_back_although_a_callback_validates_at_the_end(first):
+    class Validates(LearnerCallback):
+        def on_train_end(self, **_):
+            if type(self.learn.loss_func) is MixUpLoss or not seen:
+                seen.append(self.learn.validate())
+
+    seen = []
+    learn = make_learner()
+    loss = learn.loss_func
+    callbacks = [Validates(learn), MixUpCallback(learn)]
+    learn.callbacks = callbacks if first else callbacks[::-1]
+    learn.fit(1, 1e-3)
+    assert seen and learn.loss_func is loss
+
+
+def test_mixup_refuses_what_it_cannot_mix():
+    learn = make_learner().mixup().mixup()
+    with pytest.raises(TypeError, match='one input and one target, both tensors, and mixes them once'):
+        learn.fit(1, 1e-3)
+
+
+def test_half_precision_has_one_clip():
+    learn = make_learner().to_fp16(clip=0.1).to_fp16(clip=1.0)
+    (half,) = learn.callbacks_for(shaping=True)
+    assert half.clip == 1.0
+    assert not list(learn.to_fp32().callbacks_for(shaping=True))
+    for options in (dict(loss_scale=0), dict(clip=0.0)):
+        with pytest.raises(ValueError, match='must be above zero, got 0'):
+            make_learner().to_fp16(**options).fit(1, 1e-3)
+
+
+def test_half_precision_clips_what_the_scaler_has_unscaled():
+    norms = []
+
+    class Norms(LearnerCallback):
+        _order = 100
+
+        def on_backward_end(self, **_):
+            grads = [p.grad.norm() for p in self.learn.model.parameters() if p.grad is not None]
+            norms.append(torch.stack(grads).norm().item())
+
+    learn = make_learner(callback_fns=Norms).to_fp16(clip=1e-3)
+    learn.fit(1, 1e-3)
+    assert norms and max(norms) <= 1e-3 * 1.001
+
+
+def test_predictions_of_a_loss_whose_func_is_none():
+    class Loss(nn.CrossEntropyLoss):
+        func = None
+
+    learn = make_learner()
+    learn.loss_func = Loss()
+    assert torch.allclose(learn.get_preds()[0].sum(1), torch.ones(1))
+
+
+def test_a_property_that_fails_says_why():
+    learn = make_learner()
+    learn.data = 'no data'
+    with pytest.raises(AttributeError, match="'str' object has no attribute 'device'"):
+        learn.device
+
+
+def test_what_is_advised_instead_of_purge_leaves_a_learner_that_trains():
+    learn = make_learner()
+    learn.fit(1, 1e-3)
+    assert 'set learn.opt = None' in NOT_HERE['purge']
+    learn.opt = None
+    learn.fit(1, 1e-3)
+
+
+def test_freezing_leaves_batch_norm_that_was_frozen_before():
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    learn = Learner(loaders(), model, loss_func=nn.CrossEntropyLoss(), silent=True).split([model[2]])
+    for p in model[1].parameters():
+        p.requires_grad_(False)
+    learn.freeze()
+    assert [p.requires_grad for p in model.parameters()] == [False] * 4 + [True] * 2
+
+
+def test_attributes_named_like_events_are_no_methods():
+    class Plain(Callback):
+        before_fit = None
+        on_gpu = False
+
+    check_callback(Plain())
+
+
+def test_an_error_that_only_sounds_like_a_closure_is_left_alone():
+    class Odd(torch.optim.SGD):
+        def step(self, closure=None):
+            raise RuntimeError('cannot write the disclosure log')
+
+    with pytest.raises(RuntimeError, match='disclosure'):
+        make_learner(opt_func=Odd).fit(1, 1e-3)
