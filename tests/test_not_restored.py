@@ -542,6 +542,10 @@ def count():
 
 @shows(NAMED, 'Global names')
 def test_global_names_that_a_model_uses():
+    global n_calls
+    n_calls = 0
+    sizes.clear()
+    noise.zero_()
     before = rng.bit_generator.state
     found = re.findall(r"__globals__\['(\w+)'\](?!\.)", ' '.join(find(Globals(4, 3))))
     assert {'n_calls', 'sizes', 'noise', 'rng'} <= set(found)

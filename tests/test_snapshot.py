@@ -16,6 +16,7 @@ from hypothesis import given, strategies as st
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from children import Child, run_python
 from conftest import deep, examples, make_learner, net, same, state_of
@@ -939,7 +940,12 @@ def test_temporary_files_threads_and_processes_are_gone(tmp_path):
     t.find(where=tmp_path)
     gc.collect()
     assert children() == before
-    assert set(os.listdir('/proc/self/fd')) == files
+    # Which files are open, and what holds the iterator that has opened them.
+    left = [Path(f'/proc/self/fd/{n}') for n in set(os.listdir('/proc/self/fd')) - files]
+    left = {str(path): os.readlink(path) for path in left if path.is_symlink()}
+    iterators = [x for x in gc.get_objects() if isinstance(x, _BaseDataLoaderIter)] if left else []
+    holders = [str(type(h)) for x in iterators for h in gc.get_referrers(x) if h is not iterators]
+    assert not left, f'{left}; {len(iterators)} iterators, held by {holders}'
     assert list(tmp_path.iterdir()) == []
 
 
