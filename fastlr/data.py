@@ -14,14 +14,17 @@ from torch.utils.data import DataLoader, Subset
 
 from . import old_names
 from .batch import check_loader, split_batch, to_device
+from .other_names import refuses_other_options
 from .utils import known_len
 
 # %% ../nbs/28_data.ipynb #fec5ce9e
 class DataBunch:
     "A training and a validation loader, the device for their batches, and the loss that fits them."
+    @refuses_other_options
     def __init__(self,
         train_dl, # iterable of batches, at least one; usually a `DataLoader`
         valid_dl=None, # the same for validation; None to train without
+        *,
         device=None, # `torch.device` or its name, where batches go; default: where the model is
         loss_func=None, # (output, target) -> scalar tensor, used by a `Learner` that was given none
         path='.', # folder for what a `Learner` writes
@@ -63,9 +66,11 @@ def _loader(ds, bs, num_workers, device, train):
 
 # %% ../nbs/28_data.ipynb #cc040248
 @patch(cls_method=True)
+@refuses_other_options
 def create(cls:DataBunch,
     train_ds, # map-style dataset for training, not empty
     valid_ds=None, # the same for validation
+    *,
     bs:int=64, # batch size, at least 1
     num_workers:int=0, # processes that load data; 0: this one does
     device=None, # `torch.device` or its name; default: the accelerator if there is one, else the CPU
@@ -83,7 +88,7 @@ def create(cls:DataBunch,
     others = [None if ds is None else _loader(ds, bs, num_workers, device, train=False)
               for ds in (valid_ds, test_ds)]
     loss_func = loss_func or getattr(train_ds, 'loss_func', None)
-    return cls(train_dl, others[0], device, loss_func, path, others[1])
+    return cls(train_dl, others[0], device=device, loss_func=loss_func, path=path, test_dl=others[1])
 
 # %% ../nbs/28_data.ipynb #327ebc9c
 class DatasetType(Enum):

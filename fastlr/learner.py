@@ -51,7 +51,7 @@ class Learner:
         data = as_databunch(data)
         self.data = data
         self.model = model
-        self.opt_func = _check_function('opt_func', opt_func, "pass the class, or a partial of it")
+        self.opt_func = _check_opt_func(opt_func)
         self.loss_func = _check_loss(data.loss_func if loss_func is None else loss_func)
         self.metrics = _check_metrics(listify(metrics))
         self.wd = _check_wd(None if 'weight_decay' in getattr(opt_func, 'keywords', {}) else wd)
@@ -83,6 +83,13 @@ def _check_function(name, f, hint):
     "Return `f`. Raise `TypeError` unless it is a function or None; an optimizer is not one."
     if f is None or (callable(f) and not isinstance(f, torch.optim.Optimizer)): return f
     raise TypeError(f"{name} must be a function, got {f!r}; {hint}")
+
+def _check_opt_func(f):
+    "Return `f`. Raise `TypeError` if it isn't a function, or if it is a loss."
+    cls = f if isinstance(f, type) else type(f)
+    if issubclass(cls, nn.Module) or getattr(f, '__module__', None) == nn.functional.__name__:
+        raise TypeError(f"opt_func must make an optimizer, got the loss {f!r}; pass it as loss_func")
+    return _check_function('opt_func', f, "pass the class, or a partial of it")
 
 def _check_loss(f):
     "Return `f`. Raise `TypeError` unless it is a loss function or None."

@@ -71,12 +71,16 @@ def instead_of(
 # %% ../nbs/09_other_names.ipynb #0a100009
 def refuses_other_options(
     f # function with named parameters
-): # `f`, which raises `TypeError` for an option of another library that it doesn't have
+): # `f`, which raises `TypeError` for an option of another library, or one that is passed by name only
     "Decorate `f`, so that an option of another library is refused with a remedy."
     options = inspect.signature(f).parameters
+    by_name = [k for k, p in options.items() if p.kind is p.KEYWORD_ONLY]
+    by_place = [k for k, p in options.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     name = f.__qualname__.removesuffix('.__init__')
     @functools.wraps(f)
     def refusing(*args, **kwargs):
+        if by_name and len(args) > len(by_place):
+            raise TypeError(f"{name}: what follows {by_place[-1]} is passed by name: {', '.join(by_name)}")
         for option in kwargs:
             remedy = None if option in options else instead_of(option, options)
             if remedy is not None: raise TypeError(f"{name} has no option {option!r}: {remedy}")

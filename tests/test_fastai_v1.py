@@ -313,6 +313,10 @@ def data_bunch(_):
     params = list(inspect.signature(DataBunch).parameters)
     assert params[:2] == ['train_dl', 'valid_dl']
     assert {'test_dl', 'device', 'loss_func', 'path'} < set(params)
+    dl = loaders()[0]
+    refused(
+        lambda: DataBunch(dl, dl, None, dl), 'DataBunch: what follows valid_dl is passed by name', 'test_dl'
+    )
 
 
 @row('`DataBunch.create(train_ds, valid_ds)`', 'differs')
@@ -320,6 +324,10 @@ def create(_):
     params = list(inspect.signature(DataBunch.create).parameters)
     assert params[:2] == ['train_ds', 'valid_ds']
     assert {'test_ds', 'bs', 'num_workers', 'device', 'loss_func', 'path'} < set(params)
+    ds = problem()
+    refused(
+        lambda: DataBunch.create(ds, ds, ds), 'create: what follows valid_ds is passed by name', 'test_ds'
+    )
 
 
 @row('`data.train_dl`, `valid_dl`, `test_dl`, `fix_dl`, `single_dl`', 'same')

@@ -14,7 +14,7 @@ from fastai.learner import Callback, Learner
 from fastai.optimizer import SGD
 
 import coming_from, fastlr
-from conftest import make_learner, same, state_of
+from conftest import loaders, make_learner, net, same, state_of
 from fastlr import LRCurve
 from fastlr.integrations.fastai import lr_find
 from fastlr.shortcuts import NOT_HERE
@@ -184,6 +184,15 @@ def returns_the_curve(_):
     assert isinstance(curve, LRCurve) and len(plt.get_fignums()) == 1
     curve.plot()
     assert len(plt.get_fignums()) == 2 and curve.suggest().lr != curve.suggest('valley').lr
+
+
+@row('`Learner(dls, model, loss_func)`')
+def the_loss_is_passed_by_name(_):
+    for loss in torch.nn.CrossEntropyLoss(), torch.nn.CrossEntropyLoss, torch.nn.functional.cross_entropy:
+        with pytest.raises(TypeError, match='opt_func must make an optimizer.*pass it as loss_func'):
+            fastlr.Learner(loaders(), net(), loss)
+    learn = fastlr.Learner(loaders(), net(), loss_func=torch.nn.CrossEntropyLoss())
+    assert list(inspect.signature(fastlr.Learner).parameters)[2] == 'opt_func' and learn.opt_func is not None
 
 
 @row('takes a fresh batch for each update')
