@@ -15,7 +15,7 @@ from fastcore.basics import listify, patch
 from torch import nn
 
 from . import old_names
-from .batch import split_batch, to_device
+from .batch import check_loader, split_batch, to_device
 from .callback import Callback, check_callback, might_shape, shapes_training
 from .data import DatasetType, as_databunch
 from .handler import AverageMetric, CallbackHandler
@@ -254,12 +254,14 @@ def _set_opt(self:Learner, lr, wd):
 @patch
 @refuses_other_options
 def validate(self:Learner,
-    dl=None, # iterable of batches; default: the validation data
+    dl=None, # iterable of batches, or a `DatasetType`; default: the validation data
     callbacks=None, # `Callback`s for this pass alone
     metrics=None # functions (output, target), or callbacks; default: the learner's
 ) -> list: # mean loss, then the metrics
     "Return mean loss and metrics, in evaluation mode. Raise `ValueError` if there is no validation data."
-    dl = self.data.dl(DatasetType.Valid) if dl is None else dl
+    dl = DatasetType.Valid if dl is None else dl
+    if isinstance(dl, DatasetType): dl = self.data.dl(dl)
+    check_loader('dl', dl)
     metrics = self.metrics if metrics is None else listify(metrics)
     with self.evaluation_handler(callbacks, metrics) as handler:
         handler.state['last_metrics'] = [validate(self, dl, handler)]

@@ -15,7 +15,6 @@ RENAMED = dict(
     lr_max='max_lr lr',
     div='div_factor',
     div_final='final_div',
-    ds_idx='ds_type dl',
     act='activ',
     # Of pytorch-lr-finder, ignite and Lightning.
     num_iter='num_it',
@@ -37,6 +36,8 @@ OTHER_OPTIONS = dict(
     lr="pass the rate to fit, or to fit_one_cycle as max_lr",
     n_epoch="the number of epochs comes first",
     reset_opt="set learn.opt = None",
+    ds_idx="pass the loader as dl, for example dl=learn.dl(DatasetType.Valid)",
+    moms="pass two momenta to fit_one_cycle",
     splitter="call learn.split",
     wd_bn_bias="weight decay applies to all parameters of a layer group",
     show_plot="nothing is drawn: call the curve's plot()",
