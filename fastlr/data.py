@@ -7,6 +7,7 @@ __all__ = ['DataBunch', 'default_device', 'DatasetType', 'first_batch', 'as_data
 
 # %% ../nbs/28_data.ipynb #e401cf81
 from enum import Enum
+from pathlib import Path
 
 import torch
 from fastcore.basics import patch
@@ -37,7 +38,7 @@ class DataBunch:
         self.test_dl = test_dl
         self.device = None if device is None else torch.device(device)
         self.loss_func = loss_func
-        self.path = path
+        self.path = Path('.' if path is None else path)
         # The number of classes, if it was set.
         self._n_classes = None
 
@@ -142,6 +143,16 @@ def train_ds(self:DataBunch):
 def valid_ds(self:DataBunch):
     "The dataset of the validation loader."
     return _dataset(self.valid_dl, 'valid_ds')
+
+def _read_batch_size(self):
+    "The batch size of the training loader."
+    return self.train_dl.batch_size
+
+def _refuse_batch_size(self, value):
+    raise AttributeError("the batch size of a loader can't be changed: make another DataBunch, for example "
+                         f"DataBunch.create(data.train_ds, data.valid_ds, bs={value!r})")
+
+DataBunch.batch_size = property(_read_batch_size, _refuse_batch_size)
 
 def first_batch(
     dl # iterable of batches

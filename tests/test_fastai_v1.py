@@ -363,6 +363,21 @@ def datasets_and_batches(_):
     assert data.c == 5
 
 
+@row('`data.path`', 'same')
+def path_of_the_data(at):
+    ds = problem()
+    for data in DataBunch(loaders()[0], path=str(at.path)), DataBunch.create(ds, path=str(at.path)):
+        assert data.path / 'models' == at.path / 'models'
+    assert DataBunch(loaders()[0]).path / 'models' == Learner(loaders(), net()).path / 'models'
+
+
+@row('`data.batch_size = 8`', 'differs')
+def batch_size(_):
+    data = DataBunch.create(problem(), bs=32)
+    refused(lambda: setattr(data, 'batch_size', 8), 'DataBunch.create', 'bs=8')
+    assert data.batch_size == data.train_dl.batch_size == 32
+
+
 @row('`ImageDataBunch`, `cnn_learner`, and the rest of the applications', 'not here')
 def no_applications(_):
     assert not any(hasattr(fastlr, name) for name in ('ImageDataBunch', 'cnn_learner', 'tabular_learner'))
@@ -1109,7 +1124,14 @@ def test_names_that_are_not_here_are_answered_and_not_there():
         refused(lambda: getattr(learn, name), name, what)
     refused(lambda: learn.no_such_thing, 'no_such_thing')
     # Callbacks look up in the learner what they lack.
-    refused(lambda: learn.recorder.plot_loss(), 'plot_losses')
+    refused(
+        lambda: learn.recorder.plot_loss(), "'Recorder' object has no attribute 'plot_loss'", 'plot_losses'
+    )
+
+    class Notes(LearnerCallback):
+        pass
+
+    refused(lambda: Notes(learn).fine_tune, "'Notes' object has no attribute 'fine_tune'", 'call split')
 
 
 def test_nothing_warns():
