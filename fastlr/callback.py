@@ -156,7 +156,10 @@ class LearnerCallback(Callback):
     def __getattr__(self, k):
         if k.startswith('_') or 'learn' not in self.__dict__:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {k!r}")
-        return getattr(self.learn, k)
+        try: return getattr(self.learn, k)
+        except AttributeError as e:
+            what = f"{type(self).__name__!r} object has no attribute {k!r}"
+            raise AttributeError(f"{what}; its learner was asked: {e}") from e
 
 # %% ../nbs/26_callback.ipynb #348c5b5e
 def check_callback(

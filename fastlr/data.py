@@ -7,6 +7,7 @@ __all__ = ['DataBunch', 'default_device', 'DatasetType', 'first_batch', 'as_data
 
 # %% ../nbs/28_data.ipynb #e401cf81
 from enum import Enum
+from pathlib import Path
 
 import torch
 from fastcore.basics import patch
@@ -14,14 +15,17 @@ from torch.utils.data import DataLoader, Subset
 
 from . import old_names
 from .batch import check_loader, split_batch, to_device
+from .other_names import refuses_other_options
 from .utils import known_len
 
 # %% ../nbs/28_data.ipynb #fec5ce9e
 class DataBunch:
     "A training and a validation loader, the device for their batches, and the loss that fits them."
+    @refuses_other_options
     def __init__(self,
         train_dl, # iterable of batches, at least one; usually a `DataLoader`
         valid_dl=None, # the same for validation; None to train without
+        *,
         device=None, # `torch.device` or its name, where batches go; default: where the model is
         loss_func=None, # (output, target) -> scalar tensor, used by a `Learner` that was given none
         path='.', # folder for what a `Learner` writes
@@ -34,7 +38,7 @@ class DataBunch:
         self.test_dl = test_dl
         self.device = None if device is None else torch.device(device)
         self.loss_func = loss_func
-        self.path = path
+        self.path = Path('.' if path is None else path)
         # The number of classes, if it was set.
         self._n_classes = None
 
@@ -63,9 +67,11 @@ def _loader(ds, bs, num_workers, device, train):
 
 # %% ../nbs/28_data.ipynb #cc040248
 @patch(cls_method=True)
+@refuses_other_options
 def create(cls:DataBunch,
     train_ds, # map-style dataset for training, not empty
     valid_ds=None, # the same for validation
+    *,
     bs:int=64, # batch size, at least 1
     num_workers:int=0, # processes that load data; 0: this one does
     device=None, # `torch.device` or its name; default: the accelerator if there is one, else the CPU
@@ -83,7 +89,7 @@ def create(cls:DataBunch,
     others = [None if ds is None else _loader(ds, bs, num_workers, device, train=False)
               for ds in (valid_ds, test_ds)]
     loss_func = loss_func or getattr(train_ds, 'loss_func', None)
-    return cls(train_dl, others[0], device, loss_func, path, others[1])
+    return cls(train_dl, others[0], device=device, loss_func=loss_func, path=path, test_dl=others[1])
 
 # %% ../nbs/28_data.ipynb #327ebc9c
 class DatasetType(Enum):
@@ -137,6 +143,16 @@ def train_ds(self:DataBunch):
 def valid_ds(self:DataBunch):
     "The dataset of the validation loader."
     return _dataset(self.valid_dl, 'valid_ds')
+
+def _read_batch_size(self):
+    "The batch size of the training loader."
+    return self.train_dl.batch_size
+
+def _refuse_batch_size(self, value):
+    raise AttributeError("the batch size of a loader can't be changed: make another DataBunch, for example "
+                         f"DataBunch.create(data.train_ds, data.valid_ds, bs={value!r})")
+
+DataBunch.batch_size = property(_read_batch_size, _refuse_batch_size)
 
 def first_batch(
     dl # iterable of batches

@@ -26,7 +26,8 @@ def digits_data(
     n_valid = int(len(ds)*valid_pct)
     rows = torch.randperm(len(ds), generator=torch.Generator().manual_seed(seed)).tolist()
     train_ds, valid_ds = Subset(ds, rows[n_valid:]), Subset(ds, rows[:n_valid])
-    return DataBunch.create(train_ds, valid_ds, bs, num_workers, device, nn.CrossEntropyLoss())
+    return DataBunch.create(train_ds, valid_ds, bs=bs, num_workers=num_workers, device=device,
+                            loss_func=nn.CrossEntropyLoss())
 
 def _digits(classes):
     "Return all digits, or those in `classes`, as a dataset."

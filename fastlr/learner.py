@@ -15,12 +15,12 @@ from fastcore.basics import listify, patch
 from torch import nn
 
 from . import old_names
-from .batch import split_batch, to_device
+from .batch import check_loader, split_batch, to_device
 from .callback import Callback, check_callback, might_shape, shapes_training
 from .data import DatasetType, as_databunch
 from .handler import AverageMetric, CallbackHandler
 from .loop import PlainBar, evaluating, fit, validate
-from .optim import OptimWrapper, check_groups, default_opt_func, group_rates
+from .optim import OptimWrapper, check_groups, default_opt_func, group_params, group_rates
 from .other_names import refuses_other_options
 from .utils import as_list, is_main_process
 
@@ -51,7 +51,7 @@ class Learner:
         data = as_databunch(data)
         self.data = data
         self.model = model
-        self.opt_func = _check_function('opt_func', opt_func, "pass the class, or a partial of it")
+        self.opt_func = _check_opt_func(opt_func)
         self.loss_func = _check_loss(data.loss_func if loss_func is None else loss_func)
         self.metrics = _check_metrics(listify(metrics))
         self.wd = _check_wd(None if 'weight_decay' in getattr(opt_func, 'keywords', {}) else wd)
@@ -83,6 +83,13 @@ def _check_function(name, f, hint):
     "Return `f`. Raise `TypeError` unless it is a function or None; an optimizer is not one."
     if f is None or (callable(f) and not isinstance(f, torch.optim.Optimizer)): return f
     raise TypeError(f"{name} must be a function, got {f!r}; {hint}")
+
+def _check_opt_func(f):
+    "Return `f`. Raise `TypeError` if it isn't a function, or if it is a loss."
+    cls = f if isinstance(f, type) else type(f)
+    if issubclass(cls, nn.Module) or getattr(f, '__module__', None) == nn.functional.__name__:
+        raise TypeError(f"opt_func must make an optimizer, got the loss {f!r}; pass it as loss_func")
+    return _check_function('opt_func', f, "pass the class, or a partial of it")
 
 def _check_loss(f):
     "Return `f`. Raise `TypeError` unless it is a loss function or None."
@@ -149,8 +156,16 @@ def lr_range(self:Learner,
     lr, # number from 0, list of them with one per layer group, `slice`, or `Suggestion`
     name:str='lr' # what the caller's parameter is called, for the message
 ): # a float, or a list with one per layer group
-    "Return the rates of the layer groups: see `group_rates`."
+    "Return the rates of the layer groups: see `group_rates`. Raise if the groups are another model's."
+    _check_groups_of(self)
     return group_rates(lr, len(self.layer_groups), name)
+
+def _check_groups_of(learn):
+    "Raise `ValueError` if the layer groups hold parameters, and none of them is in the model."
+    have = {id(p) for group in learn.layer_groups for p in group_params(group)}
+    if not have or not have.isdisjoint(map(id, learn.model.parameters())): return
+    raise ValueError("the layer groups, and the optimizer, belong to the model that learn.model has replaced: "
+                     "make a new Learner, or call learn.split with modules of the new model")
 
 @patch
 def rate_or_tuned(self:Learner,
@@ -247,12 +262,14 @@ def _set_opt(self:Learner, lr, wd):
 @patch
 @refuses_other_options
 def validate(self:Learner,
-    dl=None, # iterable of batches; default: the validation data
+    dl=None, # iterable of batches, or a `DatasetType`; default: the validation data
     callbacks=None, # `Callback`s for this pass alone
     metrics=None # functions (output, target), or callbacks; default: the learner's
 ) -> list: # mean loss, then the metrics
     "Return mean loss and metrics, in evaluation mode. Raise `ValueError` if there is no validation data."
-    dl = self.data.dl(DatasetType.Valid) if dl is None else dl
+    dl = DatasetType.Valid if dl is None else dl
+    if isinstance(dl, DatasetType): dl = self.data.dl(dl)
+    check_loader('dl', dl)
     metrics = self.metrics if metrics is None else listify(metrics)
     with self.evaluation_handler(callbacks, metrics) as handler:
         handler.state['last_metrics'] = [validate(self, dl, handler)]

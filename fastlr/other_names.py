@@ -15,7 +15,6 @@ RENAMED = dict(
     lr_max='max_lr lr',
     div='div_factor',
     div_final='final_div',
-    ds_idx='ds_type dl',
     act='activ',
     # Of pytorch-lr-finder, ignite and Lightning.
     num_iter='num_it',
@@ -37,6 +36,8 @@ OTHER_OPTIONS = dict(
     lr="pass the rate to fit, or to fit_one_cycle as max_lr",
     n_epoch="the number of epochs comes first",
     reset_opt="set learn.opt = None",
+    ds_idx="pass the loader as dl, for example dl=learn.dl(DatasetType.Valid)",
+    moms="pass two momenta to fit_one_cycle",
     splitter="call learn.split",
     wd_bn_bias="weight decay applies to all parameters of a layer group",
     show_plot="nothing is drawn: call the curve's plot()",
@@ -71,12 +72,16 @@ def instead_of(
 # %% ../nbs/09_other_names.ipynb #0a100009
 def refuses_other_options(
     f # function with named parameters
-): # `f`, which raises `TypeError` for an option of another library that it doesn't have
+): # `f`, which raises `TypeError` for an option of another library, or one that is passed by name only
     "Decorate `f`, so that an option of another library is refused with a remedy."
     options = inspect.signature(f).parameters
+    by_name = [k for k, p in options.items() if p.kind is p.KEYWORD_ONLY]
+    by_place = [k for k, p in options.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     name = f.__qualname__.removesuffix('.__init__')
     @functools.wraps(f)
     def refusing(*args, **kwargs):
+        if by_name and len(args) > len(by_place):
+            raise TypeError(f"{name}: what follows {by_place[-1]} is passed by name: {', '.join(by_name)}")
         for option in kwargs:
             remedy = None if option in options else instead_of(option, options)
             if remedy is not None: raise TypeError(f"{name} has no option {option!r}: {remedy}")

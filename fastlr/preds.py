@@ -101,7 +101,8 @@ def get_preds(self:Learner,
 ) -> tuple: # predictions and targets of all rows; the targets are None if there are none; and the losses
     "Return predictions and targets on the CPU. Raise `ValueError` if a batch, or a target, is missing."
     dl = ds_type if dl is None else dl
-    if isinstance(dl, DatasetType): dl = self.data.dl(dl)
+    # A number, as in fastai v2, is refused there.
+    if isinstance(dl, (DatasetType, int)): dl = self.data.dl(dl)
     outputs, targets, losses = [], [], []
     with self.evaluation_handler() as handler:
         for batch in dl:

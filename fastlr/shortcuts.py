@@ -117,9 +117,10 @@ def _shape(output):
 # %% ../nbs/39_shortcuts.ipynb #0d380013
 NOT_HERE = dict(
     # Of fastai v1.
-    predict="call learn.model, or learn.get_preds([batch]) with a batch of the item",
+    predict="call learn.get_preds([x[None]]) with the input x",
     pred_batch="call learn.get_preds([batch])",
-    export="save the model with torch.save, or its weights with learn.save",
+    export="save the model with torch.save, and read it with torch.load(file, weights_only=False); or its "
+           "weights with learn.save",
     show_results="take predictions and targets from learn.get_preds()",
     interpret="take predictions, targets and losses from learn.get_preds(with_loss=True)",
     TTA="average learn.get_preds over loaders with different transforms",
@@ -139,10 +140,10 @@ NOT_HERE = dict(
     add_cb="append to learn.callbacks",
     add_cbs="append to learn.callbacks",
     remove_cb="remove it from learn.callbacks",
-    fine_tune="call freeze, fit_one_cycle, unfreeze, fit_one_cycle",
+    fine_tune="call split, freeze, fit_one_cycle, unfreeze, fit_one_cycle",
     fit_flat_cos="pass a callback with the schedule to learn.fit",
     fit_sgdr="pass a callback with the schedule to learn.fit",
-    to_bf16="pass callback_fns=MixedPrecision to the Learner",
+    to_bf16="learn.callback_fns.append(MixedPrecision), which trains in bfloat16 unless told otherwise",
     to_native_fp16="call learn.to_fp16()",
     splitter="call learn.split",
     no_bar="pass silent=True to the Learner",

@@ -313,6 +313,10 @@ def data_bunch(_):
     params = list(inspect.signature(DataBunch).parameters)
     assert params[:2] == ['train_dl', 'valid_dl']
     assert {'test_dl', 'device', 'loss_func', 'path'} < set(params)
+    dl = loaders()[0]
+    refused(
+        lambda: DataBunch(dl, dl, None, dl), 'DataBunch: what follows valid_dl is passed by name', 'test_dl'
+    )
 
 
 @row('`DataBunch.create(train_ds, valid_ds)`', 'differs')
@@ -320,6 +324,10 @@ def create(_):
     params = list(inspect.signature(DataBunch.create).parameters)
     assert params[:2] == ['train_ds', 'valid_ds']
     assert {'test_ds', 'bs', 'num_workers', 'device', 'loss_func', 'path'} < set(params)
+    ds = problem()
+    refused(
+        lambda: DataBunch.create(ds, ds, ds), 'create: what follows valid_ds is passed by name', 'test_ds'
+    )
 
 
 @row('`data.train_dl`, `valid_dl`, `test_dl`, `fix_dl`, `single_dl`', 'same')
@@ -353,6 +361,21 @@ def datasets_and_batches(_):
     data = DataBunch.create(folder)
     data.c = 5
     assert data.c == 5
+
+
+@row('`data.path`', 'same')
+def path_of_the_data(at):
+    ds = problem()
+    for data in DataBunch(loaders()[0], path=str(at.path)), DataBunch.create(ds, path=str(at.path)):
+        assert data.path / 'models' == at.path / 'models'
+    assert DataBunch(loaders()[0]).path / 'models' == Learner(loaders(), net()).path / 'models'
+
+
+@row('`data.batch_size = 8`', 'differs')
+def batch_size(_):
+    data = DataBunch.create(problem(), bs=32)
+    refused(lambda: setattr(data, 'batch_size', 8), 'DataBunch.create', 'bs=8')
+    assert data.batch_size == data.train_dl.batch_size == 32
 
 
 @row('`ImageDataBunch`, `cnn_learner`, and the rest of the applications', 'not here')
@@ -1078,6 +1101,33 @@ def load_of_another_optimizer(at):
     assert learn.opt.state
 
 
+@row('`load(with_opt=True)` of a file without an optimizer', 'differs')
+def a_file_without_an_optimizer(at):
+    learn = make_learner(path=at.path)
+    learn.save('bare')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        learn.load('bare')
+        learn.load('bare', with_opt=False)
+    with pytest.warns(UserWarning, match='holds no optimizer') as seen:
+        learn.load('bare', with_opt=True)
+    assert seen[0].filename == __file__
+
+
+@row('`learn.model = ...`', 'differs')
+def another_model(_):
+    learn = make_learner()
+    learn.fit(1)
+    learn.model = net()
+    before = state_of(learn)
+    for train in learn.fit, learn.fit_one_cycle, lambda n: learn.lr_find(num_it=10):
+        refused(lambda train=train: train(1), 'layer groups', 'new Learner', 'learn.split')
+    assert same(before, state_of(learn))
+    first = learn.split(learn.model[0]).model[0].weight.clone()
+    learn.fit(1)
+    assert not torch.equal(first, learn.model[0].weight)
+
+
 @row('`learn.summary()`', 'same')
 def summary(_):
     learn = make_learner()
@@ -1101,7 +1151,14 @@ def test_names_that_are_not_here_are_answered_and_not_there():
         refused(lambda: getattr(learn, name), name, what)
     refused(lambda: learn.no_such_thing, 'no_such_thing')
     # Callbacks look up in the learner what they lack.
-    refused(lambda: learn.recorder.plot_loss(), 'plot_losses')
+    refused(
+        lambda: learn.recorder.plot_loss(), "'Recorder' object has no attribute 'plot_loss'", 'plot_losses'
+    )
+
+    class Notes(LearnerCallback):
+        pass
+
+    refused(lambda: Notes(learn).fine_tune, "'Notes' object has no attribute 'fine_tune'", 'call split')
 
 
 def test_nothing_warns():

@@ -14,7 +14,7 @@ from fastai.learner import Callback, Learner
 from fastai.optimizer import SGD
 
 import coming_from, fastlr
-from conftest import make_learner, same, state_of
+from conftest import loaders, make_learner, net, same, state_of
 from fastlr import LRCurve
 from fastlr.integrations.fastai import lr_find
 from fastlr.shortcuts import NOT_HERE
@@ -186,6 +186,15 @@ def returns_the_curve(_):
     assert len(plt.get_fignums()) == 2 and curve.suggest().lr != curve.suggest('valley').lr
 
 
+@row('`Learner(dls, model, loss_func)`')
+def the_loss_is_passed_by_name(_):
+    for loss in torch.nn.CrossEntropyLoss(), torch.nn.CrossEntropyLoss, torch.nn.functional.cross_entropy:
+        with pytest.raises(TypeError, match='opt_func must make an optimizer.*pass it as loss_func'):
+            fastlr.Learner(loaders(), net(), loss)
+    learn = fastlr.Learner(loaders(), net(), loss_func=torch.nn.CrossEntropyLoss())
+    assert list(inspect.signature(fastlr.Learner).parameters)[2] == 'opt_func' and learn.opt_func is not None
+
+
 @row('takes a fresh batch for each update')
 def common_batches(_):
     inputs = set()
@@ -271,12 +280,55 @@ def callbacks(_):
     assert set(notes) == {'a logger of fastai'} and set(run) == {'a callback that shapes a step'}
 
 
+@row('`get_preds(ds_idx=1)`, `validate(ds_idx=1)`')
+def which_data(_):
+    learn = make_learner()
+    for call in learn.get_preds, learn.validate:
+        with pytest.raises(TypeError, match=r'dl=learn\.dl\(DatasetType\.Valid\)'):
+            call(ds_idx=1)
+    valid = learn.dl(fastlr.DatasetType.Valid)
+    assert torch.equal(learn.get_preds(dl=valid)[0], learn.get_preds()[0])
+    assert learn.validate(dl=valid) == learn.validate() == learn.validate(fastlr.DatasetType.Valid)
+    with pytest.raises(TypeError, match='ds_type must be a DatasetType, such as DatasetType.Valid, got 1'):
+        learn.get_preds(ds_type=1)
+    with pytest.raises(TypeError, match='dl must be an iterable of batches, got 1'):
+        learn.validate(dl=1)
+
+
+@row('`learn.predict(item)`')
+def predict(_):
+    learn = make_learner()
+    assert 'learn.get_preds([x[None]])' in NOT_HERE['predict']
+    x = learn.data.valid_ds[0][0]
+    assert torch.allclose(learn.get_preds([x[None]])[0][0], learn.get_preds()[0][0], atol=1e-6)
+
+
+@row('`learn.export()`')
+def export(path):
+    learn, file = make_learner(), path / 'model.pt'
+    assert 'torch.load(file, weights_only=False)' in NOT_HERE['export']
+    torch.save(learn.model, file)
+    again = torch.load(file, weights_only=False)
+    assert same(again.state_dict(), learn.model.state_dict())
+
+
+@row('`learn.to_bf16()`')
+def to_bf16(_):
+    learn = make_learner()
+    assert NOT_HERE['to_bf16'].startswith('learn.callback_fns.append(MixedPrecision)')
+    learn.callback_fns.append(fastlr.MixedPrecision)
+    dtypes = []
+    learn.model[0].register_forward_hook(lambda module, args, out: dtypes.append(out.dtype))
+    learn.fit(1)
+    assert torch.bfloat16 in dtypes
+
+
 @row('`learn.fine_tune(n, base_lr)`')
 def fine_tune(_):
     learn = make_learner()
     with pytest.raises(AttributeError) as e:
         learn.fine_tune(1, 1e-3)
-    assert str(e.value).endswith(NOT_HERE['fine_tune'])
+    assert str(e.value).endswith(NOT_HERE['fine_tune']) and 'call split, freeze' in str(e.value)
     learn.split(lambda model: model[4])
     learn.freeze()
     first = learn.model[0].weight.clone()
