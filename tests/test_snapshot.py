@@ -929,6 +929,13 @@ def test_an_iterator_as_loader_is_named():
         )
 
 
+def _has_files(x):
+    "Whether `x` is an iterator that may have workers, or a tensor that came from one."
+    if issubclass(type(x), torch.Tensor):
+        return x.device.type == 'cpu' and x.layout == torch.strided and x.is_shared()
+    return issubclass(type(x), _BaseDataLoaderIter)
+
+
 def test_temporary_files_threads_and_processes_are_gone(tmp_path):
     def children():
         return Path(f'/proc/self/task/{os.getpid()}/children').read_text().split()
@@ -940,12 +947,12 @@ def test_temporary_files_threads_and_processes_are_gone(tmp_path):
     t.find(where=tmp_path)
     gc.collect()
     assert children() == before
-    # Which files are open, and what holds the iterator that has opened them.
+    # Which files are open, and what holds the iterator or the batches to which they belong.
     left = [Path(f'/proc/self/fd/{n}') for n in set(os.listdir('/proc/self/fd')) - files]
     left = {str(path): os.readlink(path) for path in left if path.is_symlink()}
-    iterators = [x for x in gc.get_objects() if isinstance(x, _BaseDataLoaderIter)] if left else []
-    holders = [str(type(h)) for x in iterators for h in gc.get_referrers(x) if h is not iterators]
-    assert not left, f'{left}; {len(iterators)} iterators, held by {holders}'
+    held = list(filter(_has_files, gc.get_objects())) if left else []
+    holders = [(type(x), type(h)) for x in held for h in gc.get_referrers(x) if h is not held]
+    assert not left, f'{left}, of objects held by {holders}'
     assert list(tmp_path.iterdir()) == []
 
 
