@@ -20,7 +20,7 @@ from .callback import Callback, check_callback, might_shape, shapes_training
 from .data import DatasetType, as_databunch
 from .handler import AverageMetric, CallbackHandler
 from .loop import PlainBar, evaluating, fit, validate
-from .optim import OptimWrapper, check_groups, default_opt_func, group_rates
+from .optim import OptimWrapper, check_groups, default_opt_func, group_params, group_rates
 from .other_names import refuses_other_options
 from .utils import as_list, is_main_process
 
@@ -156,8 +156,16 @@ def lr_range(self:Learner,
     lr, # number from 0, list of them with one per layer group, `slice`, or `Suggestion`
     name:str='lr' # what the caller's parameter is called, for the message
 ): # a float, or a list with one per layer group
-    "Return the rates of the layer groups: see `group_rates`."
+    "Return the rates of the layer groups: see `group_rates`. Raise if the groups are another model's."
+    _check_groups_of(self)
     return group_rates(lr, len(self.layer_groups), name)
+
+def _check_groups_of(learn):
+    "Raise `ValueError` if the layer groups hold parameters, and none of them is in the model."
+    have = {id(p) for group in learn.layer_groups for p in group_params(group)}
+    if not have or not have.isdisjoint(map(id, learn.model.parameters())): return
+    raise ValueError("the layer groups belong to the old model, which learn.model has replaced: make a new "
+                     "Learner, or call learn.split with modules of the new model")
 
 @patch
 def rate_or_tuned(self:Learner,

@@ -1101,6 +1101,33 @@ def load_of_another_optimizer(at):
     assert learn.opt.state
 
 
+@row('`load(with_opt=True)` of a file without an optimizer', 'differs')
+def a_file_without_an_optimizer(at):
+    learn = make_learner(path=at.path)
+    learn.save('bare')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        learn.load('bare')
+        learn.load('bare', with_opt=False)
+    with pytest.warns(UserWarning, match='holds no optimizer') as seen:
+        learn.load('bare', with_opt=True)
+    assert seen[0].filename == __file__
+
+
+@row('`learn.model = ...`', 'differs')
+def another_model(_):
+    learn = make_learner()
+    learn.fit(1)
+    learn.model = net()
+    before = state_of(learn)
+    for train in learn.fit, learn.fit_one_cycle, lambda n: learn.lr_find(num_it=10):
+        refused(lambda train=train: train(1), 'layer groups', 'new Learner', 'learn.split')
+    assert same(before, state_of(learn))
+    first = learn.split(learn.model[0]).model[0].weight.clone()
+    learn.fit(1)
+    assert not torch.equal(first, learn.model[0].weight)
+
+
 @row('`learn.summary()`', 'same')
 def summary(_):
     learn = make_learner()
