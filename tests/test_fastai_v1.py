@@ -394,7 +394,11 @@ def no_applications(_):
 
 @row('`data.show_batch()`, `normalize()`, transforms, `ItemList`', 'not here')
 def no_transforms(_):
-    assert not any(hasattr(make_learner().data, name) for name in ('show_batch', 'normalize', 'add_tfm'))
+    data = make_learner().data
+    assert not any(hasattr(data, name) for name in ('show_batch', 'normalize', 'add_tfm'))
+    refused(lambda: data.show_batch(rows=3), "'DataBunch' object has no attribute", 'one_batch()')
+    refused(lambda: data.normalize(), 'into your dataset')
+    refused(lambda: data.add_tfm, "'DataBunch' object has no attribute 'add_tfm'")
     not_importable('ItemList ImageList DataBlock get_transforms', 'put the transforms into your dataset')
 
 
