@@ -219,10 +219,10 @@ def callbacks_during_lr_find(at):
 
     learn = make_learner(callbacks=[Clips(), Switches()], silent=False)
     learn.lr_find(num_it=10, stop_div=False, probe=False)
-    assert Clips.calls == 10 and 'Left out: Switches.' in at.capsys.readouterr().out
+    assert Clips.calls == 10 and 'Not run in the range test: Switches.' in at.capsys.readouterr().out
     Switches.shapes_training = False
     learn.lr_find(num_it=10)
-    assert 'Left out' not in at.capsys.readouterr().out
+    assert 'Not run' not in at.capsys.readouterr().out
 
 
 @row('`LRFinder(learn, start_lr, end_lr, num_it, stop_div)`', 'same')

@@ -141,6 +141,10 @@ def what_is_returned(_):
     assert theirs(plain(), suggest_funcs=None) is None
     alone = ours(plain(), **long, suggest_funcs=None)
     assert len(alone) == 0 and alone.suggestion() == alone.curve.suggest()
+    learn = plain()
+    with learn.no_logging():
+        learn.fit_one_cycle(3, lr_max=alone.suggestion().one_cycle)
+    assert max(learn.recorder.lrs) == pytest.approx(alone.suggestion().one_cycle, rel=0.05)
 
 
 @row('`learn.recorder` holds the range test')
