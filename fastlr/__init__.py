@@ -6,7 +6,7 @@ Nothing is imported until a name is used, so that `import fastlr` is free and th
 """
 __version__ = "0.2.0"
 
-import importlib, warnings
+import importlib, sys, warnings
 
 # The modules in import order, which is the order of the notebooks, and the names that each gives to the top.
 _modules = {
@@ -129,6 +129,29 @@ _at_the_top = (
     'find_learning_rate_from_args search_learning_rate AccelerateCallback').split()
 # Those that have another name as well.
 _renamed = {'check_settings': 'SweepSettings', 'in_step': 'fail_together'}
+# What to use instead of names of fastai that aren't here.
+_instead = {
+    "make the loaders and the model with torchvision or the like, and pass them to a Learner":
+        'ImageDataBunch ImageDataLoaders TabularDataBunch TabularDataLoaders TextDataBunch TextLMDataBunch '
+        'TextClasDataBunch TextDataLoaders cnn_learner vision_learner unet_learner tabular_learner '
+        'collab_learner text_classifier_learner language_model_learner',
+    "pass a pair of loaders to the Learner, or make a DataBunch": 'DataLoaders',
+    "put the transforms into your dataset":
+        'DataBlock ItemList ImageList TabularList TextList get_transforms aug_transforms',
+    "make the learner, and call learn.load": 'load_learner',
+    "take predictions, targets and losses from learn.get_preds(with_loss=True)":
+        'ClassificationInterpretation Interpretation',
+    "copy fastai v1's, which runs with other import lines":
+        'SaveModelCallback EarlyStoppingCallback CSVLogger ReduceLROnPlateauCallback TrackerCallback '
+        'TerminateOnNaNCallback',
+    "call learn.recorder.plot_losses() after the training": 'ShowGraph ShowGraphCallback',
+    "use GradientAccumulation": 'AccumulateScheduler',
+    "pass partial(OneCycleScheduler, lr_max=...) in callback_fns": 'one_cycle_scheduler',
+    "pass a callback with the schedule to learn.fit": 'GeneralScheduler TrainingPhase ParamScheduler',
+    "copy fastai v1's, which runs, or use that of torchmetrics":
+        'fbeta FBeta AUROC RocAuc R2Score Precision Recall top_k_accuracy dice Dice',
+}
+_instead = {name: what for what, names in _instead.items() for name in names.split()}
 _places = {name: module for module, names in _new_place.items() for name in names.split()}
 
 
@@ -160,11 +183,20 @@ def _load_core():
     return names
 
 
+def _not_here(name):
+    "Return the error for a name of fastai: what to use instead."
+    # `from fastlr import name` replaces the text of an `AttributeError`, but not that of an `ImportError`.
+    imported = sys._getframe(2).f_code.co_name == '_handle_fromlist'
+    error = ImportError if imported else AttributeError
+    return error(f"fastlr has no {name!r}: {_instead[name]}")
+
+
 def __getattr__(name):
     if name in _modules: return importlib.import_module(f'.{name}', __name__)
     if name in _at_the_top:
         _load_core()
         return _moved(__name__, name)
+    if name in _instead: raise _not_here(name)
     if name not in _reachable: raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for module, names in _load_core().items():
         loaded = importlib.import_module(f'.{module}', __name__)

@@ -95,8 +95,8 @@ def load(self:Learner,
     try:
         if with_opt is not False and 'opt' in state: _load_opt(self, state['opt'], bool(with_opt))
         elif with_opt:
-            warnings.warn("load: the file holds no optimizer, so that only the model is loaded; save it after "
-                          "a fit, with with_opt=True", stacklevel=2)
+            warnings.warn("load: the file holds no optimizer, so that only the model is loaded; save it "
+                          "after a fit, with with_opt=True", stacklevel=2)
         _unwrapped(self.model).load_state_dict(state['model'], strict=strict)
     except BaseException:
         snapshot.restore()

@@ -103,6 +103,12 @@ def _check_names(names):
 def __len__(self:LRCurve): return len(self.lrs)
 
 @patch
+def __iter__(self:LRCurve):
+    "Raise `TypeError`: in fastai v2 the result of a range test is unpacked into rates."
+    raise TypeError("a curve isn't a tuple of rates: take the rate of each rule from curve.suggest(), or, "
+                    "for a rule of fastai, from curve.suggest('valley')")
+
+@patch
 def __repr__(self:LRCurve):
     span = f"lr {self.lrs[0]:.3g} to {self.lrs[-1]:.3g}" if len(self) else 'no points'
     runs = f", median of {len(self.runs)} runs" if self.runs else ''
@@ -113,6 +119,8 @@ def __repr__(self:LRCurve):
 def __getattr__(self:LRCurve, name):
     "Load the modules that add methods to this class when one of these methods is first used."
     # Python looks up names with two underscores itself, such as hooks for copying: those are not ours.
+    if name in ('valley', 'slide', 'minimum', 'steep'):
+        raise AttributeError(f"a curve has no {name!r}: call curve.suggest({name!r})")
     if not name.startswith('__') and not hasattr(type(self), name): import_module('fastlr.plot')
     return object.__getattribute__(self, name)
 

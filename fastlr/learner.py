@@ -164,8 +164,8 @@ def _check_groups_of(learn):
     "Raise `ValueError` if the layer groups hold parameters, and none of them is in the model."
     have = {id(p) for group in learn.layer_groups for p in group_params(group)}
     if not have or not have.isdisjoint(map(id, learn.model.parameters())): return
-    raise ValueError("the layer groups, and the optimizer, belong to the model that learn.model has replaced: "
-                     "make a new Learner, or call learn.split with modules of the new model")
+    raise ValueError("the layer groups belong to the old model, which learn.model has replaced: make a new "
+                     "Learner, or call learn.split with modules of the new model")
 
 @patch
 def rate_or_tuned(self:Learner,

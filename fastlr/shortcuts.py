@@ -12,7 +12,7 @@ import torch
 from fastcore.basics import patch
 
 from .batch import call_model, eval_mode
-from .data import first_batch
+from .data import DataBunch, first_batch
 from .learner import Learner
 from .mixup import MixUpCallback
 from .other_names import refuses_other_options
@@ -134,7 +134,11 @@ NOT_HERE = dict(
     bn_wd="weight decay applies to all parameters of a layer group",
     true_wd="weight decay is the optimizer's own: AdamW takes it off the weights, others add it to "
             "the gradients",
+    show_batch="look at the batch that learn.data.one_batch() returns",
+    normalize="put this, as all transforms, into your dataset",
     # Of fastai v2.
+    lr="pass the rate to learn.fit; that of the optimizer is learn.opt.lr",
+    one_batch="call learn.data.one_batch()",
     dls="it is learn.data",
     cbs="they are learn.callbacks, and learn.callback_fns for functions that make one",
     add_cb="append to learn.callbacks",
@@ -162,3 +166,4 @@ def _answer(self, name):
     raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
 Learner.__getattr__ = _answer
+DataBunch.__getattr__ = _answer

@@ -94,6 +94,15 @@ def refused(call, *words):
     assert all(word in str(e.value) for word in words), str(e.value)
 
 
+def not_importable(names, *words):
+    for name in names.split():
+        assert not hasattr(fastlr, name)
+        refused(lambda name=name: getattr(fastlr, name), name, *words)
+        with pytest.raises(ImportError) as e:
+            exec(f'from fastlr import {name}')
+        assert all(word in str(e.value) for word in (name, *words)), str(e.value)
+
+
 def sgd(**kw):
     return partial(torch.optim.SGD, **kw)
 
@@ -210,10 +219,10 @@ def callbacks_during_lr_find(at):
 
     learn = make_learner(callbacks=[Clips(), Switches()], silent=False)
     learn.lr_find(num_it=10, stop_div=False, probe=False)
-    assert Clips.calls == 10 and 'Left out: Switches.' in at.capsys.readouterr().out
+    assert Clips.calls == 10 and 'Not run in the range test: Switches.' in at.capsys.readouterr().out
     Switches.shapes_training = False
     learn.lr_find(num_it=10)
-    assert 'Left out' not in at.capsys.readouterr().out
+    assert 'Not run' not in at.capsys.readouterr().out
 
 
 @row('`LRFinder(learn, start_lr, end_lr, num_it, stop_div)`', 'same')
@@ -380,13 +389,17 @@ def batch_size(_):
 
 @row('`ImageDataBunch`, `cnn_learner`, and the rest of the applications', 'not here')
 def no_applications(_):
-    assert not any(hasattr(fastlr, name) for name in ('ImageDataBunch', 'cnn_learner', 'tabular_learner'))
+    not_importable('ImageDataBunch cnn_learner tabular_learner unet_learner', 'torchvision', 'Learner')
 
 
 @row('`data.show_batch()`, `normalize()`, transforms, `ItemList`', 'not here')
 def no_transforms(_):
-    assert not any(hasattr(make_learner().data, name) for name in ('show_batch', 'normalize', 'add_tfm'))
-    assert not hasattr(fastlr, 'ItemList')
+    data = make_learner().data
+    assert not any(hasattr(data, name) for name in ('show_batch', 'normalize', 'add_tfm'))
+    refused(lambda: data.show_batch(rows=3), "'DataBunch' object has no attribute", 'one_batch()')
+    refused(lambda: data.normalize(), 'into your dataset')
+    refused(lambda: data.add_tfm, "'DataBunch' object has no attribute 'add_tfm'")
+    not_importable('ItemList ImageList DataBlock get_transforms', 'put the transforms into your dataset')
 
 
 # Training.
@@ -573,7 +586,7 @@ def clipping_at_zero(_):
 
 @row('`AccumulateScheduler`', 'not here')
 def no_accumulate_scheduler(_):
-    assert not hasattr(fastlr, 'AccumulateScheduler')
+    not_importable('AccumulateScheduler', 'use GradientAccumulation')
     learn = make_learner(callback_fns=partial(GradientAccumulation, n_step=2))
     learn.fit(1)
 
@@ -875,9 +888,8 @@ def dataset_that_is_a_callback(_):
 
 @row('`SaveModelCallback`, `EarlyStoppingCallback`, `CSVLogger`, ...', 'not here')
 def trackers(at):
-    assert not any(
-        hasattr(fastlr, name) for name in ('SaveModelCallback', 'EarlyStoppingCallback', 'CSVLogger')
-    )
+    not_importable('SaveModelCallback EarlyStoppingCallback CSVLogger', "copy fastai v1's")
+    not_importable('ShowGraph', 'plot_losses')
 
     class KeepsBest(LearnerCallback):
         def on_train_begin(self, **kwargs):
@@ -902,7 +914,7 @@ def trackers(at):
 
 @row('`one_cycle_scheduler(lr_max)`', 'not here')
 def no_one_cycle_scheduler(_):
-    assert not hasattr(fastlr, 'one_cycle_scheduler')
+    not_importable('one_cycle_scheduler', 'OneCycleScheduler')
     learn = make_learner(callback_fns=partial(OneCycleScheduler, lr_max=1e-2))
     learn.fit(3)
     assert max(learn.recorder.lrs) == pytest.approx(1e-2, rel=0.05) and len(set(learn.recorder.lrs)) > 10
@@ -931,7 +943,7 @@ def accuracy_flattens(_):
 
 @row('`fbeta`, `AUROC`, `R2Score`, ...', 'not here')
 def metrics_of_v1(_):
-    assert not any(hasattr(fastlr, name) for name in ('fbeta', 'AUROC', 'R2Score'))
+    not_importable('fbeta AUROC R2Score', "copy fastai v1's", 'torchmetrics')
 
     class Share(Callback):
         "A metric as v1 writes them: it gathers predictions, and computes at the end of the epoch."
@@ -1037,7 +1049,7 @@ def softmax_over_the_classes(_):
 
 @row('`ClassificationInterpretation`', 'not here')
 def no_interpretation(_):
-    assert not hasattr(fastlr, 'ClassificationInterpretation')
+    not_importable('ClassificationInterpretation', 'learn.get_preds(with_loss=True)')
     preds, y, losses = make_learner().get_preds(with_loss=True)
     assert losses.topk(3).values.shape == (3,) and preds.argmax(1).shape == y.shape
 
@@ -1141,7 +1153,7 @@ def summary(_):
 
 @row('`load_learner`', 'not here')
 def no_load_learner(_):
-    assert not hasattr(fastlr, 'load_learner')
+    not_importable('load_learner', 'learn.load')
 
 
 def test_names_that_are_not_here_are_answered_and_not_there():
@@ -1159,6 +1171,11 @@ def test_names_that_are_not_here_are_answered_and_not_there():
         pass
 
     refused(lambda: Notes(learn).fine_tune, "'Notes' object has no attribute 'fine_tune'", 'call split')
+
+
+def test_other_names_are_refused_as_ever():
+    with pytest.raises(ImportError, match="cannot import name 'nonsense'"):
+        exec('from fastlr import nonsense')
 
 
 def test_nothing_warns():

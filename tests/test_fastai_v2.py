@@ -141,6 +141,10 @@ def what_is_returned(_):
     assert theirs(plain(), suggest_funcs=None) is None
     alone = ours(plain(), **long, suggest_funcs=None)
     assert len(alone) == 0 and alone.suggestion() == alone.curve.suggest()
+    learn = plain()
+    with learn.no_logging():
+        learn.fit_one_cycle(3, lr_max=alone.suggestion().one_cycle)
+    assert max(learn.recorder.lrs) == pytest.approx(alone.suggestion().one_cycle, rel=0.05)
 
 
 @row('`learn.recorder` holds the range test')
@@ -321,6 +325,38 @@ def to_bf16(_):
     learn.model[0].register_forward_hook(lambda module, args, out: dtypes.append(out.dtype))
     learn.fit(1)
     assert torch.bfloat16 in dtypes
+
+
+@row('`lr_min, lr_steep = learn.lr_find()`, `learn.lr_find().valley`')
+def rates_of_a_curve(_):
+    curve = make_learner().lr_find()
+    with pytest.raises(TypeError, match=r"curve\.suggest\(\).*curve\.suggest\('valley'\)"):
+        lr_min, lr_steep = curve
+    for rule in 'valley', 'slide', 'minimum', 'steep':
+        with pytest.raises(AttributeError, match=rf"curve\.suggest\('{rule}'\)"):
+            getattr(curve, rule)
+        assert curve.suggest(rule).lr > 0
+    assert curve.view is not None
+
+
+@row('`Learner(lr=1e-3, moms=(0.95, 0.85, 0.95))`')
+def rate_and_momenta(_):
+    with pytest.raises(TypeError, match='pass the rate to fit'):
+        make_learner(lr=1e-3)
+    with pytest.raises(TypeError, match='pass two momenta to fit_one_cycle'):
+        make_learner(moms=(0.95, 0.85, 0.95))
+    make_learner().fit_one_cycle(1, 1e-3, moms=(0.95, 0.85))
+
+
+@row('`learn.lr`, `learn.one_batch(i, b)`, `learn.show_results()`')
+def attributes(_):
+    learn = make_learner()
+    for name, what in dict(
+        lr='learn.opt.lr', one_batch='learn.data.one_batch()', show_results='preds'
+    ).items():
+        with pytest.raises(AttributeError) as e:
+            getattr(learn, name)
+        assert str(e.value).endswith(NOT_HERE[name]) and what in NOT_HERE[name]
 
 
 @row('`learn.fine_tune(n, base_lr)`')

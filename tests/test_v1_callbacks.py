@@ -279,7 +279,7 @@ def test_two_models_with_optimizers_of_their_own(trained_before, takes_part, mon
     assert len(curve) == 20 and all(map(torch.equal, learn.model.parameters(), weights))
     # Both optimizers had the rate, whichever took the steps.
     assert curve.group_lrs.shape == (20, 2) and (curve.group_lrs[:, 0] == curve.group_lrs[:, 1]).all()
-    assert ('Left out: Switches.' in capsys.readouterr().out) == (takes_part is None)
+    assert ('Not run in the range test: Switches.' in capsys.readouterr().out) == (takes_part is None)
     learn.fit(1, 1e-3)
     assert learn.recorder.metrics_names == ['judged'] and learn.opt.lr == 1e-3
 
