@@ -773,8 +773,7 @@ def test_verify_names_what_differs():
     assert e.value.names == ['model.env.clock', 'model.env.inner.list'] and t.model.env.clock == 12
     # Without `verify` nothing is reported.
     t.find()
-    learn = make_learner()
-    learn.model = Plays()
+    learn = Learner(make_learner().data, Plays(), loss_func=nn.CrossEntropyLoss(), silent=True)
     before = {k: v.clone() for k, v in learn.model.state_dict().items()}
     with pytest.raises(NotRestored) as e:
         learn.lr_find(num_it=5, verify=True)
@@ -1262,8 +1261,10 @@ def test_a_module_that_holds_a_class_or_an_odd_object():
 
     assert as_if_nothing_had_happened(partial(Training, Holds), partial(Training.find, verify=True), before=2)
     make_learner().lr_find(num_it=3)
-    learn = make_learner(metrics=[lambda o, y: 0.0])
-    learn.model = Holds()
+    metrics = [lambda o, y: 0.0]
+    learn = Learner(
+        make_learner().data, Holds(), loss_func=nn.CrossEntropyLoss(), metrics=metrics, silent=True
+    )
     learn.fit(1)
     learn.lr_find(num_it=5, verify=True)
 
