@@ -16,7 +16,7 @@ import torch
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from .utils import describe, known_len
+from .utils import check_iterable, describe, known_len
 
 # %% ../nbs/23_batch.ipynb #33b45f53
 TARGETS = 'labels', 'label', 'targets', 'target', 'y'
@@ -231,9 +231,7 @@ def check_loader(
         if isinstance(dl, IterableDataset): hint = f", with batch_size=None if it gives batches{hint}"
         raise TypeError(f"{name} must be a loader of batches, got the dataset {type(dl).__name__}; wrap it "
                         f"in a DataLoader{hint}")
-    if isinstance(dl, type): raise TypeError(f"{name} must be an iterable of batches, got {describe(dl)}")
-    if not (hasattr(dl, '__iter__') or hasattr(dl, '__getitem__')):
-        raise TypeError(f"{name} must be an iterable of batches, got {dl!r}")
+    check_iterable(name, dl)
     if known_len(dl) == 0:
         raise ValueError(f"{name} gives no batch: it has length 0. Check its dataset, and whether drop_last "
                          "drops the only batch")

@@ -148,8 +148,8 @@ def _is_flat(ways):
 
 def _ways(values):
     "How far some entries have gone between these values, if that is measurable."
-    # One copy to main memory is enough. Complex numbers and numbers of few bits are read as floats first.
-    x = torch.stack([v.to(values[0]) for v in values]).cpu().to(torch.complex128).numpy()
+    # All of them are read at once.
+    x = np.array(torch.stack([v.to(values[0]) for v in values]).tolist())
     ways = np.abs(np.diff(x, axis=0))
     fine = 16 * torch.finfo(values[0].dtype).eps * np.abs(x[0])
     return ways[:, (ways[0] > fine) & np.isfinite(ways).all(0)]

@@ -38,10 +38,8 @@ def findings(self:LRCurve) -> list[Finding]: # one sentence each; empty for a no
         text = self.entry.advise(f"Only {n} points", "raise {num_it} for a steadier answer")
         found.append(Finding(text, 'few-points'))
     try: self.suggest()
-    except NoSuggestion as e:
-        # The message begins with what has ended the sweep, which is a finding of its own.
-        text = str(e).removeprefix(f"{what_ended(self)[0]} ")
-        return [*found, Finding(text, 'no-suggestion')]
+    # What has ended the sweep is a finding of its own.
+    except NoSuggestion as e: return [*found, Finding(e.detail, 'no-suggestion')]
     view = self.view
     # What the sweep doesn't show, the probes have.
     if view.winner is not None and not view.can_tell: return [*found, *_about_probes(view)]
@@ -161,8 +159,8 @@ def suggestion_text(
     findings = [f for f in curve.findings if f.code != 'no-suggestion']
     try: auto, found = curve.suggest(), curve.suggestions()
     except NoSuggestion as e:
-        # The message may begin with one of them.
-        others = [f for f in findings if not str(e).startswith(f)]
+        # The message begins with what has ended the sweep.
+        others = [f for f in findings if f != e.ending]
         return '\n'.join([f"No suggestion: {e}", *(f"Note: {f}" for f in others)])
     notes = [f"Note: {f}" for f in findings]
     fastais = dict(steep='Min numerical gradient', minimum='Min loss divided by 10')

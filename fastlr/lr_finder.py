@@ -32,7 +32,7 @@ from .processes import fail_together
 from .recorder import Recorder # noqa: F401
 from .settings import SweepSettings
 from .sweep import LRSweep
-from .utils import inner_optimizer, is_main_process, known_len, progress_bar
+from .utils import check_flag, inner_optimizer, is_main_process, known_len, progress_bar
 
 # %% ../nbs/35_lr_finder.ipynb #f4903942
 LR_FIND = EntryPoint('lr_find', {**{o: o for o in OPTIONS}, 'loader': 'train_dl'})
@@ -276,7 +276,7 @@ def run_range_test(
     The probes go round the batches of the first run. Other runs draw their own, except from a generator."""
     settings.check_restartable(learn.data.train_dl)
     _check_learner_options(learn, wd, val_batches)
-    if not isinstance(verify, bool): raise TypeError(f"verify must be True or False, got {verify!r}")
+    check_flag('verify', verify)
     recorder = learn.recorder
     silent = silent or learn.quiet
     common = CommonBatches.of(learn.data.train_dl, settings)

@@ -162,7 +162,7 @@ def _exchange(self:Processes, about, message='', losses=(), ends=False, flag=Fal
     try: rows = current_link(self.signals).all_gather([float(x) for x in sent], self.signals, last)
     except Aborted as e: self.abort(str(e))
     columns = list(zip(*rows))
-    message = next((m for m, sent in zip(_MESSAGES, columns) if any(sent)), ALL_HERE)
+    message = next((m for m, flags in zip(_MESSAGES, columns) if any(flags)), ALL_HERE)
     if message == LEFT: self.left = True
     same_place, same_number = [len(set(column)) == 1 for column in columns[5:7]]
     if message == ALL_HERE and not (same_place and same_number): self.abort(_OUT_OF_STEP)

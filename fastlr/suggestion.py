@@ -79,6 +79,16 @@ Suggestion.__signature__ = inspect.Signature(list(_fields.parameters.values())[1
 
 class NoSuggestion(ValueError):
     "Raised when a curve supports no honest suggestion: the message says why, and what to do."
+    def __init__(self,
+        detail:str, # why there is none, and what to do
+        ending:str='' # a sentence on what has ended the sweep too early, which comes first
+    ):
+        super().__init__(detail, ending)
+        self.detail = detail
+        self.ending = ending
+
+    def __str__(self): return f"{self.ending} {self.detail}".lstrip()
+
     @property
     def reason(self) -> str:
         "The reason alone, in a few words: the message without remedies and parentheses."

@@ -19,16 +19,18 @@ from .lockstep import CommonBatches, Lockstep, LoopEnded
 from .plot import LRCurve
 from .points import Points, as_scalar
 from .processes import SingleProcess, current_processes, fail_together
-from .settings import SweepSettings
+from .settings import SweepSettings, settings_of
 from .snapshot import Snapshot, check_parts
 from .stop import VALIDATION_FLOOR, Divergence, rule_in_file
-from .utils import as_list, describe, inner_optimizer, known_len
+from .utils import as_list, check_flag, check_iterable, inner_optimizer, known_len
 from .watch import Rates, ScalerWatch
 
 # %% ../nbs/22_sweep.ipynb #46b43bfa
 SWEEP = EntryPoint('LRSweep', {option: option for option in (
     'start_lr', 'end_lr', 'num_it', 'mode', 'stop_div', 'accumulate', 'extend', 'batches',
     'opt', 'model', 'schedulers', 'scaler', 'others', 'where')})
+
+
 
 class LRSweep(Lockstep):
     "A range test around a loop of your own. After the `with` block, everything that was passed is restored."
@@ -58,18 +60,19 @@ class LRSweep(Lockstep):
         asked = dict(start_lr=start_lr, end_lr=end_lr, num_it=num_it, mode=mode, stop_div=stop_div,
                      accumulate=accumulate, extend=extend, batches=batches)
         with fail_together(reduce, to_the_end=False):
-            if settings is not None: settings.check_alone('LRSweep', asked)
-            self.settings = s = SweepSettings(**asked, entry=SWEEP) if settings is None else settings
-            if not isinstance(verify, bool): raise TypeError(f"verify must be True or False, got {verify!r}")
+            self.settings = s = settings_of(settings, asked, SWEEP)
+            check_flag('verify', verify)
             check_parts(as_list(model), as_list(opt), as_list(schedulers), scaler, as_list(others), s.entry)
         self.num_it, self.mode, self.accumulate = s.num_it, s.mode, s.accumulate
-        # The training. Of a wrapper, such as accelerate's, the optimizer inside is the one that is swept.
+        # Of a wrapper, such as accelerate's, the optimizer inside is swept, and it is restored like others.
         self.model = model
         self.opts = [inner_optimizer(o) for o in as_list(opt)]
-        self._wrappers = [o for o in as_list(opt) if o not in self.opts]
+
         self.schedulers = schedulers
-        self.scaler, self.others = scaler, others
-        self.shift, self.seed, self.reduce = shift, seed, reduce
+        self.scaler = scaler
+        self.others = [*as_list(others), *(o for o in as_list(opt) if o not in self.opts)]
+        self.shift, self.seed = shift, seed
+        self.reduce = reduce
         self.where, self.verify = where, verify
         # What restores and verifies it. The snapshot is None before and after the sweep.
         self.snapshot = self.fingerprint = None
@@ -80,11 +83,10 @@ class LRSweep(Lockstep):
         self._rates = None
         self._points = Points([], SingleProcess(), None)
         self._scaler_watch = None
-        # Of the training data: whether the rows come in their order; and after how many batches the first
-        # one comes again, if that is known.
-        self._in_order, self._epoch = False, None
-        # Whether a loader was given to the sweep; and whether the loop has ended early without one.
-        self._has_loader = self._plain_loop = False
+        # What the findings should know about the training data and the loop, by name; and after how many
+        # batches the first one comes again, if that is known.
+        self._noticed = {}
+        self._epoch = None
 
     def end(self,
         reason:str # one of `STOP_REASONS`, see `LRCurve`
@@ -105,9 +107,9 @@ def start(self:LRSweep):
         if self.verify: self.fingerprint = self._fingerprint()
         snapshot = self._lent
         if snapshot is None:
-            others = [*as_list(self.others), *self._wrappers]
+
             snapshot = Snapshot(self.model, self.opts, schedulers=self.schedulers, scaler=self.scaler,
-                                others=others, where=self.where, entry=self.settings.entry)
+                                others=self.others, where=self.where, entry=self.settings.entry)
         return self._launch(snapshot)
 
 @patch
@@ -187,7 +189,8 @@ def _note_end(self:LRSweep, failed):
         if not self.done:
             if self.several and not failed: self.leave()
             else: self._look()
-            self._plain_loop = self.settings.entry is SWEEP and not (failed or self._has_loader)
+            # Nothing was noticed so far if the sweep was given no loader.
+            self._noticed['plain_loop'] = self.settings.entry is SWEEP and not (failed or self._noticed)
             self.stop('interrupted')
     finally:
         self._rates.unwatch()
@@ -303,10 +306,8 @@ def _asked(self:LRSweep):
                  stop_div=rule_in_file(s.stop_div), accumulate=s.accumulate, batches=s.batches,
                  seed=self.seed, extended=len(self._points.losses) > s.num_it, momentum=self._rates.momentum,
                  names=dict(s.entry.options))
-    # What the findings should know about the data and the optimizer.
-    noticed = dict(in_order=self._in_order, not_finite=self._points.bad_batches(self._epoch),
-                   limited_by=self._rates.limited_by(len(self)), ignored=self._rates.ignored,
-                   plain_loop=self._plain_loop)
+    noticed = dict(self._noticed, not_finite=self._points.bad_batches(self._epoch),
+                   limited_by=self._rates.limited_by(len(self)), ignored=self._rates.ignored)
     asked.update({k: v for k, v in noticed.items() if v})
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asked.items()}
 
@@ -320,9 +321,7 @@ def __call__(self:LRSweep,
     if self.snapshot is None:
         raise RuntimeError("LRSweep: iterate inside `with LRSweep(...) as sweep:`, "
                            "so that the state is restored")
-    if isinstance(loader, type) or not hasattr(loader, '__iter__') and not hasattr(loader, '__getitem__'):
-        got = describe(loader) if isinstance(loader, type) else repr(loader)
-        raise TypeError(f"LRSweep: the loader must be an iterable of batches, got {got}")
+    check_iterable('LRSweep: the loader', loader)
     self.use_loader(loader)
     yield from self.repeat(self.common_batches(loader))
 
@@ -347,8 +346,9 @@ def use_loader(self:LRSweep,
 ):
     "Restore `loader` too at the end, and reseed its generators if the sweep has a seed."
     if isinstance(loader, CommonBatches): loader = loader.loader
-    self._has_loader = True
-    if training: self._in_order, self._epoch = gives_in_order(loader), known_len(loader)
+    if training:
+        self._noticed['in_order'] = gives_in_order(loader)
+        self._epoch = known_len(loader)
     if self.fingerprint is not None: self.fingerprint.add_loader(loader)
     self.snapshot.add_loader(loader)
     if self.seed is not None: seed_loader(loader, self.seed)

@@ -99,4 +99,4 @@ def with_ending(
     if text is None: return error
     # What to do about few points is said in the first sentence.
     few = len(curve.view) < MIN_POINTS
-    return NoSuggestion(f"{text} {error.reason}." if few else f"{text} {error}")
+    return NoSuggestion(f"{error.reason}." if few else error.detail, text)

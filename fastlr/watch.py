@@ -286,12 +286,12 @@ def check_step(self:Rates,
 _FIRST, _LOOKS = 10, 6
 _NO_GRADIENT = ("is `backward` called, on a loss of the parameters that the optimizer holds, and `zero_grad` "
                 "only after `step`?")
-# `find_lr` calls both of them itself.
+# Other functions than `LRSweep` call both of them, in loops of their own.
 _DETACHED = ("the loss doesn't depend on the parameters that the optimizer holds (it is detached from them, "
              "or that of another model)")
 
 @patch
-def _why_no_gradient(self:Rates): return _DETACHED if self.entry.name == 'find_lr' else _NO_GRADIENT
+def _why_no_gradient(self:Rates): return _NO_GRADIENT if self.entry.name == 'LRSweep' else _DETACHED
 
 @patch
 def check_effect(self:Rates,

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
+from conftest import make_learner, net
 from fastlr import Learner, LRSweep, Snapshot, find_lr
 from fastlr.optim import OptimWrapper
 from trainings import Training
@@ -112,6 +113,15 @@ def test_a_loss_that_is_detached_from_the_parameters():
     with pytest.raises(RuntimeError, match='detached from them, or that of another model'):
         step = lambda b: cross_entropy(head(model(b[0]).detach()), b[1])
         find_lr(model, sgd(model), None, batches, step=step, progress=False)
+
+
+def test_a_learner_whose_loss_is_detached_hears_nothing_of_loops():
+    "Its loop calls `backward` by itself, so the remedy is not to call it."
+    learn = make_learner()
+    frozen = net()
+    learn.loss_func = lambda out, y: cross_entropy(out.detach() * frozen[0].weight.sum(), y)
+    with pytest.raises(RuntimeError, match='detached from them, or that of another model'):
+        learn.lr_find(num_it=20)
 
 
 class WithoutHooks:

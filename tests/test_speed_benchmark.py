@@ -165,9 +165,9 @@ def test_memory_of_a_snapshot_is_measured():
 def test_reading_each_loss_would_be_noticed(monkeypatch):
     "The losses are those of an accelerator, which the benchmark simulates."
     fit, find = speed.part_d(True)
-    # A sweep of a hundred updates reads its losses ten times, once whether there are gradients, and twice
+    # A sweep of a hundred updates reads its losses ten times, once whether there are gradients, and once
     # how far some weights have gone.
-    assert fit['ratio'] <= fit['goal'] and find['ratio'] <= 0.13
+    assert fit['ratio'] <= fit['goal'] and find['ratio'] <= 0.12
     import fastlr.recorder
 
     monkeypatch.setattr(

@@ -260,14 +260,7 @@ def warnings_of(rank, synchronizes, together=True):
     model, opt = training(together)
     with warnings.catch_warnings(record=True) as seen, LRSweep(opt, model, num_it=5, stop_div=False) as sweep:
         warnings.simplefilter('always')
-        for i, (x, y) in enumerate(sweep(batches(rank))):
-            loss = cross_entropy(model(x), y)
-            if synchronizes:
-                sweep.synchronize()
-            loss.backward()
-            opt.step()
-            opt.zero_grad()
-            sweep.record(loss)
+        plain.train(sweep, model, opt, batches(rank), synchronizes)
     return [str(w.message) for w in seen if 'synchronize' in str(w.message)]
 
 

@@ -13,7 +13,7 @@ import fastlr
 from fastlr import Learner, LRSweep, find_lr
 from fastlr.link import describe_error, notify_failure
 from scenarios import SCENARIOS, messages
-from scenarios.plain import batches, small_net
+from scenarios.plain import batches, small_net, train
 
 PARTS, TRIALS = 50, 20
 
@@ -67,14 +67,7 @@ def loop(rank, synchronizes=True):
 
     def run():
         with LRSweep(opt, model, **SETTINGS) as sweep:
-            for x, y in sweep(data):
-                loss = cross_entropy(model(x), y)
-                if synchronizes:
-                    sweep.synchronize()
-                loss.backward()
-                opt.step()
-                opt.zero_grad()
-                sweep.record(loss)
+            train(sweep, model, opt, data, synchronizes)
 
     return model, run
 

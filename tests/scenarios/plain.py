@@ -16,6 +16,18 @@ def batches(rank):
     return [rows[i : i + 16] for i in range(96 * rank, 96 * rank + 96, 16)]
 
 
+def train(sweep, model, opt, data, synchronizes=True):
+    "Train with the batches that `sweep` takes from `data`, as a loop of one's own does."
+    for x, y in sweep(data):
+        loss = cross_entropy(model(x), y)
+        if synchronizes:
+            sweep.synchronize()
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        sweep.record(loss)
+
+
 def small_net():
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3))
