@@ -70,7 +70,7 @@ def add_table(app, what, name, obj, options, lines):
         # The page of a module begins with words of its own.
         lines.clear()
     lines[:] = [literal(x) if x.strip() else '' for x in lines]
-    if what not in ('function', 'method', 'class'):
+    if what not in ('function', 'method', 'class', 'exception'):
         return
     try:
         found = list(rows(obj, what))
