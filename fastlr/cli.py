@@ -10,7 +10,6 @@ import argparse, json, random, sys, traceback
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
-from numbers import Integral, Real
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +18,7 @@ from .config import EXAMPLES, PARTS, ConfigError, Configuration, read_config
 from .curve import EntryPoint
 from .results import answer, check_directory, report, write_results
 from .rules import RULES
-from .settings import SweepSettings
+from .settings import SweepSettings, is_number, is_whole
 from .suggestion import peaks_text, range_text
 
 # %% ../nbs/42_cli.ipynb #a398b2d9
@@ -48,11 +47,11 @@ def sweep_settings(
     "Return the settings of a range test, with AllenNLP's defaults. Raises `ConfigError`."
     stop = stopping_factor
     if stop is None: stop = False
-    elif not (isinstance(stop, Real) and stop > 1):
+    elif not (is_number(stop) and stop > 1):
         raise ConfigError(f"{entry.options['stop_div']} must be a factor above 1 on the best loss, or "
                           f"{entry.never} to go on to the end; got {stop!r}")
     mode = 'linear' if linear else 'exp'
-    if isinstance(num_batches, Integral) and num_batches <= 10:
+    if is_whole(num_batches) and num_batches <= 10:
         raise ConfigError(f"{entry.options['num_it']} must be above 10, got {num_batches}")
     options = dict(accumulate=accumulate, extend=extend, runs=runs, probe=probe, batches=batches, entry=entry)
     try: return SweepSettings(start_lr, end_lr, num_batches, mode, stop, **options)
@@ -73,7 +72,7 @@ def run(
     force:bool=False # replace results that are in the directory
 ) -> tuple: # (`LRCurve`, its `answer`)
     "Build what `config` describes, look for a rate, and write the results. Raises `ConfigError`."
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**63:
+    if not is_whole(seed) or not 0 <= seed < 2**63:
         option = settings.entry.options.get('seed', 'seed')
         raise ConfigError(f"{option} must be a whole number from 0 to 2**63-1, got {seed!r}")
     with _seeded(seed):

@@ -114,6 +114,8 @@ class CallbackHandler:
         for cb in self.metrics + self.callbacks: check_callback(cb)
         self.state = new_state()
         self.smoothener = SmoothenValue(beta)
+        # Whether a callback has kept the gradients of the last step.
+        self.kept_gradients = False
         # For each event the calls to be made: (callback, method, entries of the state that it takes).
         in_order = {event: sorted(self.callbacks, key=partial(_order, event=event)) for event in EVENTS}
         self._callback_calls = {event: _calls(in_order[event], event) for event in EVENTS}
@@ -123,8 +125,8 @@ class CallbackHandler:
 
     def __call__(self, event:str, metrics:bool=False):
         "Notify the callbacks that listen to `event`; with `metrics`, those first."
-        if metrics: self.notify_metrics(event)
-        for call in self._callback_calls[event]: self._notify(event, *call)
+        calls = self._metric_calls[event] if metrics else []
+        for call in calls + self._callback_calls[event]: self._notify(event, *call)
 
 def _order(cb, event=None): return getattr(cb, 'order_in', {}).get(event, getattr(cb, '_order', 0))
 
@@ -136,21 +138,14 @@ def _read(calls, entry): return any(entries is None or entry in entries for _, _
 
 # %% ../nbs/27_handler.ipynb #47c55643
 @patch
-def notify_metrics(self:CallbackHandler,
-    event:str # one of `EVENTS`
+def notify_only(self:CallbackHandler,
+    callbacks, # list of `Callback`s, of those that the handler has
+    *events:str # of `EVENTS`
 ):
-    "Notify the metrics, and no other callback."
-    for call in self._metric_calls[event]: self._notify(event, *call)
-
-@patch
-def notify(self:CallbackHandler,
-    event:str, # one of `EVENTS`
-    callbacks # list of those to notify, of the handler's callbacks
-):
-    "Notify the metrics, and then only `callbacks`, in their order."
-    self.notify_metrics(event)
-    for call in self._callback_calls[event]:
-        if any(call[0] is cb for cb in callbacks): self._notify(event, *call)
+    "Notify no other callbacks of `events` from now on, except for the metrics."
+    chosen = {id(cb) for cb in callbacks}
+    for event in events:
+        self._callback_calls[event] = [call for call in self._callback_calls[event] if id(call[0]) in chosen]
 
 @patch
 def _notify(self:CallbackHandler, event, cb, method, entries):
@@ -238,7 +233,8 @@ def on_backward_end(self:CallbackHandler) -> bool: # whether to skip the step
 def on_step_end(self:CallbackHandler) -> bool: # whether to leave the gradients as they are
     "Notify the callbacks that the step was taken, or skipped."
     self('on_step_end')
-    return self.state['skip_zero']
+    self.kept_gradients = self.state['skip_zero']
+    return self.kept_gradients
 
 # %% ../nbs/27_handler.ipynb #564ac2f1
 @patch

@@ -16,13 +16,14 @@ from torch import nn
 
 from . import old_names
 from .batch import check_loader, split_batch, to_device
-from .callback import Callback, check_callback, might_shape, shapes_training
+from .callback import Callback, check_callback, listens_to, might_shape, shapes_training
 from .data import DatasetType, as_databunch
 from .handler import AverageMetric, CallbackHandler
 from .loop import PlainBar, evaluating, fit, validate
 from .optim import OptimWrapper, check_groups, default_opt_func, group_params, group_rates
 from .other_names import refuses_other_options
-from .utils import as_list, is_main_process
+from .settings import is_number, is_whole
+from .utils import add_note, as_list, is_main_process
 
 # %% ../nbs/31_learner.ipynb #28d28e10
 class Learner:
@@ -106,8 +107,7 @@ def _check_metrics(metrics):
 
 def _check_wd(wd):
     "Return `wd`. Raise `ValueError` unless it is a finite number from 0, or None."
-    number = isinstance(wd, (int, float)) and not isinstance(wd, bool)
-    if wd is None or (number and 0 <= wd < float('inf')): return wd
+    if wd is None or (is_number(wd) and 0 <= wd < float('inf')): return wd
     raise ValueError(f"wd must be a finite number from 0, or None, got {wd!r}")
 
 # %% ../nbs/31_learner.ipynb #25000004
@@ -157,15 +157,23 @@ def lr_range(self:Learner,
     name:str='lr' # what the caller's parameter is called, for the message
 ): # a float, or a list with one per layer group
     "Return the rates of the layer groups: see `group_rates`. Raise if the groups are another model's."
-    _check_groups_of(self)
+    _check_replaced(self)
     return group_rates(lr, len(self.layer_groups), name)
 
-def _check_groups_of(learn):
-    "Raise `ValueError` if the layer groups hold parameters, and none of them is in the model."
-    have = {id(p) for group in learn.layer_groups for p in group_params(group)}
-    if not have or not have.isdisjoint(map(id, learn.model.parameters())): return
-    raise ValueError("the layer groups belong to the old model, which learn.model has replaced: make a new "
-                     "Learner, or call learn.split with modules of the new model")
+def _check_replaced(learn):
+    "Raise `ValueError` if the model, or a part of it, was replaced by one that wouldn't be trained."
+    in_model = {id(p) for p in learn.model.parameters()}
+    in_groups = {id(p) for group in learn.layer_groups for p in group_params(group)}
+    if in_groups - in_model and in_model - in_groups:
+        raise ValueError("the layer groups belong to the old model, and learn.model, or a part of it, has "
+                         "been replaced: make a new Learner, or call learn.split with modules of the new "
+                         "model")
+    if learn.opt is None: return
+    in_opt = {id(p) for group in learn.opt.param_groups for p in group['params']}
+    trainable = {id(p) for p in learn.model.parameters() if p.requires_grad}
+    if in_opt - in_model and trainable - in_opt:
+        raise ValueError("the optimizer belongs to the old model, and a part of learn.model has been "
+                         "replaced: set learn.opt = None, and the next fit makes a new one")
 
 @patch
 def rate_or_tuned(self:Learner,
@@ -243,7 +251,7 @@ def fit(self:Learner,
     callbacks=None # `Callback`s for this fit alone
 ):
     "Train, at a constant rate unless a callback changes it. The optimizer stays for the next fit."
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
+    if not is_whole(epochs) or epochs < 0:
         raise ValueError(f"epochs must be a whole number from 0, got {epochs!r}")
     lr = self.lr_range(self.rate_or_tuned(lr, 'lr'))
     _check_wd(wd)
@@ -272,11 +280,7 @@ def validate(self:Learner,
     check_loader('dl', dl)
     metrics = self.metrics if metrics is None else listify(metrics)
     with self.evaluation_handler(callbacks, metrics) as handler:
-        handler.state['last_metrics'] = [validate(self, dl, handler)]
-        # At the end of an epoch a callback may train, so only those are notified that were asked for, and
-        # those that say that they are needed. In the middle of an epoch of a fit, it is none.
-        needed = [cb for cb in handler.callbacks if cb.shapes_training] + listify(callbacks)
-        handler.notify('on_epoch_end', needed if self.handler is None else [])
+        handler.on_epoch_end(validate(self, dl, handler))
         return handler.state['last_metrics']
 
 # %% ../nbs/31_learner.ipynb #bbed65d9
@@ -291,20 +295,29 @@ def evaluation_handler(self:Learner,
     attributes = dict(vars(self))
     handler = CallbackHandler(self.callbacks_for(shaping=True) + listify(callbacks), metrics)
     vars(self).update(attributes)
-    # In the middle of a fit, the callbacks have been notified that it has begun.
+    # Where a training begins or ends, a callback may open a file, load weights or even train, so only those
+    # are notified that were passed, or that declare that they are needed. In the middle of a fit, it is none.
     outside = self.handler is None
+    declared = [cb for cb in handler.callbacks if cb.shapes_training] + listify(callbacks)
+    handler.notify_only(declared if outside else [], 'on_train_begin', 'on_epoch_end', 'on_train_end')
+    if not outside: handler.notify_only([], 'on_epoch_begin')
     try:
-        if outside:
-            handler.on_train_begin(1, PlainBar(range(1), True), metrics)
-            handler.on_epoch_begin()
-        else:
-            handler.notify_metrics('on_train_begin')
-            handler.notify_metrics('on_epoch_begin')
+        handler.on_train_begin(1, PlainBar(range(1), True), metrics)
+        handler.on_epoch_begin()
         with evaluating(self, handler): yield handler
     except BaseException as e:
-        if outside: handler.on_train_end(e)
+        if outside:
+            _note_without_begin(e, handler, declared)
+            handler.on_train_end(e)
         raise
     if outside: handler.on_train_end()
+
+def _note_without_begin(e, handler, declared):
+    "Note on an `AttributeError` which callbacks have not been notified that a training begins."
+    cbs = [cb for cb in handler.callbacks if listens_to(cb, 'on_train_begin') and cb not in declared]
+    if not isinstance(e, AttributeError) or not cbs: return
+    add_note(e, f"outside a fit, on_train_begin isn't called; if what {cbs[0]!r} does there is needed here, "
+                "set shapes_training = True in its class")
 
 # %% ../nbs/31_learner.ipynb #0ld6c656
 __getattr__ = old_names(__name__)

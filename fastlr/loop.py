@@ -63,9 +63,9 @@ def _running(learn, handler, pbar):
     except BaseException as e:
         handler.on_train_end(e)
         raise
-    # Between trainings the gradients, which are zero, would only take memory.
-    if not handler.state['skip_zero']: learn.opt.zero_grad(set_to_none=True)
     handler.on_train_end()
+    # Between trainings the gradients, which are zero, would only take memory.
+    if not handler.kept_gradients: learn.opt.zero_grad(set_to_none=True)
 
 # %% ../nbs/30_loop.ipynb #bbd6ffc2
 def loss_batch(

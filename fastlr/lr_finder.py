@@ -10,7 +10,6 @@ import copy, math, sys, time
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
-from numbers import Integral, Real
 
 from fastcore.basics import patch
 from torch import nn, optim, zeros
@@ -30,7 +29,7 @@ from .probes import run_probes
 from .processes import fail_together
 # Importing it gives every learner a recorder.
 from .recorder import Recorder # noqa: F401
-from .settings import SweepSettings
+from .settings import SweepSettings, is_number, is_whole
 from .sweep import LRSweep
 from .utils import check_flag, inner_optimizer, is_main_process, known_len, progress_bar
 
@@ -95,13 +94,13 @@ class LRFinder(LearnerCallback):
 # %% ../nbs/35_lr_finder.ipynb #82804f33
 def _check_learner_options(learn, wd, val_batches):
     "Raise `ValueError` or `TypeError` for options that concern the learner, not the sweep."
-    if isinstance(val_batches, bool) or not isinstance(val_batches, Integral):
+    if not is_whole(val_batches):
         raise TypeError(f"val_batches must be a whole number, got {val_batches!r}")
     if val_batches < 0: raise ValueError(f"val_batches must be at least 0, got {val_batches}")
     if val_batches and learn.data.valid_dl is None:
         raise ValueError(f"val_batches={val_batches} needs validation data, and there is none: "
                          "pass a valid_dl, or val_batches=0")
-    if wd is not None and not (isinstance(wd, Real) and 0 <= wd < math.inf):
+    if wd is not None and not (is_number(wd) and 0 <= wd < math.inf):
         raise ValueError(f"wd must be a finite number from 0, got {wd!r}")
 
 # %% ../nbs/35_lr_finder.ipynb #28c0313b

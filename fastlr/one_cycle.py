@@ -15,6 +15,7 @@ from .callback import LearnerCallback
 from .learner import Learner
 from .other_names import refuses_other_options
 from .rules import Suggestion
+from .settings import is_whole
 from .utils import known_len
 
 # %% ../nbs/37_one_cycle.ipynb #8bec6833
@@ -100,7 +101,7 @@ def on_train_begin(self:OneCycleScheduler, n_epochs, **_):
 def _check_epochs(self:OneCycleScheduler, n_epochs):
     "Raise `ValueError` unless `tot_epochs` and `start_epoch` fit the epochs of the fit."
     for name, v, least in (('tot_epochs', self.tot_epochs, n_epochs), ('start_epoch', self.start_epoch, 0)):
-        if v is not None and (not isinstance(v, int) or v < least):
+        if v is not None and (not is_whole(v) or v < least):
             raise ValueError(f"{name} must be a whole number from {least}, got {v!r}")
     if self.start_epoch is not None and self.start_epoch >= n_epochs:
         raise ValueError(f"start_epoch must lie below the {n_epochs} epochs of the fit, "

@@ -49,7 +49,8 @@ def group_rates(
     stop = _rates(lr.stop, name)
     if lr.start is None: return [stop/10]*(n-1) + [stop]
     start = _rates(lr.start, name)
-    if not 0 < start < stop: raise ValueError(f"{name}: slice(start, stop) needs 0 < start < stop, got {lr}")
+    if not (start > 0 and stop > 0):
+        raise ValueError(f"{name}: slice(start, stop) needs two rates above zero, got {lr}")
     return [stop] if n == 1 else [start * (stop/start)**(i/(n-1)) for i in range(n)]
 
 def _rates(lr, name):

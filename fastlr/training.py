@@ -11,6 +11,7 @@ from fastcore.basics import patch
 from torch import nn
 
 from .callback import LearnerCallback
+from .settings import is_whole
 
 # %% ../nbs/38_training.ipynb #178bfccd
 class GradientClipping(LearnerCallback):
@@ -45,7 +46,7 @@ class GradientAccumulation(LearnerCallback):
         learn, # the `Learner`
         n_step:int # batches per step, at least 1
     ):
-        if isinstance(n_step, bool) or not isinstance(n_step, int) or n_step < 1:
+        if not is_whole(n_step) or n_step < 1:
             raise ValueError(f"n_step must be a whole number from 1, got {n_step!r}")
         super().__init__(learn)
         self.n_step = self.batches_per_step = n_step

@@ -7,7 +7,6 @@ __all__ = ['RATE_NAMES', 'LRFound', 'RatePlace', 'rate_places', 'set_rate']
 
 # %% ../nbs/36_tune.ipynb #c33946b3
 from collections.abc import Mapping
-from numbers import Real
 from typing import NamedTuple
 
 from fastcore.basics import patch
@@ -15,6 +14,7 @@ from fastcore.basics import patch
 from .learner import Learner
 # Importing it gives every learner `lr_find`.
 from .lr_finder import lr_find # noqa: F401
+from .settings import is_number
 from .suggestion import NoSuggestion, Suggestion, peaks_text, range_text
 
 # %% ../nbs/36_tune.ipynb #e96b5f9d
@@ -96,7 +96,7 @@ def _check_place(place, option):
     attribute, value = getattr(type(place.holder), place.name, None), place.read()
     if isinstance(attribute, property) and attribute.fset is None:
         raise ValueError(f"{option}: {place.label} is a property without a setter, and can't be set")
-    if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+    if value is not None and not is_number(value):
         raise TypeError(f"{option}: {place.label} must be a number or None, to be set to a learning rate; "
                         f"it is {value!r}")
 

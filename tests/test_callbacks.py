@@ -217,7 +217,7 @@ def test_instances_of_a_fit_keep_their_places_and_factories_of_loggers_are_not_c
 # In validations and predictions, and inside of a fit.
 
 
-def test_validate_tells_shaping_callbacks_that_it_begins_and_preds_have_a_loss():
+def test_what_a_callback_sets_up_for_a_training_is_there_in_validate_if_it_says_so():
     class Aug(Callback):
         def on_train_begin(self, **kwargs):
             self.g = torch.Generator().manual_seed(0)
@@ -229,9 +229,42 @@ def test_validate_tells_shaping_callbacks_that_it_begins_and_preds_have_a_loss()
             float(last_loss)
 
     learn = make_learner(callback_fns=lambda learn: Aug())
+    for call in learn.validate, learn.get_preds:
+        with pytest.raises(AttributeError, match="no attribute 'g'") as e:
+            call()
+        assert 'on_train_begin' in e.value.__notes__[-1] and 'Aug' in e.value.__notes__[-1]
+        assert 'shapes_training = True in its class' in e.value.__notes__[-1]
+    Aug.shapes_training = True
     learn.validate()
     losses = learn.get_preds(with_loss=True)[2]
     assert float(losses.mean()) == pytest.approx(float(learn.validate()[0]))
+
+
+@pytest.mark.parametrize('call', [Learner.validate, Learner.get_preds])
+def test_validate_and_preds_neither_empty_a_log_nor_load_weights(call, tmp_path):
+    class LogsNorms(LearnerCallback):
+        def on_train_begin(self, **kwargs):
+            self.file = open(tmp_path / 'norms', 'w')
+
+        def on_backward_end(self, **kwargs):
+            self.file.write(f'{self.learn.model[4].weight.grad.norm():.3f}\n')
+
+        def on_train_end(self, **kwargs):
+            self.file.close()
+
+    class LoadsBest(LearnerCallback):
+        def on_loss_begin(self, **kwargs):
+            pass
+
+        def on_train_end(self, **kwargs):
+            nn.init.zeros_(self.learn.model[4].weight)
+
+    learn = make_learner(callback_fns=LogsNorms)
+    learn.fit(1)
+    learn.callbacks = [LoadsBest(learn)]
+    weight, log = learn.model[4].weight.clone(), (tmp_path / 'norms').read_text()
+    call(learn)
+    assert torch.equal(weight, learn.model[4].weight) and (tmp_path / 'norms').read_text() == log != ''
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,27 @@ def test_skip_validate_and_skip_zero():
     assert learn.recorder.val_losses == [None] and all(p.grad is not None for p in learn.model.parameters())
 
 
+def test_gradients_are_kept_beyond_the_validation_and_are_there_when_the_training_ends():
+    at_end = []
+
+    class Keeps(Callback):
+        keep = True
+
+        def on_step_end(self, **kwargs):
+            return {'skip_zero': self.keep}
+
+        def on_train_end(self, **kwargs):
+            at_end.append(any(p.grad.any() for p in learn.model.parameters()))
+
+    learn = make_learner()
+    learn.fit(1, callbacks=Keeps())
+    assert len(learn.recorder.val_losses) == 1 and any(p.grad.any() for p in learn.model.parameters())
+    Keeps.keep = False
+    learn.fit(1, callbacks=Keeps())
+    # Zeros until the training has ended, and then no memory for them.
+    assert at_end == [True, False] and all(p.grad is None for p in learn.model.parameters())
+
+
 # Callbacks as they were written for fastai v1. They use only the event contract, and are unchanged.
 
 

@@ -417,6 +417,12 @@ def arguments_of_fit(_):
     learn = make_learner()
     learn.fit(2, 1e-3, 0.1, Sees())
     assert seen == [0, 1] and (learn.opt.lr, learn.opt.wd) == (1e-3, 0.1)
+    # Numbers of numpy are numbers.
+    learn.fit(np.int64(1), np.float32(1e-2), np.float32(0.2))
+    learn.fit_one_cycle(np.int64(1), np.float32(1e-2), wd=np.float32(0.2), tot_epochs=np.int64(2))
+    assert seen == [0, 1] and learn.opt.wd == np.float32(0.2) and len(learn.recorder.lrs) == 6
+    refused(lambda: learn.fit(True), 'whole number')
+    refused(lambda: learn.fit(1.0), 'whole number')
 
 
 @row('`lr=slice(3e-3)`', 'same')
@@ -458,11 +464,15 @@ def momentum_after_one_cycle(_):
     assert learn.recorder.moms[-1] == 0.95 and learn.opt.mom == 0.9
 
 
-@row('`learn.lr_range(slice(1e-5, 1e-3))`', 'same')
+@row('`learn.lr_range(slice(1e-5, 1e-3))`', 'differs')
 def lr_range(_):
     learn = make_learner()
     learn.split([learn.model[1], learn.model[4]])
-    assert np.allclose(learn.lr_range(slice(1e-5, 1e-3)), [1e-5, 1e-4, 1e-3])
+    rates = learn.lr_range(slice(1e-5, 1e-3))
+    assert isinstance(rates, list) and np.allclose(rates, [1e-5, 1e-4, 1e-3])
+    assert np.allclose(learn.lr_range(slice(1e-3, 1e-5)), [1e-3, 1e-4, 1e-5])
+    assert learn.lr_range(slice(0.1, 0.1)) == [0.1] * 3
+    refused(lambda: learn.lr_range(slice(0.0, 0.1)), 'above zero')
     assert np.allclose(learn.lr_range(slice(1e-3)), [1e-4, 1e-4, 1e-3]) and learn.lr_range(0.1) == 0.1
 
 
@@ -687,6 +697,14 @@ def plot(at):
     assert len(learn.recorder.plot().get_lines()[0].get_xdata()) >= 11
 
 
+@row('`recorder.plot()` after `fit` alone', 'differs')
+def plot_of_a_training(_):
+    learn = make_learner()
+    learn.fit(1)
+    refused(learn.recorder.plot, 'no range test', 'learn.lr_find()')
+    assert learn.recorder.plot_losses().lines
+
+
 @row('`recorder.plot(k=3)`', 'differs')
 def smoothing_of_the_plot(_):
     learn = make_learner()
@@ -745,6 +763,46 @@ def state(_):
     learn = make_learner(callbacks=Stops())
     learn.fit(3)
     assert len(learn.recorder.lrs) == 1 and learn.recorder.val_losses == [None]
+
+
+@row('`last_loss` in `on_batch_end`', 'differs')
+def last_loss_in_on_batch_end(_):
+    seen = []
+
+    class Scales(Callback):
+        def on_backward_begin(self, last_loss, **kwargs):
+            seen.append([last_loss.item()])
+            return {'last_loss': last_loss * 1000}
+
+        def on_batch_end(self, last_loss, train, **kwargs):
+            if train:
+                seen[-1].append(last_loss.item())
+
+    make_learner(callbacks=Scales()).fit(1)
+    assert len(seen) == 6 and all(measured == at_end for measured, at_end in seen)
+
+
+@row('`stop_training` returned by `on_train_begin`', 'differs')
+def stop_training_at_the_beginning(_):
+    class Stops(Callback):
+        def on_train_begin(self, **kwargs):
+            return {'stop_training': True}
+
+    learn = make_learner(callbacks=Stops())
+    learn.fit(3)
+    assert len(learn.recorder.val_losses) == 1
+
+
+@row('a method named like an event of v2, such as `after_batch`', 'differs')
+def methods_named_like_events_of_v2(_):
+    class Counts(Callback):
+        def on_batch_end(self, **kwargs):
+            self.after_batch()
+
+        def after_batch(self):
+            pass
+
+    refused(lambda: make_learner(callbacks=Counts()), 'Counts.after_batch', 'on_batch_end')
 
 
 @row('`_order`', 'same')
@@ -842,6 +900,15 @@ def optim_wrapper(_):
     opt.clear()
     assert not opt.state and opt.get_stats('lr') == [1e-4, 1e-2]
     refused(lambda: opt.no_such_thing, 'no_such_thing')
+
+
+@row('`opt.mom = 0.9` for an optimizer without momentum', 'differs')
+def no_momentum(_):
+    learn = make_learner(opt_func=torch.optim.Adagrad)
+    learn.create_opt(1e-2)
+    refused(lambda: setattr(learn.opt, 'mom', 0.9), "no hyperparameter 'mom'")
+    assert learn.opt.mom is None
+    learn.fit_one_cycle(1, 1e-2)
 
 
 @row('`opt.zero_grad()`', 'same')
@@ -1013,6 +1080,59 @@ def get_preds(_):
     assert torch.allclose(learn.get_preds()[0], logits.exp())
 
 
+@row('callbacks in `validate` and `get_preds`, outside a fit', 'differs')
+def callbacks_outside_a_fit(_):
+    seen = []
+
+    class Sees(Callback):
+        def on_train_begin(self, **kwargs):
+            seen.append('train begins')
+
+        def on_epoch_begin(self, **kwargs):
+            seen.append('epoch begins')
+
+        def on_batch_begin(self, **kwargs):
+            seen.append('batch')
+
+        def on_epoch_end(self, **kwargs):
+            seen.append('epoch ends')
+
+        def on_train_end(self, **kwargs):
+            seen.append('train ends')
+
+    class Shapes(Sees):
+        shapes_training = True
+
+    class Watches(Sees):
+        shapes_training = False
+
+    def events(learn, **kw):
+        passes = []
+        for call in learn.validate, learn.get_preds:
+            seen.clear()
+            call(**kw)
+            passes.append(list(dict.fromkeys(seen)))
+        return passes
+
+    some, all_of_them = (
+        ['epoch begins', 'batch'],
+        ['train begins', 'epoch begins', 'batch', 'epoch ends', 'train ends'],
+    )
+    assert events(make_learner(callbacks=Sees())) == [some, some]
+    assert events(make_learner(callback_fns=lambda learn: Sees())) == [some, some]
+    assert events(make_learner(callbacks=Watches())) == [[], []]
+    without_epoch = [e for e in all_of_them if e != 'epoch ends']
+    assert events(make_learner(callbacks=Shapes())) == [all_of_them, without_epoch]
+    seen.clear()
+    make_learner().validate(callbacks=Watches())
+    assert list(dict.fromkeys(seen)) == all_of_them
+
+
+@row('what `get_preds` returns', 'differs')
+def get_preds_returns_a_tuple(_):
+    assert type(make_learner().get_preds()) is tuple and len(make_learner().get_preds(with_loss=True)) == 3
+
+
 @row('`get_preds(with_loss=True)`', 'differs')
 def one_loss_a_row(_):
     x, y = torch.randn(10, 3, 4, 4), torch.randint(3, (10, 4, 4))
@@ -1126,7 +1246,7 @@ def a_file_without_an_optimizer(at):
     assert seen[0].filename == __file__
 
 
-@row('`learn.model = ...`', 'differs')
+@row('`learn.model = ...`, `learn.model.head = ...`', 'differs')
 def another_model(_):
     learn = make_learner()
     learn.fit(1)
@@ -1138,6 +1258,27 @@ def another_model(_):
     first = learn.split(learn.model[0]).model[0].weight.clone()
     learn.fit(1)
     assert not torch.equal(first, learn.model[0].weight)
+    # A new head, which the optimizer doesn't hold, and then one in a layer group of its own.
+    learn = make_learner()
+    learn.fit(1)
+    learn.model[4] = nn.Linear(16, 3)
+    refused(lambda: learn.fit(1), 'part of learn.model', 'learn.opt = None')
+    refused(lambda: learn.lr_find(num_it=10), 'learn.opt = None')
+    learn.opt = None
+    first = learn.model[4].weight.clone()
+    learn.fit(1)
+    assert not torch.equal(first, learn.model[4].weight)
+    learn.split(learn.model[4])
+    learn.model[4] = nn.Linear(16, 3)
+    refused(lambda: learn.fit(1), 'part of it', 'learn.split')
+    # Nothing raises if a part is only added or taken away.
+    learn = make_learner()
+    learn.fit(1)
+    learn.model.append(nn.Linear(3, 3))
+    learn.fit(1)
+    del learn.model[5], learn.model[4]
+    learn.model.append(nn.Identity())
+    learn.lr_range(0.1)
 
 
 @row('`learn.summary()`', 'same')

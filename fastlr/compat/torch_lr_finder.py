@@ -9,7 +9,6 @@ __all__ = ['RANGE_TEST', 'LRFinder', 'RangeTest']
 import tempfile
 from contextlib import nullcontext
 from functools import partial
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from ..curve import EntryPoint, LRCurve
 from ..plot import new_axes
 from ..range_test import PlainTraining
 from ..rules import NoSuggestion
-from ..settings import SweepSettings
+from ..settings import SweepSettings, is_number
 from ..stop import Divergence
 from ..suggestion import range_text
 from ..sweep import LRSweep
@@ -113,9 +112,9 @@ def device(self:RangeTest) -> torch.device:
 # %% ../../nbs/51_compat_torch_lr_finder.ipynb #a53a2c9d
 def _settings(optimizer, start_lr, end_lr, num_iter, step_mode, smooth_f, diverge_th, accumulation_steps):
     "Return the settings for the arguments of `range_test`, which are checked."
-    if not isinstance(smooth_f, Real) or not 0 <= smooth_f < 1:
+    if not is_number(smooth_f) or not 0 <= smooth_f < 1:
         raise ValueError(f"smooth_f must be from 0 to below 1, got {smooth_f!r}")
-    if isinstance(diverge_th, bool) or not isinstance(diverge_th, Real) or not diverge_th > 0:
+    if not is_number(diverge_th) or not diverge_th > 0:
         raise ValueError(f"diverge_th must be a factor on the best loss, above zero, got {diverge_th!r}; "
                          f"{RANGE_TEST.never} never stops")
     # As in pytorch-lr-finder a rate of 0 means the optimizer's, too.
@@ -130,7 +129,7 @@ def _own_rate(optimizer, end_lr):
     "Return the rate of the fastest group that is trained. Raises `ValueError` unless it is below `end_lr`."
     trained = [g for g in optimizer.param_groups if any(p.requires_grad for p in g['params'])]
     own = max((float(g['lr']) for g in trained), default=0.)
-    if not isinstance(end_lr, Real) or own < end_lr: return own
+    if not is_number(end_lr) or own < end_lr: return own
     raise ValueError(f"end_lr={end_lr!r} is not above the rate of the optimizer, {own:g}, which is where the "
                      "test begins: pass start_lr")
 
