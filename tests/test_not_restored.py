@@ -882,6 +882,53 @@ def test_after_an_error_nothing_is_compared():
     assert torch.equal(model.weight, weight) and model.log.calls == 3
 
 
+CTRL_C_IN_A_TERMINAL = """
+    import json, os, signal
+    import torch
+    from torch import nn
+    from torch.utils.data import DataLoader, TensorDataset
+    from fastlr import find_lr
+
+    # Ctrl-C reaches all processes in the group of the one in the foreground.
+    os.setsid()
+    rows = TensorDataset(torch.randn(64, 4), torch.arange(64) % 3)
+
+    def interrupt(out, y):
+        os.killpg(0, signal.SIGINT)
+        return nn.functional.cross_entropy(out, y)
+
+    def train(interrupts):
+        "Return whether an epoch changes the workers, the order of its rows, a later number, and the weights."
+        torch.manual_seed(0)
+        model = nn.Linear(4, 3)
+        opt = torch.optim.Adam(model.parameters())
+        loader = DataLoader(rows, 16, shuffle=True, num_workers=1, persistent_workers=True)
+        list(loader)
+        (worker,) = loader._iterator._workers
+        if interrupts:
+            try: find_lr(model, opt, interrupt, loader, progress=False)
+            except KeyboardInterrupt: worker.join(20)
+            else: raise AssertionError
+        order = [y.tolist() for _, y in loader]
+        new = loader._iterator._workers[0].pid != worker.pid
+        return new, order, torch.rand(1).item(), model.weight.tolist()
+
+    print(json.dumps([train(False), train(True)]))
+"""
+
+
+@shows(UNSEEN, 'A range test that ends with an error')
+def test_ctrl_c_in_a_terminal_ends_persistent_workers():
+    without, interrupted = json.loads(run_python(CTRL_C_IN_A_TERMINAL))
+    (new, order, number, weights), (other_new, other_order, other_number, other_weights) = (
+        without,
+        interrupted,
+    )
+    assert not new and other_new
+    assert order != other_order and number != other_number
+    assert weights == other_weights
+
+
 class Physical(nn.Module):
     "Noise that no generator of this program makes, as that of sums in another order on an accelerator."
 

@@ -511,6 +511,20 @@ def test_a_process_that_was_notified_of_an_error_does_not_notify_of_the_next(mon
         assert link.current_link().name == 'fastlr/0/1'
 
 
+@pytest.mark.parametrize('inside', [False, True])
+def test_synchronized_batch_norm_waits_for_others_in_training_alone(inside):
+    "On the CPU it raises then, but the message comes before."
+    norm = torch.nn.SyncBatchNorm(6)
+    model, messages = torch.nn.Sequential(norm) if inside else norm, []
+    with a_group(dist.HashStore()):
+        processes.Processes().before_forward([model], lambda: messages.append(model.training))
+    model.eval()(torch.zeros(4, 6))
+    assert messages == []
+    with contextlib.suppress(ValueError, RuntimeError):
+        model.train()(torch.zeros(4, 6))
+    assert messages == [True]
+
+
 class Gone:
     "A store whose process has ended."
 

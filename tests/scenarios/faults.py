@@ -6,6 +6,7 @@ from contextlib import ExitStack, nullcontext
 from functools import wraps
 
 import torch
+import torch.distributed as dist
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -174,6 +175,31 @@ def bad_before_a_model_inside(rank):
     model, opt = training()
     step = fails_before(model, rank)
     found(nn.ModuleDict(dict(net=model)), opt, batches(rank), None, step=step)
+
+
+def in_parts():
+    """Return a model whose layers are shared out over the processes, and its optimizer.
+
+    It is in DDP over the other dimension of the mesh, and its parameters don't show that they are parts."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+    from torch.distributed.tensor.parallel.ddp import _pre_dp_module_transform
+
+    torch.manual_seed(0)
+    mesh = init_device_mesh('cpu', (1, dist.get_world_size()), mesh_dim_names=('copies', 'parts'))
+    model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))
+    model = parallelize_module(model, mesh['parts'], {'0': ColwiseParallel(), '2': RowwiseParallel()})
+    _pre_dp_module_transform(model)
+    model = nn.parallel.DistributedDataParallel(model, device_mesh=mesh['copies'])
+    return model, torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+@fault
+def bad_before_a_model_in_parts(rank):
+    "Tensor parallelism sends something in each forward pass."
+    model, opt = in_parts()
+    step = fails_before(model, rank)
+    found(model, opt, batches(0), None, step=step)
 
 
 def no_buffers():
