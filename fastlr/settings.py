@@ -41,7 +41,7 @@ class SweepSettings:
         if not (isinstance(self.probe, bool) or isinstance(self.probe, str) and self.probe == 'auto'):
             raise ValueError(f"{_name(self, 'probe')} must be True, False or 'auto', got {self.probe!r}")
 
-# %% ../nbs/07_settings.ipynb #0500000b
+# %% ../nbs/07_settings.ipynb #0500001a
 def is_number(
     x # anything
 ) -> bool:
@@ -54,6 +54,7 @@ def is_whole(
     "Return whether `x` is a whole number, of Python or numpy, and not a bool."
     return isinstance(x, Integral) and not isinstance(x, bool)
 
+# %% ../nbs/07_settings.ipynb #0500000b
 def _name(settings, option): return settings.entry.options.get(option, option)
 
 def _check_count(settings, option, least):

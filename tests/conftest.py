@@ -4,7 +4,7 @@ import matplotlib
 
 matplotlib.use('Agg')
 
-import gc, random
+import gc, random, signal
 from collections import deque
 
 import hypothesis
@@ -41,6 +41,9 @@ def pytest_configure(config):
     global THOROUGH
     THOROUGH = config.getoption('thorough')
     hypothesis.settings.load_profile('thorough' if THOROUGH else 'quick')
+    # A shell lets processes that it starts in the background ignore Ctrl-C, which some tests send.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Tests import names from where they are now, not from where they were in 0.1.0.
     config.addinivalue_line('filterwarnings', 'error:fastlr.* (has moved|is .* now):DeprecationWarning')
     config.pluginmanager.register(budget.Budget(config), 'budget')
