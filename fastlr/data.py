@@ -164,9 +164,9 @@ def empty_val(self:DataBunch) -> bool:
     "Whether there is no validation data."
     return self.valid_dl is None
 
-# %% ../nbs/28_data.ipynb #6ea6ec30
+# %% ../nbs/28_data.ipynb #659c9c30
 @patch(as_prop=True)
-def classes(self:DataBunch) -> list:
+def classes(self:DataBunch) -> list: # of what the dataset has, usually texts
     "The classes that the training dataset names. Raise `AttributeError` if it names none."
     ds = _whole(self.train_ds)
     if hasattr(ds, 'classes'): return ds.classes

@@ -38,7 +38,8 @@ def _params_of(modules):
 
 def _check_module(m):
     if isinstance(m, nn.Module): return
-    raise TypeError(f"split: split_on must be modules of the model, or a function model -> modules; got {m!r}")
+    raise TypeError("split: split_on must be modules of the model, or a function model -> modules; "
+                    f"got {m!r}")
 
 def _begin_groups(model, starts):
     "Return the parameters of `model` in groups, of which one begins at each module in `starts`."

@@ -58,7 +58,7 @@ def clip_grad(self:Learner,
     clip:float=0.1 # largest norm of the gradient, above zero
 ) -> Learner: # itself
     "Clip the gradients before each step. Raise `ValueError` unless `clip` is above zero."
-    _check_above_zero('clip_grad: clip', clip, "don't call it to train without clipping")
+    _check_above_zero('clip_grad: clip', clip, "to train without clipping, leave the call out")
     self.callback_fns.append(partial(GradientClipping, clip=clip))
     return self
 
@@ -164,7 +164,7 @@ NOT_HERE = dict(
     plot_sched="call learn.recorder.plot_lr(show_moms=True)",
 )
 
-# %% ../nbs/39_shortcuts.ipynb #6c84b23a
+# %% ../nbs/39_shortcuts.ipynb #178295ed
 _TRANSFORMS = "put this, as all transforms, into your dataset"
 DATA_NOT_HERE = dict(
     # Of fastai v1.

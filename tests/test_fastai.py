@@ -565,7 +565,8 @@ class Validates(Callback):
     "Labels from the model, as in self-training, at the start of each epoch or in the middle of it."
 
     def __init__(self, event, how):
-        self.event, self.how, self.results, self.validated = event, how, [], 0
+        self.event, self.how = event, how
+        self.results, self.validated = [], 0
 
     def __call__(self, event):
         if event == 'after_pred' and not self.learn.training:

@@ -521,6 +521,8 @@ def split(_):
     assert sizes([[model[0]], [model[1], model[4]]]) == sizes([model[1:]]) == [2, 4]
     refused(lambda: learn.split(nn.Linear(2, 2)), 'not part of the model')
     refused(lambda: learn.split([[model[0]], ['head']]), 'must be modules of the model', "got 'head'")
+    refused(lambda: learn.split([]), 'split_on is empty', 'pass the model itself')
+    assert sizes(model) == [6]
     last = Learner(loaders(), nn.Sequential(nn.Linear(6, 3), nn.ReLU()))
     refused(lambda: last.split(last.model[1]), 'no parameter follows')
 
@@ -540,13 +542,6 @@ def split_that_leaves_a_part_out(_):
             learn.split(lists)
         assert 'learn.split' not in str(e.value)
     assert learn.layer_groups is before
-
-
-@row('`split([])`', 'differs')
-def split_into_nothing(_):
-    learn = make_learner()
-    refused(lambda: learn.split([]), 'split_on is empty', 'pass the model itself')
-    assert len(learn.split(learn.model).layer_groups) == 1
 
 
 @row('`learn.freeze()`, `freeze_to(n)`, `unfreeze()`', 'same')
