@@ -75,7 +75,7 @@ class SuggestedLRs(LRFound):
 _BETA = 0.98
 
 def _moving_average(losses):
-    "The losses as fastai's recorder has them."
+    "Return the losses as fastai's recorder has them."
     total, averages = 0., []
     for n, loss in enumerate(losses, 1):
         total = _BETA*total + (1-_BETA)*loss
@@ -258,14 +258,14 @@ def _snapshot(learn, where):
 
 # %% ../../nbs/66_fastai.ipynb #66f0002b
 def _window(learn):
-    "The number of batches that make one update."
+    "Return the number of batches that make one update."
     n = max((cb.n_acc for cb in learn.cbs if _is_a(cb, 'GradientAccumulation')), default=1)
     dl = learn.dls.train
     size = getattr(dl, 'bs', None) or getattr(dl, 'batch_size', None) or 1
     return max(1, -(-n//size))
 
 def _common_batches(learn, rings, settings):
-    "The batches to go round in epochs as long as those of the learner; with `batches=None` its loader."
+    "Return batches to go round in epochs as long as those of the learner; with `batches=None` its loader."
     dl, window = learn.dls.train, settings.accumulate
     if settings.batches is None: return dl
     if not rings: rings.append(CommonBatches(dl, settings.batches*window, len(dl), window))
