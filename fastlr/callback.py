@@ -64,7 +64,10 @@ class Callback:
     def on_train_end(self, **kwargs): "At the very end, whatever happened: `exception` says what."
 
     def batch_failed(self):
-        "Release what `on_batch_begin` has acquired; called if validation fails in the middle of a batch."
+        "Release what `on_batch_begin` has acquired, if anything; called if a validation fails."
+
+    def training_pass_ended(self):
+        "Finish what was begun in the training batches of an epoch; called before they are validated."
 
     def jump_to_epoch(self,
         epoch:int # counted from 0

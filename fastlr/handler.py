@@ -117,6 +117,8 @@ class CallbackHandler:
         self.smoothener = SmoothenValue(beta)
         # Whether a callback has kept the gradients of the last step.
         self.kept_gradients = False
+        # The callbacks whose `on_train_begin` has been called; None if the training has begun for all.
+        self._begun = []
         # For each event the calls to be made: (callback, method, entries of the state that it takes).
         in_order = {event: sorted(self.callbacks, key=partial(_order, event=event)) for event in EVENTS}
         self._callback_calls = {event: _calls(in_order[event], event) for event in EVENTS}
@@ -153,9 +155,17 @@ def _notify(self:CallbackHandler, event, cb, method, entries):
     state = self.state if entries is None else {k: self.state[k] for k in entries}
     try: new = method(**state)
     except Exception as e:
-        add_note(e, f"raised by callback {cb!r} in {event}")
+        add_note(e, f"raised by callback {cb!r} in {event}{self._remedy(cb, e)}")
         raise
     if new: self._update(event, cb, new)
+
+@patch
+def _remedy(self:CallbackHandler, cb, error):
+    "Say how a callback gets what it makes in `on_train_begin`, if it was not called."
+    begins = any(call[0] is cb for call in self._callback_calls['on_train_begin'])
+    if not isinstance(error, AttributeError) or begins or not listens_to(cb, 'on_train_begin'): return ''
+    return ("; outside a fit its on_train_begin is not called: if that is needed, set shapes_training = True "
+            "in its class")
 
 @patch
 def _update(self:CallbackHandler, event, cb, new):
@@ -180,9 +190,18 @@ def on_train_begin(self:CallbackHandler,
     self.state.update(n_epochs=epochs, pbar=pbar, metrics=metrics,
                       metrics_names=distinct_names([getattr(m, 'name', m.cb_name) for m in self.metrics]))
     self.smoothener = SmoothenValue(self.smoothener.beta)
-    self('on_train_begin', metrics=True)
+    self._begun = []
+    for call in self._metric_calls['on_train_begin'] + self._callback_calls['on_train_begin']:
+        self._begun.append(call[0])
+        self._notify('on_train_begin', *call)
+    self._begun = None
     if self.state['epoch']:
         for cb in self.callbacks: cb.jump_to_epoch(self.state['epoch'])
+
+@patch
+def training_pass_ended(self:CallbackHandler):
+    "Let the callbacks finish what they have begun in the training batches of this epoch."
+    for cb in self.callbacks: cb.training_pass_ended()
 
 @patch
 def on_epoch_begin(self:CallbackHandler):
@@ -265,10 +284,12 @@ def on_epoch_end(self:CallbackHandler,
 def on_train_end(self:CallbackHandler,
     exception=None # what ended the training, if anything went wrong
 ):
-    "Notify all callbacks, even if one raises: that is noted on `exception`, or raised if there is none."
+    """Notify all callbacks, even if one raises: that is noted on `exception`, or raised if there is none.
+
+    If `on_train_begin` has raised, only those callbacks are notified for which it was called."""
     self.state['exception'] = exception
     errors = []
-    for call in self._metric_calls['on_train_end'] + self._callback_calls['on_train_end']:
+    for call in self._calls_at_the_end():
         try: self._notify('on_train_end', *call)
         except BaseException as e: errors.append(e)
     # What is raised must not be held here any longer: its frames hold this handler, and the whole training.
@@ -278,3 +299,9 @@ def on_train_end(self:CallbackHandler,
         for e in errors:
             add_note(exception, f"while this was handled, on_train_end raised {type(e).__name__}: {e}")
     finally: exception = errors = e = None
+
+@patch
+def _calls_at_the_end(self:CallbackHandler):
+    calls = self._metric_calls['on_train_end'] + self._callback_calls['on_train_end']
+    if self._begun is None: return calls
+    return [call for call in calls if any(call[0] is cb for cb in self._begun)]

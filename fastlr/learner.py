@@ -16,14 +16,14 @@ from torch import nn
 
 from . import old_names
 from .batch import check_loader, split_batch, to_device
-from .callback import Callback, check_callback, listens_to, might_shape, shapes_training
+from .callback import Callback, check_callback, might_shape, shapes_training
 from .data import DatasetType, as_databunch
 from .handler import AverageMetric, CallbackHandler
 from .loop import PlainBar, evaluating, fit, validate
 from .optim import OptimWrapper, check_groups, default_opt_func, group_params, group_rates
 from .other_names import refuses_other_options
 from .settings import is_number, is_whole
-from .utils import add_note, as_list, is_main_process
+from .utils import as_list, is_main_process
 
 # %% ../nbs/31_learner.ipynb #28d28e10
 class Learner:
@@ -37,7 +37,7 @@ class Learner:
         opt_func=default_opt_func, # (parameter groups, lr=...) -> torch optimizer; by default AdamW
         loss_func=None, # (output, target) -> scalar tensor; default: the one of `data`
         metrics=None, # functions (output, target) -> number, averaged over the validation set; or callbacks
-        wd:float=1e-2, # weight decay, from 0; None, or one that `opt_func` has bound: left to `opt_func`
+        wd:float=1e-2, # weight decay, from 0; None: that of `opt_func`, as is one that it has bound
         path=None, # folder for what is saved; default: the one of `data`
         model_dir='models', # folder for models, below `path`
         callback_fns=None, # functions learner -> callback, called for each fit: classes, or partials
@@ -55,7 +55,7 @@ class Learner:
         self.opt_func = _check_opt_func(opt_func)
         self.loss_func = _check_loss(data.loss_func if loss_func is None else loss_func)
         self.metrics = _check_metrics(listify(metrics))
-        self.wd = _check_wd(None if 'weight_decay' in getattr(opt_func, 'keywords', {}) else wd)
+        self.wd = _unless_bound(_check_wd(wd), opt_func)
         self.path = Path(path or data.path)
         self.model_dir = Path(model_dir)
         self.callback_fns = _check_callback_fns(listify(callback_fns))
@@ -68,12 +68,17 @@ class Learner:
         self.opt = None
         self.handler = None
         self.tuned = None
-        # Function that makes a callback, by its id -> the class that it made in an earlier fit.
+        # The id of a function that makes a callback -> the function, and the class that it made in a fit.
         self.callback_classes = {}
+        # The weight decay of each group as `opt_func` has set it.
+        self.own_wds = None
         if data.device is not None: model.to(data.device)
         self._own = [fn(self) for fn in self.default_callback_fns]
 
 # %% ../nbs/31_learner.ipynb #a279d999
+# Used unless `opt_func` has bound another one.
+_DEFAULT_WD = 1e-2
+
 def _check_model(model):
     "Raise `TypeError` unless `model` is a module."
     if isinstance(model, nn.Module): return
@@ -105,10 +110,21 @@ def _check_metrics(metrics):
         if not isinstance(m, Callback): AverageMetric(m)
     return metrics
 
-def _check_wd(wd):
-    "Return `wd`. Raise `ValueError` unless it is a finite number from 0, or None."
-    if wd is None or (is_number(wd) and 0 <= wd < float('inf')): return wd
-    raise ValueError(f"wd must be a finite number from 0, or None, got {wd!r}")
+def _check_wd(wd, groups=None):
+    "Return `wd`. Raise `ValueError` unless it is a finite number from 0, a list of them, or None."
+    if wd is None: return None
+    values = as_list(wd)
+    if not values or not all(is_number(v) and 0 <= v < float('inf') for v in values):
+        raise ValueError(f"wd must be a finite number from 0, a list of them, or None, got {wd!r}")
+    if groups is not None and isinstance(wd, (list, tuple)) and len(values) != groups:
+        raise ValueError(f"wd has {len(values)} values for {groups} layer groups: give one per group, or one "
+                         "for all")
+    return wd
+
+def _unless_bound(wd, opt_func):
+    "Return `wd`, or None if it is the default, and `opt_func` has bound another weight decay."
+    bound = 'weight_decay' in getattr(opt_func, 'keywords', {})
+    return None if bound and wd == _DEFAULT_WD else wd
 
 # %% ../nbs/31_learner.ipynb #25000004
 def _check_callbacks(callbacks):
@@ -156,24 +172,23 @@ def lr_range(self:Learner,
     lr, # number from 0, list of them with one per layer group, `slice`, or `Suggestion`
     name:str='lr' # what the caller's parameter is called, for the message
 ): # a float, or a list with one per layer group
-    "Return the rates of the layer groups: see `group_rates`. Raise if the groups are another model's."
-    _check_replaced(self)
+    "Return the rates of the layer groups: see `group_rates`. Raise if a part of the model isn't trained."
+    _check_all_trained(self)
     return group_rates(lr, len(self.layer_groups), name)
 
-def _check_replaced(learn):
-    "Raise `ValueError` if the model, or a part of it, was replaced by one that wouldn't be trained."
-    in_model = {id(p) for p in learn.model.parameters()}
+def _check_all_trained(learn):
+    "Raise `ValueError` if a parameter of the model requires a gradient, and would not be trained."
     in_groups = {id(p) for group in learn.layer_groups for p in group_params(group)}
-    if in_groups - in_model and in_model - in_groups:
-        raise ValueError("the layer groups belong to the old model, and learn.model, or a part of it, has "
-                         "been replaced: make a new Learner, or call learn.split with modules of the new "
-                         "model")
+    new = [name for name, p in learn.model.named_parameters() if p.requires_grad and id(p) not in in_groups]
+    if new:
+        raise ValueError(f"no layer group holds {new[0]}, since learn.model, or a part of it, was replaced "
+                         "or added: make a new Learner, or call learn.split with modules of the new model")
     if learn.opt is None: return
     in_opt = {id(p) for group in learn.opt.param_groups for p in group['params']}
-    trainable = {id(p) for p in learn.model.parameters() if p.requires_grad}
-    if in_opt - in_model and trainable - in_opt:
-        raise ValueError("the optimizer belongs to the old model, and a part of learn.model has been "
-                         "replaced: set learn.opt = None, and the next fit makes a new one")
+    new = [name for name, p in learn.model.named_parameters() if p.requires_grad and id(p) not in in_opt]
+    if new:
+        raise ValueError(f"the optimizer doesn't hold {new[0]}, which was replaced, added or unfrozen after "
+                         "it was made: set learn.opt = None, and the next fit makes a new one")
 
 @patch
 def rate_or_tuned(self:Learner,
@@ -205,7 +220,16 @@ def create_opt(self:Learner,
     wd:float=None # weight decay, from 0; default: the learner's
 ):
     "Make the optimizer, with a parameter group for each layer group."
-    self.opt = OptimWrapper.create(self.opt_func, lr, self.layer_groups, self.wd if wd is None else wd)
+    self.opt = OptimWrapper.create(self.opt_func, lr, self.layer_groups, None)
+    self.own_wds = self.opt.get_stats('wd')
+    self._set_wd(wd)
+
+@patch
+def _set_wd(self:Learner, wd):
+    "Set the weight decay of the optimizer: `wd`, else the learner's, else what `opt_func` has set."
+    wd = self.wd if wd is None else wd
+    if wd is None: wd = self.own_wds
+    if self.opt.wd is not None and wd is not None: self.opt.wd = wd
 
 # %% ../nbs/31_learner.ipynb #3e464fb9
 @patch
@@ -216,8 +240,8 @@ def callbacks_for(self:Learner,
     "Return all callbacks for a fit. Raise `TypeError` for what is not one."
     fns = [fn for fn in self.callback_fns if not shaping or self._may_shape(fn)]
     made = [fn(self) for fn in fns]
-    self.callback_classes.update({id(fn): type(cb) for fn, cb in zip(fns, made)})
-    cbs = _check_callbacks(self._own + made + self.callbacks + listify(extra))
+    self.callback_classes.update({id(fn): (fn, type(cb)) for fn, cb in zip(fns, made)})
+    cbs = _check_callbacks(self.callbacks + self._own + made + listify(extra))
     return [cb for cb in cbs if shapes_training(cb)] if shaping else cbs
 
 @patch
@@ -229,7 +253,7 @@ def _may_shape(self:Learner, fn):
 @patch
 def _class_of(self:Learner, fn):
     "Return the class of what `fn` makes; None where it is a function that nothing has called yet."
-    cls = self.callback_classes.get(id(fn))
+    _, cls = self.callback_classes.get(id(fn), (None, None))
     while isinstance(fn, partial): fn = fn.func
     return fn if isinstance(fn, type) else cls
 
@@ -254,17 +278,14 @@ def fit(self:Learner,
     if not is_whole(epochs) or epochs < 0:
         raise ValueError(f"epochs must be a whole number from 0, got {epochs!r}")
     lr = self.lr_range(self.rate_or_tuned(lr, 'lr'))
-    _check_wd(wd)
+    _check_wd(wd, len(self.layer_groups))
     cbs = self.callbacks_for(callbacks)
     if self.opt is None: self.create_opt(lr, wd)
-    else: self._set_opt(lr, self.wd if wd is None else wd)
+    else:
+        self.opt.lr = lr
+        self._set_wd(wd)
     fit(epochs, self, cbs, self.metrics, self.quiet)
 
-@patch
-def _set_opt(self:Learner, lr, wd):
-    "Set rate and weight decay of the optimizer that an earlier fit has made."
-    self.opt.lr = lr
-    if self.opt.wd is not None and wd is not None: self.opt.wd = wd
 
 # %% ../nbs/31_learner.ipynb #03268c53
 @patch
@@ -291,33 +312,33 @@ def evaluation_handler(self:Learner,
     metrics=None # functions (output, target), or callbacks
 ):
     "Provide a handler for a pass in evaluation mode, with the callbacks that change how a step is computed."
-    # Callbacks that are made for this pass mustn't replace those of a fit as attributes of the learner.
-    attributes = dict(vars(self))
-    handler = CallbackHandler(self.callbacks_for(shaping=True) + listify(callbacks), metrics)
-    vars(self).update(attributes)
-    # Where a training begins or ends, a callback may open a file, load weights or even train, so only those
-    # are notified that were passed, or that declare that they are needed. In the middle of a fit, it is none.
-    outside = self.handler is None
-    declared = [cb for cb in handler.callbacks if cb.shapes_training] + listify(callbacks)
-    handler.notify_only(declared if outside else [], 'on_train_begin', 'on_epoch_end', 'on_train_end')
-    if not outside: handler.notify_only([], 'on_epoch_begin')
+    inside, given = self.handler is not None, listify(callbacks)
+    shaping = self._shaping_callbacks()
+    handler = CallbackHandler(shaping + given, metrics)
+    # Where a training begins or ends, a callback may open a file, load weights or even train. So of the
+    # callbacks of the learner only those are notified that declare that they are needed. For those of a fit,
+    # it goes on.
+    declared = [] if inside else [cb for cb in shaping if cb.shapes_training]
+    handler.notify_only(given + declared, 'on_train_begin', 'on_epoch_end', 'on_train_end')
+    if inside: handler.notify_only(given, 'on_epoch_begin')
     try:
         handler.on_train_begin(1, PlainBar(range(1), True), metrics)
         handler.on_epoch_begin()
         with evaluating(self, handler): yield handler
     except BaseException as e:
-        if outside:
-            _note_without_begin(e, handler, declared)
-            handler.on_train_end(e)
+        handler.on_train_end(e)
         raise
-    if outside: handler.on_train_end()
+    handler.on_train_end()
 
-def _note_without_begin(e, handler, declared):
-    "Note on an `AttributeError` which callbacks have not been notified that a training begins."
-    cbs = [cb for cb in handler.callbacks if listens_to(cb, 'on_train_begin') and cb not in declared]
-    if not isinstance(e, AttributeError) or not cbs: return
-    add_note(e, f"outside a fit, on_train_begin isn't called; if what {cbs[0]!r} does there is needed here, "
-                "set shapes_training = True in its class")
+@patch
+def _shaping_callbacks(self:Learner):
+    "Return the callbacks that change how a step is computed: those of the running fit, if there is one."
+    if self.handler is not None: return [cb for cb in self.handler.callbacks if shapes_training(cb)]
+    # Callbacks that are made for one pass mustn't replace those of a fit as attributes of the learner.
+    attributes = dict(vars(self))
+    callbacks = self.callbacks_for(shaping=True)
+    vars(self).update(attributes)
+    return callbacks
 
 # %% ../nbs/31_learner.ipynb #0ld6c656
 __getattr__ = old_names(__name__)

@@ -40,6 +40,7 @@ def fit(
                 xb, yb = handler.on_batch_begin(*learn.to_batch(batch, device))
                 loss = loss_batch(learn.model, xb, yb, learn.loss_func, learn.opt, handler)
                 if handler.on_batch_end(loss): break
+            handler.training_pass_ended()
             empty = not handler.state['num_batch']
             skip = empty or handler.state['skip_validate'] or learn.data.valid_dl is None
             val_loss = None if skip else validate(learn, learn.data.valid_dl, handler)

@@ -15,7 +15,7 @@ from .callback import LearnerCallback
 from .learner import Learner
 from .other_names import refuses_other_options
 from .rules import Suggestion
-from .settings import is_whole
+from .settings import is_number, is_whole
 from .utils import known_len
 
 # %% ../nbs/37_one_cycle.ipynb #8bec6833
@@ -49,8 +49,9 @@ class OneCycleScheduler(LearnerCallback):
     ):
         super().__init__(learn)
         lr_max = _maximum(lr_max)
+        _check_peak(lr_max, 'lr_max')
         moms = tuple(moms) if isinstance(moms, (tuple, list)) else (moms, moms)
-        _check_cycle(lr_max, moms, div_factor, pct_start, final_div)
+        _check_cycle(moms, div_factor, pct_start, final_div)
         self.lr_max = np.array(lr_max, dtype=float)
         self.moms = moms
         self.div_factor = div_factor
@@ -69,15 +70,21 @@ def _maximum(rate):
     if not isinstance(rate, Suggestion): return rate
     return list(rate.one_cycle_lrs) if len(rate.lrs) > 1 else rate.one_cycle
 
-def _check_cycle(lr_max, moms, div_factor, pct_start, final_div):
-    "Raise `ValueError`, naming the parameter, unless these describe a cycle."
+def _check_peak(rate, name):
+    "Raise `ValueError` unless `rate`, a number or a list, is above zero for a group."
+    rates = np.asarray(rate)
+    if np.min(rates) >= 0 and np.max(rates) > 0: return
+    raise ValueError(f"{name} must be above zero, at least for one group, got {rate!r}")
+
+def _check_cycle(moms, div_factor, pct_start, final_div):
+    "Raise `ValueError` or `TypeError`, naming the parameter, unless these describe a cycle."
+    for name, value in (('div_factor', div_factor), ('pct_start', pct_start), ('final_div', final_div)):
+        if value is not None and not is_number(value):
+            raise TypeError(f"{name} must be a number, got {value!r}")
     if not 0 < pct_start < 1: raise ValueError(f"pct_start must lie between 0 and 1, got {pct_start!r}")
     if not div_factor > 0: raise ValueError(f"div_factor must be above zero, got {div_factor!r}")
-    if len(moms) != 2 or not all(0 <= m < 1 for m in moms):
+    if len(moms) != 2 or not all(is_number(m) and 0 <= m < 1 for m in moms):
         raise ValueError(f"moms must be two momenta from 0 up to 1, got {moms!r}")
-    rates = np.asarray(lr_max)
-    if np.min(rates) < 0 or np.max(rates) == 0:
-        raise ValueError(f"max_lr must be above zero, at least for one group, got {lr_max!r}")
     if final_div is not None and not final_div > 0:
         raise ValueError(f"final_div must be above zero, got {final_div!r}")
 
@@ -86,11 +93,8 @@ def _check_cycle(lr_max, moms, div_factor, pct_start, final_div):
 def on_train_begin(self:OneCycleScheduler, n_epochs, **_):
     "Count the steps of the cycle, and set the first values."
     self.old_moms = None
+    self.check_fit(n_epochs)
     self.per_epoch = known_len(self.learn.data.train_dl)
-    if self.per_epoch is None:
-        raise ValueError("one-cycle training must know its number of steps, and train_dl has no length; "
-                         "use fit instead")
-    self._check_epochs(n_epochs)
     self.n = self.per_epoch * (self.tot_epochs or n_epochs)
     self.old_moms = self.learn.opt.get_stats('mom')
     if self.old_moms[0] is not None: _add_momentum_buffers(self.learn.opt.opt)
@@ -98,8 +102,13 @@ def on_train_begin(self:OneCycleScheduler, n_epochs, **_):
     if self.start_epoch is not None: return {'epoch': self.start_epoch}
 
 @patch
-def _check_epochs(self:OneCycleScheduler, n_epochs):
-    "Raise `ValueError` unless `tot_epochs` and `start_epoch` fit the epochs of the fit."
+def check_fit(self:OneCycleScheduler,
+    n_epochs:int # epochs of the fit, from 0
+):
+    "Raise `ValueError` if the training loader has no length, or the epochs don't fit those of the cycle."
+    if known_len(self.learn.data.train_dl) is None:
+        raise ValueError("one-cycle training must know its number of steps, and train_dl has no length; "
+                         "use fit instead")
     for name, v, least in (('tot_epochs', self.tot_epochs, n_epochs), ('start_epoch', self.start_epoch, 0)):
         if v is not None and (not is_whole(v) or v < least):
             raise ValueError(f"{name} must be a whole number from {least}, got {v!r}")
@@ -160,5 +169,9 @@ def fit_one_cycle(self:Learner,
     "Train with the one-cycle schedule: see `OneCycleScheduler`."
     max_lr = _maximum(self.rate_or_tuned(max_lr, 'max_lr', one_cycle=True))
     max_lr = self.lr_range(max_lr, 'max_lr')
+    _check_peak(max_lr, 'max_lr')
+    if not is_whole(cyc_len) or cyc_len < 0:
+        raise ValueError(f"cyc_len must be a whole number from 0, got {cyc_len!r}")
     cb = OneCycleScheduler(self, max_lr, moms, div_factor, pct_start, final_div, tot_epochs, start_epoch)
+    cb.check_fit(cyc_len)
     self.fit(cyc_len, max_lr, wd, [*listify(callbacks), cb])

@@ -48,18 +48,23 @@ def group_rates(
 ): # a float, or a list with one per group
     "Return the rates of `n` layer groups. Raise `TypeError` or `ValueError` if `lr` is not a learning rate."
     if isinstance(lr, Suggestion): lr = list(lr.lrs) if len(lr.lrs) > 1 else lr.lr
-    if not isinstance(lr, slice): return _rates(lr, name)
-    stop = _rates(lr.stop, name)
+    if not isinstance(lr, slice):
+        rates = [_rate(v, name) for v in lr] if _is_several(lr) else _rate(lr, name)
+        if _is_several(rates) and len(rates) != n:
+            raise ValueError(f"{name} has {len(rates)} values for {n} layer groups: give one per group, or "
+                             "one for all")
+        return rates
+    stop = _rate(lr.stop, name)
     if lr.start is None: return [stop/10]*(n-1) + [stop]
-    start = _rates(lr.start, name)
+    start = _rate(lr.start, name)
     if not (start > 0 and stop > 0):
         raise ValueError(f"{name}: slice(start, stop) needs two rates above zero, got {lr}")
     return [stop] if n == 1 else [start * (stop/start)**(i/(n-1)) for i in range(n)]
 
-def _rates(lr, name):
-    "Return `lr`, a number of any type or a sequence of them, as a float or a list of floats."
-    several = isinstance(lr, (list, tuple)) or getattr(lr, 'ndim', 0)
-    if several and len(lr): return [_rates(v, name) for v in lr]
+def _is_several(lr): return (isinstance(lr, (list, tuple)) or getattr(lr, 'ndim', 0)) and len(lr) > 0
+
+def _rate(lr, name):
+    "Return `lr`, a number of any type, as a float."
     try: rate = None if isinstance(lr, (bool, str, list, tuple)) else float(lr)
     except (TypeError, ValueError): rate = None
     if rate is None: raise TypeError(f"{name} must be a number, a slice or a list of numbers, got {lr!r}")

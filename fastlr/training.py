@@ -61,12 +61,8 @@ class GradientAccumulation(LearnerCallback):
         if self.count < self.n_step: return {'skip_step': True, 'skip_zero': True}
         self.count = 0
 
-    def on_batch_begin(self, train, **_):
-        # Before the first validation batch of a fit; `learn.validate` during an epoch leaves the window open.
-        handler = self.learn.handler
-        if not train and handler is not None and not handler.state['train']: self._flush()
-
-    def on_epoch_end(self, **_): self._flush()
+    # `learn.validate` during an epoch leaves the window open.
+    def training_pass_ended(self): self._flush()
 
 # %% ../nbs/38_training.ipynb #e0e1c0f5
 @patch
@@ -86,8 +82,8 @@ def _flush(self:GradientAccumulation):
 class MixedPrecision(LearnerCallback):
     "Forward pass and loss in 16 bits, by `torch.amp`: `'bf16'`, or `'fp16'` with a gradient scaler."
     _order = -20
-    # After all callbacks that add something to the loss.
-    order_in = {'on_backward_begin': 999}
+    # After all callbacks that add something to the loss, or skip the step.
+    order_in = {'on_backward_begin': 999, 'on_step_end': 999}
     def __init__(self,
         learn, # the `Learner`
         precision:str='bf16', # 'bf16', or 'fp16' with a scaler
@@ -105,9 +101,15 @@ class MixedPrecision(LearnerCallback):
         self.clip = clip
         # The contexts that have been entered but not left.
         self._autocasts = []
+        # Whether the gradients of this batch have been divided by the scale.
+        self._unscaled = False
+        # The scalers of the fits in which the running one was started.
+        self._outer_scalers = []
 
     def on_train_begin(self, **_):
         opt = self.learn.opt
+        self._outer_scalers.append(None if opt is None else opt.scaler)
+        self._check_alone()
         if opt is None: return
         opt.scaler = None
         if self.precision == 'fp16':
@@ -115,7 +117,14 @@ class MixedPrecision(LearnerCallback):
 
     def on_train_end(self, **_):
         while self._autocasts: self._leave()
-        if self.learn.opt is not None: self.learn.opt.scaler = None
+        scaler = self._outer_scalers.pop()
+        if self.learn.opt is not None: self.learn.opt.scaler = scaler
+
+    def _check_alone(self):
+        "Raise `ValueError` if the fit has another callback of this kind."
+        if self.learn.handler is None: return
+        if sum(isinstance(cb, MixedPrecision) for cb in self.learn.handler.callbacks) > 1:
+            raise ValueError("this fit has MixedPrecision twice: leave one out, or call learn.to_fp32()")
 
 # %% ../nbs/38_training.ipynb #9609a36b
 @patch
@@ -141,10 +150,32 @@ def on_backward_begin(self:MixedPrecision, last_loss, **_):
 @patch
 def on_backward_end(self:MixedPrecision, skip_step, **_):
     "Divide the gradients by the scale, and clip them."
+    self._unscaled = not skip_step
     if skip_step: return
     opt = self.learn.opt
     if opt.scaler is not None: opt.scaler.unscale_(opt.opt)
     if self.clip is not None: nn.utils.clip_grad_norm_(_trained_params(self.learn), self.clip)
+
+@patch
+def on_step_end(self:MixedPrecision, skip_step, **_):
+    "Multiply the gradients by the scale again, if a callback has skipped the step after they were divided."
+    opt = self.learn.opt
+    if opt.scaler is None or not self._unscaled or not skip_step: return
+    # This also ends the step for the scaler.
+    opt.scaler.update()
+    for p in _trained_params(self.learn):
+        if p.grad is not None: p.grad.mul_(opt.scaler.get_scale())
+
+@patch
+def on_loss_begin(self:MixedPrecision, last_output, **_):
+    "Give the loss and the metrics outputs in 32 bits."
+    return {'last_output': _as_float32(last_output)}
+
+def _as_float32(x):
+    "Return `x` with tensors of 16 bits, also in plain tuples, lists and dicts, converted."
+    if torch.is_tensor(x): return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    if type(x) is dict: return {k: _as_float32(v) for k, v in x.items()}
+    return type(x)(map(_as_float32, x)) if type(x) in (tuple, list) else x
 
 @patch
 def on_batch_end(self:MixedPrecision, train, **_):

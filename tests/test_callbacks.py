@@ -345,18 +345,125 @@ def test_interrupted_fit_leaves_no_gradient_to_the_next():
 
 def test_the_first_error_is_raised_not_the_one_from_cleaning_up():
     class Full(Callback):
-        _order = -1
-
         def on_train_begin(self, **kwargs):
             raise RuntimeError('the real cause')
-
-    class Logger(Callback):
-        def on_train_begin(self, **kwargs):
-            self.file = open('/dev/null')
 
         def on_train_end(self, **kwargs):
             self.file.close()
 
     with pytest.raises(RuntimeError, match='the real cause') as e:
-        make_learner().fit(1, callbacks=[Full(), Logger()])
+        make_learner().fit(1, callbacks=Full())
     assert "no attribute 'file'" in ' '.join(getattr(e.value, '__notes__', [str(e.value)]))
+
+
+ARGS = dict(fit=[1], fit_one_cycle=[1], validate=[])
+
+
+@pytest.mark.parametrize('call', ARGS)
+def test_only_callbacks_for_which_a_training_has_begun_are_notified_of_its_end(call):
+    seen = []
+
+    class Opens(Callback):
+        def __init__(self, order, fails=False):
+            self._order = order
+            self.fails = fails
+
+        def on_train_begin(self, **kwargs):
+            seen.append(('begin', self._order))
+            if self.fails:
+                raise RuntimeError('no space')
+
+        def on_train_end(self, **kwargs):
+            seen.append(('end', self._order))
+
+    class LoadsBest(Callback):
+        def on_train_end(self, **kwargs):
+            seen.append('loads')
+
+    learn = make_learner()
+    callbacks = [Opens(-1), Opens(0, fails=True), Opens(1), LoadsBest()]
+    with pytest.raises(RuntimeError, match='no space'):
+        getattr(learn, call)(*ARGS[call], callbacks=callbacks)
+    assert seen == [('begin', -1), ('begin', 0), ('end', -1), ('end', 0)]
+
+
+@pytest.mark.parametrize(
+    'wrong',
+    [dict(tot_epochs=2), dict(start_epoch=3), dict(max_lr=-1), dict(pct_start='a'), dict(cyc_len=1.5)],
+)
+def test_a_one_cycle_training_that_cannot_begin_changes_nothing(wrong):
+    class Sees(Callback):
+        def on_train_end(self, **kwargs):
+            raise AssertionError
+
+    learn = make_learner()
+    learn.fit(1, 1e-3, wd=0.2)
+    before = state_of(learn)
+    name = next(iter(wrong))
+    with pytest.raises((ValueError, TypeError), match=name):
+        learn.fit_one_cycle(**{**dict(cyc_len=3, max_lr=0.5, wd=0.5), **wrong}, callbacks=Sees())
+    assert same(before, state_of(learn)) and (learn.opt.lr, learn.opt.wd) == (1e-3, 0.2)
+
+
+def test_validation_in_a_fit_has_the_callbacks_of_the_fit():
+    "They have made in `on_train_begin` what they need, and hear of no further beginning."
+    made = []
+
+    class Accumulates(LearnerCallback):
+        def __init__(self, learn):
+            super().__init__(learn)
+            made.append(self)
+
+        def on_train_begin(self, **kwargs):
+            self.epochs, self.batches = 0, 0
+
+        def on_epoch_begin(self, **kwargs):
+            self.epochs += 1
+
+        def on_batch_begin(self, **kwargs):
+            self.batches += 1
+
+    class Validates(LearnerCallback):
+        def on_batch_end(self, train, iteration, **kwargs):
+            if train and iteration == 2:
+                self.learn.validate()
+                self.learn.get_preds()
+
+    learn = make_learner(callback_fns=[Accumulates, Validates])
+    learn.fit(1)
+    # 6 batches of training, 3 of each validation.
+    assert len(made) == made[0].epochs == 1 and made[0].batches == 6 + 3 * 3
+    learn.callback_fns = [Accumulates]
+    learn.lr_find(num_it=5, val_batches=2)
+
+
+def test_callbacks_that_are_passed_to_a_validation_in_a_fit_hear_all_of_it():
+    class Collects(Callback):
+        def __init__(self):
+            self.seen = []
+
+        def on_train_begin(self, **kwargs):
+            self.seen.append('train')
+
+        def on_epoch_begin(self, **kwargs):
+            self.seen.append('epoch')
+
+        def on_batch_end(self, **kwargs):
+            self.seen.append('batch')
+
+        def on_epoch_end(self, **kwargs):
+            self.seen.append('epoch ends')
+
+        def on_train_end(self, **kwargs):
+            self.seen.append('train ends')
+
+    inside, outside = Collects(), Collects()
+
+    class Validates(LearnerCallback):
+        def on_epoch_end(self, **kwargs):
+            self.learn.validate(callbacks=inside)
+
+    learn = make_learner()
+    learn.fit(1, callbacks=Validates(learn))
+    learn.validate(callbacks=outside)
+    assert inside.seen == outside.seen == ['train', 'epoch', *['batch'] * 3, 'epoch ends', 'train ends']

@@ -580,17 +580,19 @@ def to_fp16(_):
     assert learn.to_fp16(loss_scale=8.0, clip=0.1) is learn
 
     class Sees(Callback):
-        _order = 2000
         shapes_training = True
         seen = []
+
+        def __init__(self, order):
+            self._order = order
 
         def on_loss_begin(self, last_output, **kwargs):
             self.seen.append(last_output.dtype)
 
-    sees = Sees()
-    learn.callbacks = [sees]
+    learn.callbacks = [Sees(-2000), Sees(2000)]
     learn.fit(1)
-    assert sees.seen[0] == torch.float16 and learn.model[0].weight.dtype == torch.float32
+    # The loss and the metrics get outputs in 32 bits, as in v1.
+    assert Sees.seen[:2] == [torch.float16, torch.float32] and learn.model[0].weight.dtype == torch.float32
     for option in ('max_noskip', 'dynamic', 'flat_master', 'max_scale', 'loss_fp32'):
         refused(lambda: learn.to_fp16(**{option: 1}), option)
     learn.to_fp16()
@@ -1362,7 +1364,7 @@ def another_model(_):
     learn.model = net()
     before = state_of(learn)
     for train in learn.fit, learn.fit_one_cycle, lambda n: learn.lr_find(num_it=10):
-        refused(lambda train=train: train(1), 'layer groups', 'new Learner', 'learn.split')
+        refused(lambda train=train: train(1), 'no layer group holds 0.weight', 'new Learner', 'learn.split')
     assert same(before, state_of(learn))
     first = learn.split(learn.model[0]).model[0].weight.clone()
     learn.fit(1)
@@ -1371,7 +1373,7 @@ def another_model(_):
     learn = make_learner()
     learn.fit(1)
     learn.model[4] = nn.Linear(16, 3)
-    refused(lambda: learn.fit(1), 'part of learn.model', 'learn.opt = None')
+    refused(lambda: learn.fit(1), "the optimizer doesn't hold 4.weight", 'learn.opt = None')
     refused(lambda: learn.lr_find(num_it=10), 'learn.opt = None')
     learn.opt = None
     first = learn.model[4].weight.clone()
@@ -1379,14 +1381,18 @@ def another_model(_):
     assert not torch.equal(first, learn.model[4].weight)
     learn.split(learn.model[4])
     learn.model[4] = nn.Linear(16, 3)
-    refused(lambda: learn.fit(1), 'part of it', 'learn.split')
-    # Nothing raises if a part is only added or taken away.
+    refused(lambda: learn.fit(1), 'no layer group holds 4.weight', 'a part of it', 'learn.split')
+    # A part that is added, or unfrozen by hand; one that is taken away needs no training.
     learn = make_learner()
+    learn.model[0].requires_grad_(False)
     learn.fit(1)
     learn.model.append(nn.Linear(3, 3))
+    refused(lambda: learn.fit(1), "doesn't hold 5.weight", 'learn.opt = None')
+    del learn.model[5]
     learn.fit(1)
-    del learn.model[5], learn.model[4]
-    learn.model.append(nn.Identity())
+    learn.model[0].requires_grad_(True)
+    refused(lambda: learn.fit(1), "doesn't hold 0.weight", 'unfrozen')
+    learn.model[0] = nn.Identity()
     learn.lr_range(0.1)
 
 

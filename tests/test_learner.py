@@ -465,5 +465,5 @@ def test_preds_of_named_tuples_and_rates_of_unequal_length():
 
     preds, _ = Learner(loaders(), Two(), loss_func=nn.CrossEntropyLoss(), silent=True).get_preds()
     assert preds.a.shape == (48, 3) and preds.b.shape == (48, 6)
-    with pytest.raises(ValueError, match='got 3 and 2'):
+    with pytest.raises(ValueError, match='start_lr has 3 values for 1 layer groups'):
         make_learner().lr_find([1e-7] * 3, [1.0, 1.0])

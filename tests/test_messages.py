@@ -110,7 +110,6 @@ OWN = {
     # This is a key of the configuration.
     'config': {'accumulate'},
     'integrations.lightning': {'early_stop_threshold'},
-    'one_cycle': {'max_lr'},
     # Names of options are what this is about.
     'other_names': {'max_lr', 'end_lr'},
 }
