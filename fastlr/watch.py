@@ -329,8 +329,8 @@ def has_no_effect(self:Rates,
     # In coarse numbers, or where there were gradients, even a higher rate may change nothing.
     visible = 1e-3 if self.effect.precision < 1e-5 and not self.has_nonzero else 0.1
     if self.schedule[points-1, self.top] < visible or not self.effect.is_still: return None
-    return (f"{self.entry.name}: {points} points, and no parameter has changed: does the optimizer hold those "
-            "that are trained, and does its step change them?")
+    return (f"{self.entry.name}: {points} points, and no parameter has changed: does the optimizer hold "
+            "those that are trained, and does its step change them?")
 
 # %% ../nbs/17_watch.ipynb #f0034630
 # The rate from which on the steps of an optimizer are longer than what else may change the weights.
@@ -349,8 +349,8 @@ def _say_ignored(self:Rates, points):
     first, last = self.schedule[[0, points-1], self.top]
     by_itself = '' if self.ignored is True else f" (it sets lr to {self.ignored:.2g} itself)"
     return (f"{self.entry.name}: the parameters go equally far at each rate from {first:.2g} to {last:.2g}: "
-            f"the step of the optimizer doesn't use the lr of its parameter groups{by_itself}. Let it use that, "
-            "or there is no rate to find")
+            f"the step of the optimizer doesn't use the lr of its parameter groups{by_itself}. Let it use "
+            "that, or there is no rate to find")
 
 # %% ../nbs/17_watch.ipynb #0800000f
 class ScalerWatch:
