@@ -182,7 +182,9 @@ def describe(module):
     from fastlr._parameters import TEXTS
     for name, text in TEXTS.get(module.removeprefix('fastlr.'), {}).items():
         obj = sys.modules[module]
-        for part in name.split('.'): obj = vars(obj)[part]
+        for part in name.split('.'): obj = vars(obj).get(part, type(None))
+        # It may have gone from the notebook since the texts were written.
+        if obj is type(None): continue
         # Of a class method, the function inside has the docstring; `@patch` has a kind of its own.
         obj = obj.f if type(obj).__name__ == '_clsmethod' else getattr(obj, '__func__', obj)
         doc = obj.__doc__ or ''

@@ -134,11 +134,11 @@ class LRCurve:
         Args:
             rule: a name in `RULES`, or a function View -> `Suggestion`
         """
-    def suggestions(self) -> dict[Any, Any]:
+    def suggestions(self) -> dict[str, Suggestion]:
         """Return what each rule finds, without the rules that find no rate.
 
         Returns:
-            dict[Any, Any]: rule name -> `Suggestion`
+            dict[str, Suggestion]: rule name -> `Suggestion`
         """
     @property
     def needs_probes(self) -> bool:

@@ -17,7 +17,7 @@ from torch import nn
 from . import old_names
 from .batch import check_loader, split_batch, to_device
 from .callback import Callback, check_callback, might_shape, shapes_training
-from .data import DatasetType, as_databunch
+from .data import DataBunch, DatasetType, as_databunch
 from .handler import AverageMetric, CallbackHandler
 from .loop import PlainBar, evaluating, fit, validate
 from .optim import OptimWrapper, check_groups, default_opt_func, group_params, group_rates
@@ -28,6 +28,7 @@ from .utils import as_list, is_main_process
 # %% ../nbs/31_learner.ipynb #28d28e10
 class Learner:
     "A model, data, a loss and an optimizer, ready to train."
+    data:DataBunch
     # Functions from a learner to a callback that every learner has; the recorder is one.
     default_callback_fns = []
     @refuses_other_options

@@ -8,6 +8,7 @@ import torch
 import torch.nn
 from typing import Any
 from fastlr.curve import LRCurve
+from fastlr.data import DataBunch
 from fastlr.data import DatasetType
 from fastlr.recorder import Recorder
 from fastlr.shortcuts import Summary
@@ -35,9 +36,9 @@ class Learner:
         auto_lr_find: `tune` sets the model's lr or learning_rate, too; or the name of its attribute
         train_bn: train batch norm in frozen layer groups, too
     """
+    data: DataBunch
     default_callback_fns: list[Any]
     recorder: Recorder
-    data: Any
     model: torch.nn.Module
     opt_func: Any
     loss_func: Any

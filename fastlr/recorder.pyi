@@ -2,7 +2,6 @@
 
 # Made by tools/stubs.py: run `make prepare`.
 
-import matplotlib.axes
 import torch
 from typing import Any
 from fastlr.callback import LearnerCallback
@@ -18,10 +17,10 @@ class Recorder(LearnerCallback):
         learn: the `Learner`
         add_time: a column for the time that each epoch took
     """
+    curve: LRCurve
     order_in: dict[str, int]
     shapes_training: bool
     add_time: bool
-    curve: Any
     swept: bool
     names: list[Any]
     start: Any
@@ -82,7 +81,7 @@ class Recorder(LearnerCallback):
         show_grid: bool = False,
         k: float | None = None,
         ax: Any = None,
-    ) -> matplotlib.axes.Axes:
+    ) -> Any:
         """Draw the loss of the last `lr_find` against the rate. Raise `RuntimeError` if there was none.
 
         Args:
@@ -95,7 +94,7 @@ class Recorder(LearnerCallback):
             ax: matplotlib axes to draw on; default: a new figure
 
         Returns:
-            matplotlib.axes.Axes: the axes, or the figure
+            the axes, or the figure
         """
     @property
     def min_grad_lr(self) -> float:
@@ -111,7 +110,7 @@ class Recorder(LearnerCallback):
         skip_end: int = 0,
         return_fig: bool | None = None,
         axs: Any = None,
-    ) -> matplotlib.axes.Axes:
+    ) -> Any:
         """Draw the learning rate of each batch of the last run, and the momentum on request.
 
         Args:
@@ -122,7 +121,7 @@ class Recorder(LearnerCallback):
             axs: matplotlib axes: one, or two with `show_moms`; default: a new figure
 
         Returns:
-            matplotlib.axes.Axes: the axes, or the figure
+            the axes, or the figure
         """
     def plot_losses(
         self,
@@ -131,7 +130,7 @@ class Recorder(LearnerCallback):
         return_fig: bool | None = None,
         show_grid: bool = False,
         ax: Any = None,
-    ) -> matplotlib.axes.Axes:
+    ) -> Any:
         """Draw the smoothed training loss of the last run, and the validation loss where an epoch ended.
 
         Args:
@@ -142,7 +141,7 @@ class Recorder(LearnerCallback):
             ax: matplotlib axes; default: a new figure
 
         Returns:
-            matplotlib.axes.Axes: the axes, or the figure
+            the axes, or the figure
         """
     def plot_metrics(
         self,
@@ -151,7 +150,7 @@ class Recorder(LearnerCallback):
         return_fig: bool | None = None,
         show_grid: bool = False,
         axs: Any = None,
-    ) -> matplotlib.axes.Axes:
+    ) -> Any:
         """Draw each metric where an epoch of the last fit ended. Raise `ValueError` if none was recorded.
 
         Args:
@@ -162,5 +161,5 @@ class Recorder(LearnerCallback):
             axs: matplotlib axes, one per metric; default: a new figure
 
         Returns:
-            matplotlib.axes.Axes: the axes, or the figure
+            the axes, or the figure
         """

@@ -34,7 +34,7 @@ class Suggestion(float):
     loss: float
     rule: str
     reason: str
-    lrs: tuple[Any, ...] = ...
+    lrs: tuple[float, ...] = ...
     one_cycle: float = ...
     cosine: float = ...
     linear: float = ...
@@ -47,7 +47,7 @@ class Suggestion(float):
         loss: float,
         rule: str,
         reason: str,
-        lrs: tuple[Any, ...] = (),
+        lrs: tuple[float, ...] = (),
         one_cycle: float | None = None,
         cosine: float | None = None,
         linear: float | None = None,
@@ -61,7 +61,7 @@ class Suggestion(float):
         loss: float,
         rule: str,
         reason: str,
-        lrs: tuple[Any, ...] = (),
+        lrs: tuple[float, ...] = (),
         one_cycle: float | None = None,
         cosine: float | None = None,
         linear: float | None = None,
@@ -77,21 +77,21 @@ class Suggestion(float):
         Returns:
             float: above zero
         """
-    def peaks(self, schedule: str) -> tuple[Any, ...]:
+    def peaks(self, schedule: str) -> tuple[float, ...]:
         """Return `peak` for each parameter group, in the ratio of `lrs`.
 
         Args:
             schedule: one of `SCHEDULES`
 
         Returns:
-            tuple[Any, ...]: (groups,)
+            tuple[float, ...]: (groups,)
         """
     @property
-    def one_cycle_lrs(self) -> tuple[Any, ...]:
+    def one_cycle_lrs(self) -> tuple[float, ...]:
         """`one_cycle` for each parameter group, in the ratio of `lrs`.
 
         Returns:
-            tuple[Any, ...]: (groups,)
+            tuple[float, ...]: (groups,)
         """
 
 class NoSuggestion(ValueError):

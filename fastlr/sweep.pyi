@@ -85,8 +85,12 @@ class LRSweep(Lockstep):
         Args:
             reason: one of `STOP_REASONS`, see `LRCurve`
         """
-    def start(self) -> Any:
-        """Save what a step can change, and set the first rate. Raises `ValueError` if there is nothing to train."""
+    def start(self) -> LRSweep:
+        """Save what a step can change, and set the first rate. Raises `ValueError` if there is nothing to train.
+
+        Returns:
+            LRSweep: itself
+        """
     def finish(self, failed: bool = False) -> None:
         """Restore everything, and verify it if asked. Does nothing the second time.
 

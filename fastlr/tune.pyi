@@ -19,11 +19,11 @@ class LRFound:
     schedule: str
     def __init__(self, curve: LRCurve, schedule: str = 'constant') -> None: ...
     @property
-    def results(self) -> dict[Any, Any]:
+    def results(self) -> dict[str, list[float]]:
         """Rates and losses, as lists.
 
         Returns:
-            dict[Any, Any]: lr: (n,), loss: (n,)
+            dict[str, list[float]]: lr: (n,), loss: (n,)
         """
     def suggestion(
         self,

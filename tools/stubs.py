@@ -20,7 +20,12 @@ from fastcore.docments import docments
 # Methods with these names are written too.
 DUNDERS = '__init__ __new__ __call__ __enter__ __exit__ __len__ __iter__ __next__ __getitem__ __setitem__ __contains__'
 RESULTS = dict(
-    __init__='None', __new__='Self', __enter__='Self', __exit__='bool | None', __len__='int', __contains__='bool',
+    __init__='None',
+    __new__='Self',
+    __enter__='Self',
+    __exit__='bool | None',
+    __len__='int',
+    __contains__='bool',
     __iter__='Iterator[Any]',
 )
 # What comments call objects of packages that are imported only when they are used.
@@ -31,9 +36,17 @@ PHRASES = {
 }
 # What stands in brackets where an annotation has none.
 PARTS = {
-    list: 'Any', set: 'Any', frozenset: 'Any', dict: 'Any, Any', tuple: 'Any, ...',
-    functools.partial: 'Any', type: 'Any', collections.UserDict: 'Any, Any',
-    collections.abc.Iterator: 'Any', collections.abc.Iterable: 'Any', collections.abc.Callable: '..., Any',
+    list: 'Any',
+    set: 'Any',
+    frozenset: 'Any',
+    dict: 'Any, Any',
+    tuple: 'Any, ...',
+    functools.partial: 'Any',
+    type: 'Any',
+    collections.UserDict: 'Any, Any',
+    collections.abc.Iterator: 'Any',
+    collections.abc.Iterable: 'Any',
+    collections.abc.Callable: '..., Any',
 }
 TYPING = 'Any Callable Iterable Iterator Mapping NamedTuple Sequence'.split()
 WIDTH = 110
@@ -116,8 +129,12 @@ def passed_on(text, module, owner):
         return []
     names = re.findall(r'\w+', m['names'])
     function = whose.__init__ if inspect.isclass(whose) else whose
-    first = 1 if inspect.isclass(whose) or next(iter(inspect.signature(function).parameters)) == 'learn' else 0
-    return [p for p in parameters(function)[first:] if p.kind not in ANY_ARGS and (not names or p.name in names)]
+    first = (
+        1 if inspect.isclass(whose) or next(iter(inspect.signature(function).parameters)) == 'learn' else 0
+    )
+    return [
+        p for p in parameters(function)[first:] if p.kind not in ANY_ARGS and (not names or p.name in names)
+    ]
 
 
 def literal(value):
@@ -243,10 +260,10 @@ class Stub:
     def result_in_words(self, text, function):
         "Return the type that the comment names: a class in backticks, or a phrase; 'None' if nothing returns."
         for phrase, name in PHRASES.items():
-            if text.startswith(phrase):
+            if text == phrase or text.startswith((f'{phrase},', f'{phrase};')) and ' or ' not in text:
                 return self.dotted(name)
         m = re.match(r'(?:the |an? )?`(\w+)`(?=[,;:]|$| of| with| that)', text)
-        named = m and function.__globals__.get(m[1])
+        named = m and (function.__globals__.get(m[1]) or known_class(m[1]))
         if isinstance(named, type):
             return self.type_of(named)
         return 'Any' if text or returns_something(function) else 'None'
@@ -294,8 +311,14 @@ class Stub:
         bases = ['NamedTuple'] if is_tuple else [self.base(b) for b in cls.__bases__ if b is not object]
         data = '__dataclass_params__' in vars(cls)
         if data:
-            args = [f'{k}={v}' for k in ('frozen', 'eq') if (v := getattr(cls.__dataclass_params__, k)) != (k == 'eq')]
-            self.lines.append(f'@{self.dotted("dataclasses.dataclass")}' + (f'({", ".join(args)})' if args else ''))
+            args = [
+                f'{k}={v}'
+                for k in ('frozen', 'eq')
+                if (v := getattr(cls.__dataclass_params__, k)) != (k == 'eq')
+            ]
+            self.lines.append(
+                f'@{self.dotted("dataclasses.dataclass")}' + (f'({", ".join(args)})' if args else '')
+            )
         self.lines.append(f'class {cls.__name__}({", ".join(bases)}):' if bases else f'class {cls.__name__}:')
         if issubclass(cls, enum.Enum):
             self.body(docstring(cls, ''), '    ')
@@ -324,7 +347,11 @@ class Stub:
             kind = self.type_of(annotation, module)
             if may_stay_none(comments(cls).get(name, ''), default) and kind not in ('Any', 'None'):
                 kind += ' | None'
-            has_default = default is not EMPTY or name in fields and fields[name].default_factory is not dataclasses.MISSING
+            has_default = (
+                default is not EMPTY
+                or name in fields
+                and fields[name].default_factory is not dataclasses.MISSING
+            )
             self.lines.append(f'    {name}: {kind}' + (' = ...' if has_default else ''))
             done.add(name)
         for name, value in vars(cls).items():
@@ -355,7 +382,11 @@ class Stub:
         if type(value) is dict and value:
             keys, values = ({self.value_type(v) for v in vs} for vs in (value, value.values()))
             return f'dict[{", ".join(k.pop() if len(k) == 1 else "Any" for k in (keys, values))}]'
-        if inspect.isroutine(value) or isinstance(value, types.ModuleType) or isinstance(value, functools.partial):
+        if (
+            inspect.isroutine(value)
+            or isinstance(value, types.ModuleType)
+            or isinstance(value, functools.partial)
+        ):
             return 'Any'
         cls = next(c for c in type(value).__mro__ if not c.__name__.startswith('_'))
         return self.plain(cls)
@@ -423,7 +454,12 @@ class Stub:
         bases = {b for n in public if isinstance(c := getattr(module, n), type) for b in c.__mro__}
         for name, value in vars(module).items():
             own = getattr(value, '__module__', None) == module.__name__
-            if isinstance(value, type) and own and (name in public or value in bases) and value.__name__ == name:
+            if (
+                isinstance(value, type)
+                and own
+                and (name in public or value in bases)
+                and value.__name__ == name
+            ):
                 self.cls(value)
             elif inspect.isfunction(value) and own and name in public:
                 self.function(name, value)
@@ -435,12 +471,19 @@ class Stub:
     def constant(self, name, value):
         "Write a constant, an alias, or a name that is passed on from another module."
         place = getattr(value, '__module__', None)
-        if callable(value) and isinstance(place, str) and place.startswith('fastlr.') and place != self.module.__name__:
+        if (
+            callable(value)
+            and isinstance(place, str)
+            and place.startswith('fastlr.')
+            and place != self.module.__name__
+        ):
             if getattr(sys.modules[place], name, None) is value:
                 self.from_imports.add((place, f'{name} as {name}'))
                 return
         if inspect.isroutine(value) or isinstance(value, type):
-            self.lines.append(f'{name} = {self.class_name(value)}' if isinstance(value, type) else f'{name}: Any')
+            self.lines.append(
+                f'{name} = {self.class_name(value)}' if isinstance(value, type) else f'{name}: Any'
+            )
         else:
             self.lines.append(f'{name}: {self.value_type(value)}')
 
@@ -454,7 +497,11 @@ class Stub:
         out += [f'from typing import {", ".join(used)}'] * bool(used)
         out += ['from typing_extensions import Self'] * bool(re.search(r'\bSelf\b', text))
         out += [f'from {place} import {name}' for place, name in sorted(self.from_imports)]
-        out += ['', *textwrap.wrap(f'__all__ = {public!r}', WIDTH, subsequent_indent='    ', break_on_hyphens=False), '']
+        out += [
+            '',
+            *textwrap.wrap(f'__all__ = {public!r}', WIDTH, subsequent_indent='    ', break_on_hyphens=False),
+            '',
+        ]
         return out
 
 
@@ -474,7 +521,11 @@ def returns_something(function):
     stack += body
     while stack:
         node = stack.pop()
-        if isinstance(node, (ast.Yield, ast.YieldFrom, ast.Lambda)) or isinstance(node, ast.Return) and node.value:
+        if (
+            isinstance(node, (ast.Yield, ast.YieldFrom, ast.Lambda))
+            or isinstance(node, ast.Return)
+            and node.value
+        ):
             if not isinstance(node, ast.Lambda):
                 return True
         elif not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -522,7 +573,9 @@ def kind_of(value, params):
         return value.func.id
     if isinstance(value, ast.Constant) and value.value is not None:
         return type(value.value)
-    return {ast.List: list, ast.ListComp: list, ast.Dict: dict, ast.Set: set, ast.Compare: bool}.get(type(value))
+    return {ast.List: list, ast.ListComp: list, ast.Dict: dict, ast.Set: set, ast.Compare: bool}.get(
+        type(value)
+    )
 
 
 # ---------------------------------------------------------------- texts
@@ -542,7 +595,9 @@ def described(obj, owner=None):
         return class_described(obj)
     params = parameters(obj, owner)
     # Of a method, the first parameter is the object itself, whatever its name.
-    is_static = owner is not None and isinstance(inspect.getattr_static(owner, obj.__name__, None), staticmethod)
+    is_static = owner is not None and isinstance(
+        inspect.getattr_static(owner, obj.__name__, None), staticmethod
+    )
     params = [p for p in params[owner is not None and not is_static :] if p.text]
     lines = ['Args:'] * bool(params)
     for p in params:
@@ -600,7 +655,13 @@ def texts_of(module):
 
 def parameters_module(modules):
     "Return the text of fastlr/_parameters.py."
-    lines = ['"""What the comments beside parameters say, for docstrings."""', '', '# Made by tools/stubs.py.', '', 'TEXTS = {']
+    lines = [
+        '"""What the comments beside parameters say, for docstrings."""',
+        '',
+        '# Made by tools/stubs.py.',
+        '',
+        'TEXTS = {',
+    ]
     for name, module in modules.items():
         if texts := texts_of(module):
             lines.append(f'    {name!r}: {{')
@@ -621,8 +682,17 @@ def top(fastlr):
     taken = {n for ns in names.values() for n in ns}
     lines += [f'from fastlr import {m} as {m}' for m in modules if m not in taken]
     lines += [f'from fastlr.{m} import {n} as {n}' for m, ns in names.items() for n in ns]
-    lines += ['', *textwrap.wrap(f'__all__ = {fastlr.__all__!r}', WIDTH, subsequent_indent='    '), '', '__version__: str', '']
-    lines += ['def old_names(module: str) -> Callable[[str], Any]: ...', 'def describe(module: str) -> None: ...']
+    lines += [
+        '',
+        *textwrap.wrap(f'__all__ = {fastlr.__all__!r}', WIDTH, subsequent_indent='    '),
+        '',
+        '__version__: str',
+        '',
+    ]
+    lines += [
+        'def old_names(module: str) -> Callable[[str], Any]: ...',
+        'def describe(module: str) -> None: ...',
+    ]
     return '\n'.join(lines) + '\n'
 
 

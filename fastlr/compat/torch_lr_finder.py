@@ -286,3 +286,9 @@ def _shown(history, skip_start, skip_end, suggest):
         raise RuntimeError(f"{what}: {remedy}")
     show = slice(skip_start, max(0, len(lrs)-skip_end))
     return lrs[show], losses[show]
+
+# %% ../../nbs/51_compat_torch_lr_finder.ipynb #d0c51001
+from .. import describe
+
+# With this, `help` shows what is said about each parameter.
+describe(__name__)

@@ -7,6 +7,7 @@ import torch.nn
 from typing import Any
 from fastlr.curve import EntryPoint
 from fastlr.curve import LRCurve
+from fastlr.suggestion import Suggestion
 
 __all__ = ['RANGE_TEST', 'LRFinder', 'RangeTest']
 
@@ -87,14 +88,14 @@ class RangeTest:
     @property
     def curve(self) -> LRCurve:
         """The curve that the last `range_test` measured. Raises `RuntimeError` before the first one."""
-    def suggest(self, rule: Any = 'auto') -> Any:
+    def suggest(self, rule: Any = 'auto') -> Suggestion:
         """Return the rate that `rule` finds in the curve, as `LRCurve.suggest` does. Raises `NoSuggestion`.
 
         Args:
             rule: 'auto', 'steep', 'minimum', 'valley', 'slide', or a function (lrs, losses) -> `Suggestion`
 
         Returns:
-            `Suggestion`
+            Suggestion: `Suggestion`
         """
     def plot(
         self,
