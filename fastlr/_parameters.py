@@ -90,6 +90,7 @@ TEXTS = {
     'findings': {
         'suggestion_text': 'Args:\n    curve: of a range test\n\nReturns:\n    str: several lines',
         'LRCurve.findings': 'Returns:\n    list[Finding]: one sentence each; empty for a normal curve',
+        'Finding': "Args:\n    text: the sentence\n    code: short name of what is odd, such as 'unclear'",
     },
     'plot': {
         'label_rates': 'Args:\n    ax: matplotlib axes with rates along x, whose limits are set',

@@ -2,6 +2,7 @@
 
 # Made by tools/stubs.py: run `make prepare`.
 
+import functools
 from typing import Any
 
 __all__ = ['NotRestored', 'Fingerprint', 'attributes_to_compare']
@@ -45,6 +46,7 @@ class Fingerprint:
             entry: `EntryPoint` of the function that was called: the error names `others` as it does
         """
 
+@functools.singledispatch
 def attributes_to_compare(x: Any) -> dict[Any, Any]:
     """Return what of `x` must be as before: what it pickles, if its class says so, or all of its attributes.
 

@@ -2,10 +2,12 @@
 
 # Made by tools/stubs.py: run `make prepare`.
 
+import functools
 from typing import Any, Iterator
 
 __all__ = ['ATTRIBUTES', 'keep_parts', 'keep_attributes', 'keep_inside', 'keep_vars']
 
+@functools.singledispatch
 def keep_parts(x: Any, snapshot: Any, mode: str) -> Any:
     """Save `x` as it is now, in the way that is registered for its class.
 
@@ -19,6 +21,7 @@ def keep_parts(x: Any, snapshot: Any, mode: str) -> Any:
     """
 
 ATTRIBUTES: dict[str, Any]
+@functools.singledispatch
 def keep_attributes(x: Any, snapshot: Any, mode: str) -> Any:
     """Save the attributes of `x` that are in its `__dict__`, or do what is registered for its class instead.
 

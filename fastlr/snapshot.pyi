@@ -28,7 +28,7 @@ class Snapshot:
     last: list[Any]
     held: dict[Any, Any]
     loaders: dict[Any, Any]
-    copies: _Copies
+    copies: Any
     def __init__(
         self,
         model: Any = None,

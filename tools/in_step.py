@@ -1,4 +1,4 @@
-"""Check that the notebooks are clean, and that the library, its stubs and the README are what the notebooks say.
+"""Check that the notebooks are clean, and that library, stubs and README are what the notebooks say.
 
 Nothing is changed: everything is made anew in a copy. A file that differs, is missing, or is there although
 no notebook makes it is named, and the exit code is 1."""

@@ -1,30 +1,35 @@
 """Write what editors and type checkers read: fastlr/**/*.pyi, and the texts of all parameters.
 
-`@patch` adds methods where no editor sees them, names at the top are loaded when they are used, and parameters
-are described in comments. mypy's `stubgen --inspect-mode` imports the library too, but it leaves out the
-defaults, the comments, the fields of dataclasses, the attributes of instances, the types of properties, and the
-signatures of decorated functions: hence this script. It reads the loaded library by `inspect`, the comments by
-fastcore's `docments`, and only the attributes that `__init__` sets by `ast`.
+`@patch` adds methods where no editor sees them, names at the top are loaded when they are used, and
+parameters are described in comments. mypy's `stubgen --inspect-mode` imports the library too, but it leaves
+out the defaults, the comments, the fields of dataclasses, the attributes of instances, the types of
+properties, and the signatures of decorated functions: hence this script. It reads the loaded library by
+`inspect`, the comments by fastcore's `docments`, and the attributes that `__init__` sets by `ast`. Whether
+the stubs agree with the library is checked by mypy's `stubtest`, in tests/test_types.py.
 
 A parameter without an annotation takes values of several types, and is `Any`; one whose default is None, or
 whose comment speaks of None, may be None. `fastlr/_parameters.py` holds {module: {name: text}}, which
 `fastlr.describe` appends to the docstrings."""
 
-import ast, collections, collections.abc, contextlib, dataclasses, enum, functools, importlib, inspect, re, sys, textwrap
-import types, typing
+import ast, collections, collections.abc, contextlib, dataclasses, enum, functools, importlib, inspect, re
+import sys, textwrap, types, typing
 from pathlib import Path
 
 from fastcore.basics import camel2snake
 from fastcore.docments import docments
 
 # Methods with these names are written too.
-DUNDERS = '__init__ __new__ __call__ __enter__ __exit__ __len__ __iter__ __next__ __getitem__ __setitem__ __contains__'
+DUNDERS = (
+    '__init__ __new__ __call__ __enter__ __exit__ __len__ __iter__ __next__ __bool__ '
+    '__getitem__ __setitem__ __contains__'
+)
 RESULTS = dict(
     __init__='None',
     __new__='Self',
     __enter__='Self',
     __exit__='bool | None',
     __len__='int',
+    __bool__='bool',
     __contains__='bool',
     __iter__='Iterator[Any]',
 )
@@ -94,7 +99,7 @@ def is_context(function):
 
 
 class Param(typing.NamedTuple):
-    "A parameter: its name, its kind, its annotation, its default, its text, and the module of its annotation."
+    "A parameter: what `inspect` says, its text, and the module where its annotation has a meaning."
 
     name: str
     kind: object
@@ -122,7 +127,7 @@ def parameters(function, owner=None):
 
 
 def passed_on(text, module, owner):
-    "Return the parameters that a comment of `**kwargs` speaks of: `a`, `b`: see `function`, or: for `function`."
+    "Return the parameters that a comment of `**kwargs` names: `a`, `b`: see `function`, or: for `function`."
     m = re.match(r'(?P<names>(`\w+`(, )?)*)(: see|for) `(?P<whose>\w+)`', text)
     whose = m and (getattr(module, m['whose'], None) or getattr(owner, m['whose'], None))
     if not whose:
@@ -176,7 +181,8 @@ class Stub:
             return ' | '.join(self.type_of(a) for a in args)
         if origin is not None:
             return f'{self.class_name(origin)}[{", ".join(self.type_of(a) for a in args)}]'
-        return self.plain(annotation) if isinstance(annotation, type) else 'Any'
+        private = getattr(annotation, '__name__', '').startswith('_')
+        return self.plain(annotation) if isinstance(annotation, type) and not private else 'Any'
 
     def evaluate(self, text, module):
         "Return what an annotation in quotes means."
@@ -258,7 +264,7 @@ class Stub:
         return kind
 
     def result_in_words(self, text, function):
-        "Return the type that the comment names: a class in backticks, or a phrase; 'None' if nothing returns."
+        "Return the type that the comment names, a class or a phrase; 'None' if nothing is returned."
         for phrase, name in PHRASES.items():
             if text == phrase or text.startswith((f'{phrase},', f'{phrase};')) and ' or ' not in text:
                 return self.dotted(name)
@@ -276,12 +282,14 @@ class Stub:
             params[0] = params[0]._replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
             texts[0] = 'cls' if kind == 'classmethod' or name == '__new__' else 'self'
         if name.startswith('on_') and any(p.kind is p.kind.VAR_KEYWORD for p in params):
-            # A callback takes those entries of the state that it needs; with these two, any choice is allowed.
+            # A callback takes the entries of the state that it needs; with these two, any choice is allowed.
             texts = ['self', '*args: Any', '**kwargs: Any']
         elif not any(p.kind is p.kind.VAR_POSITIONAL for p in params):
             named = [i for i, p in enumerate(params) if p.kind is p.kind.KEYWORD_ONLY]
             if named:
                 texts.insert(named[0], '*')
+        if hasattr(function, 'registry'):
+            kind = self.dotted('functools.singledispatch')
         if kind:
             self.lines.append(f'{indent}@{kind}')
         end = f') -> {self.result(name, function)}:'
@@ -291,7 +299,7 @@ class Stub:
         else:
             self.lines += [f'{indent}def {name}(', *(f'{indent}    {t},' for t in texts), f'{indent}{end}']
         # An editor shows the docstring of the class where an object is made.
-        more = '' if name == '__init__' else described(function, owner)
+        more = '' if name in ('__init__', '__new__') else described(function, owner)
         self.body(docstring(function, more), indent + '    ')
 
     def body(self, doc, indent):
@@ -356,7 +364,7 @@ class Stub:
             done.add(name)
         for name, value in vars(cls).items():
             if self.is_attribute(name, value) and name not in done:
-                self.lines.append(f'    {name}: {self.value_type(value, maybe=True)}')
+                self.lines.append(f'    {name}: {self.value_type(value)}')
                 done.add(name)
         for fn in vars(cls).get('default_callback_fns', ()):
             # Every learner has these callbacks, by their names.
@@ -372,8 +380,8 @@ class Stub:
             return False
         return not inspect.isdatadescriptor(value) and not callable(value) or isinstance(value, enum.Enum)
 
-    def value_type(self, value, maybe=False):
-        "Return the text of the type of a value: of a constant, or of a class attribute, which may be another."
+    def value_type(self, value):
+        "Return the text of the type of a constant, or of the value of a class attribute."
         if value is None:
             return 'Any'
         if isinstance(value, tuple) and type(value) is tuple:
@@ -411,11 +419,13 @@ class Stub:
                 continue
             refuses = name == '__iter__' and (f.__doc__ or '').startswith('Raise')
             generated = f.__code__.co_filename == '<string>' or f.__module__ == 'dataclasses'
-            if not (refuses or generated or name == '__new__'):
+            # Those of enumerations, named tuples and dataclasses are written with their fields.
+            fields = name == '__new__' and (hasattr(cls, '_fields') or '__dataclass_params__' in vars(cls))
+            if not (refuses or generated or fields):
                 self.method(cls, name, member, f)
 
     def made_by_fields(self, cls):
-        "Write `__init__` of a dataclass, and `__new__` of one that is a number, too: arrays may be lists here."
+        "Write `__init__` of a dataclass, and `__new__` if it has one. Here, arrays may be lists."
         makers = [('__init__', 'self', 'None')]
         if '__new__' in vars(cls):
             makers.append(('__new__', 'cls', 'Self'))
@@ -442,7 +452,7 @@ class Stub:
                 self.lines += [f'    @{name}.setter', f'    def {name}(self, value: Any) -> None: ...']
             return
         kind = {'_clsmethod': 'classmethod'}.get(type(member).__name__, type(member).__name__)
-        kind = kind if kind in ('classmethod', 'staticmethod') else None
+        kind = kind if kind in ('classmethod', 'staticmethod') and name != '__new__' else None
         self.function(name, f, cls, kind, '    ')
 
     # ------------------------------------------------------------ the module
@@ -558,7 +568,7 @@ def set_by_init(cls):
 
 
 def may_stay_none(text, default):
-    "Return whether a field may be None: what a default of None stands for is filled in, if the comment names it."
+    "Return whether a field may be None: a default that the comment names has been filled in."
     return bool(MAY_BE_NONE.search(text)) or default is None and 'default:' not in text
 
 
@@ -595,9 +605,8 @@ def described(obj, owner=None):
         return class_described(obj)
     params = parameters(obj, owner)
     # Of a method, the first parameter is the object itself, whatever its name.
-    is_static = owner is not None and isinstance(
-        inspect.getattr_static(owner, obj.__name__, None), staticmethod
-    )
+    member = inspect.getattr_static(owner, obj.__name__, None)
+    is_static = isinstance(member, staticmethod) and obj.__name__ != '__new__'
     params = [p for p in params[owner is not None and not is_static :] if p.text]
     lines = ['Args:'] * bool(params)
     for p in params:
@@ -617,8 +626,8 @@ def class_described(cls):
         names = inspect.get_annotations(cls)
         lines = [line for n in names if texts.get(n) for line in wrapped(n, texts[n])]
         return '\n'.join(['Args:', *lines]) if lines else ''
-    init = vars(cls).get('__init__')
-    return described(init, cls) if inspect.isfunction(init) else ''
+    init = function_in(vars(cls).get('__init__', vars(cls).get('__new__')))
+    return described(init, cls) if init is not None else ''
 
 
 def docstring(obj, more):
