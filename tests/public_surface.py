@@ -1,4 +1,3 @@
-# pyright: strict
 """What a strict type checker should accept: the public names, in the ways in which the README uses them.
 
 tests/test_types.py checks this file, and nobody runs it. `assert_type` says what a checker must infer."""
