@@ -25,7 +25,7 @@ def split_batch(
     batch, # from a loader
     by_name:bool=False # take the target out of a mapping, because a loss function needs it
 ): # (input, target); the target is None if there is none, and for a mapping unless it is taken out
-    "Split a batch into input and target. Raises `TypeError` for one that isn't of a known form."
+    "Split a batch into input and target. Raise `TypeError` for one that isn't of a known form."
     if isinstance(batch, Mapping): return _split_mapping(batch) if by_name else (batch, None)
     # A packed sequence is a tuple of its parts.
     is_tuple = isinstance(batch, (tuple, list)) and not isinstance(batch, PackedSequence)
@@ -78,7 +78,7 @@ def _like_mapping(x, entries):
 def as_device(
     device # a device, its name, or None
 ): # `torch.device`, or None
-    "Return `device` as a `torch.device`. Raises `ValueError` if it can't be used here."
+    "Return `device` as a `torch.device`. Raise `ValueError` if it can't be used here."
     if device is None: return None
     try: return torch.empty(0, device=device).device
     except Exception as e: raise ValueError(f"device={device!r} can't be used here: {e}") from e
@@ -95,7 +95,7 @@ def move_training(
     opts, # list of torch optimizers over their parameters
     device # where to
 ):
-    "Move the modules and the optimizers' state. Raises `ValueError` if this makes new parameters."
+    "Move the modules and the optimizers' state. Raise `ValueError` if this makes new parameters."
     devices = {p: p.device for o in opts for p in o.state if torch.is_tensor(p)}
     before = _parameter_ids(models)
     for m in models: m.to(device)
@@ -148,7 +148,7 @@ def check_loss(
     loss, # what a loss function or a model returned
     name # its name in error messages
 ):
-    "Return `loss`. Raises `TypeError` or `ValueError` unless it is a tensor with one number."
+    "Return `loss`. Raise `TypeError` or `ValueError` unless it is a tensor with one number."
     if not isinstance(loss, torch.Tensor):
         hint = '; leave out item()' if isinstance(loss, float) else ''
         raise TypeError(f"{name} must return the loss as a tensor, got {loss!r}{hint}")
@@ -189,7 +189,7 @@ def loss_with_graph(
     loss_of, # batch -> scalar tensor
     batch # from a loader
 ) -> torch.Tensor: # scalar
-    "Return the loss of `batch`. Raises `ValueError` unless `backward` can be called on it."
+    "Return the loss of `batch`. Raise `ValueError` unless `backward` can be called on it."
     loss = loss_of(batch)
     if not torch.is_grad_enabled():
         raise ValueError("gradients are switched off, by torch.no_grad or inference_mode: call it outside")
@@ -200,7 +200,7 @@ def loss_with_graph(
 def take_step(
     opt # torch optimizer
 ):
-    "Take a step. Raises `TypeError` if the optimizer complains that it got no closure."
+    "Take a step. Raise `TypeError` if the optimizer complains that it got no closure."
     try: opt.step()
     except Exception as e:
         if not re.search(r'\bclosure|NoClosure', f'{type(e).__name__} {e}', re.IGNORECASE): raise

@@ -144,6 +144,39 @@ def valid_ds(self:DataBunch):
     "The dataset of the validation loader."
     return _dataset(self.valid_dl, 'valid_ds')
 
+@patch(as_prop=True)
+def test_ds(self:DataBunch):
+    "The dataset of the loader to predict; None if there is no such loader."
+    return None if self.test_dl is None else _dataset(self.test_dl, 'test_ds')
+
+@patch(as_prop=True)
+def fix_ds(self:DataBunch):
+    "The dataset of `fix_dl`: that of the training loader."
+    return self.fix_dl.dataset
+
+@patch(as_prop=True)
+def single_ds(self:DataBunch):
+    "The dataset of `single_dl`: one row."
+    return self.single_dl.dataset
+
+@patch(as_prop=True)
+def empty_val(self:DataBunch) -> bool:
+    "Whether there is no validation data."
+    return self.valid_dl is None
+
+# %% ../nbs/28_data.ipynb #659c9c30
+@patch(as_prop=True)
+def classes(self:DataBunch) -> list: # of what the dataset has, usually texts
+    "The classes that the training dataset names. Raise `AttributeError` if it names none."
+    ds = _whole(self.train_ds)
+    if hasattr(ds, 'classes'): return ds.classes
+    raise AttributeError(f"the classes have no names, since {type(ds).__name__} has no attribute classes")
+
+def _whole(ds):
+    "Return the dataset that `ds` is a part of."
+    while isinstance(ds, Subset): ds = ds.dataset
+    return ds
+
 def _read_batch_size(self):
     "The batch size of the training loader."
     return self.train_dl.batch_size
@@ -181,18 +214,21 @@ def one_batch(self:DataBunch,
 # %% ../nbs/28_data.ipynb #f0aa1ca5
 def _count_classes(ds):
     "Return the number of classes in dataset `ds`, or of columns of its target; None if that is unknown."
-    while isinstance(ds, Subset): ds = ds.dataset
+    ds = _whole(ds)
     for name in ('c', 'classes', 'targets', 'tensors'):
         found = getattr(ds, name, None)
         if found is None: continue
         if name == 'c': return int(found)
         if name == 'classes': return len(found)
+        # The only tensor is the input.
+        if name == 'tensors' and len(found) < 2: return None
         return _count_targets(torch.as_tensor(found[-1] if name == 'tensors' else found))
 
 def _count_targets(targets):
-    "Return the number of classes in `targets` if they are whole numbers, else of their columns."
-    if not targets.is_floating_point(): return int(targets.max()) + 1
-    return targets.shape[1] if targets.ndim > 1 else 1
+    "Return the number of classes in `targets`; of columns if they are floats, or rows of zeros and ones."
+    columns = targets.shape[1] if targets.ndim > 1 else 1
+    tags = targets.ndim == 2 and columns > 1 and bool(((targets == 0) | (targets == 1)).all())
+    return columns if targets.is_floating_point() or tags else int(targets.max()) + 1
 
 def _read_c(self):
     "The number of classes, or of columns of the target; it can be set where the dataset doesn't say."

@@ -7,7 +7,7 @@ __all__ = ['check_alone', 'Detour']
 
 # %% ../nbs/19_detour.ipynb #15000003
 import threading
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 from .signals import SignalGuard
 from .snapshot import Snapshot
@@ -46,6 +46,8 @@ class Detour:
         self.failed = False
         self._before = []
         self._after = []
+        # What gives the signals back if this is garbage collected before its end.
+        self._finalizer = None
         ours = (Detour.start, Detour.finish, Detour.__enter__, Detour.__exit__)
         self.guard = SignalGuard(*ours, *within)
 
@@ -76,13 +78,21 @@ class Detour:
 
     def _leave(self): _RUNNING.pop(self, None)
 
+    def _forget(self):
+        "Give the signals back, now that nothing is left to do for the finalizer, where Ctrl-C would be lost."
+        if self._finalizer is not None: self._finalizer.detach()
+        self.guard.remove()
+
     def start(self):
         "Guard the signals from here on; the same as entering the `with` block. Return the detour."
+        # A sweep that is given up without `finish` must not keep the signals.
+        self._finalizer = finalize(self, self.guard.remove)
+        self._finalizer.atexit = False
         # An interruption must not come between, and leave a detour that runs forever.
         self.guard.install()
         try: self._enter()
         except BaseException:
-            self.guard.remove()
+            self._forget()
             raise
         try: self.guard.deliver()
         except BaseException:
@@ -96,7 +106,7 @@ class Detour:
         "Restore everything; the same as leaving the `with` block."
         self.failed = failed
         restore = [self.snapshot.restore, self.snapshot.close] if self.close else [self.snapshot.restore]
-        functions = [*self._before[::-1], *restore, *self._after[::-1], self._leave, self.guard.remove]
+        functions = [*self._before[::-1], *restore, *self._after[::-1], self._leave, self._forget]
         # What the functions refer to is not held any longer than the detour lasts.
         self._before, self._after = [], []
         _call_all(functions)

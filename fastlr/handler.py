@@ -74,10 +74,11 @@ class AverageMetric(Callback):
 @patch
 def call(self:AverageMetric,
     output, # predictions for a batch
-    target # its target; the parts of a tuple are passed as arguments of their own
+    target # its target; the parts of a plain tuple or list are passed as arguments of their own
 ) -> torch.Tensor: # shape (), detached
     "Return the value for one batch. Raise `ValueError`, with name and shapes, if the metric raises."
-    targets = target if isinstance(target, (tuple, list)) else (target,)
+    # As for the loss, a named tuple or a packed sequence is one target.
+    targets = target if type(target) in (tuple, list) else (target,)
     try:
         value = torch.as_tensor(self.func(output, *targets)).detach()
         if value.numel() != 1:

@@ -11,6 +11,7 @@ from torch import nn
 
 from .learner import Learner
 from .optim import check_groups, group_params
+from .settings import is_whole
 
 # %% ../nbs/33_layer_groups.ipynb #fa486bb4
 @patch
@@ -20,15 +21,25 @@ def split(self:Learner,
     "Divide the parameters into layer groups. Raise if `split_on` names anything but modules of the model."
     if callable(split_on) and not isinstance(split_on, nn.Module): split_on = split_on(self.model)
     parts = list(split_on) if isinstance(split_on, (tuple, list)) else [split_on]
-    if parts and all(isinstance(part, (tuple, list)) for part in parts):
-        self.layer_groups = check_groups([_params_of(part) for part in parts], self.model)
+    if not parts:
+        raise ValueError("split: split_on is empty, and must be modules at which a layer group begins; for a "
+                         "single group pass the model itself")
+    if all(isinstance(part, (tuple, list)) for part in parts):
+        self.layer_groups = check_groups([_params_of(part) for part in parts], self.model, 'split: the lists',
+                                         "complete them, or name the modules at which a group begins")
     else: self.layer_groups = _begin_groups(self.model, parts)
     self.opt = None
     return self
 
 def _params_of(modules):
     "Return the parameters of a list of modules, each once."
+    for m in modules: _check_module(m)
     return list({id(p): p for m in modules for p in m.parameters()}.values())
+
+def _check_module(m):
+    if isinstance(m, nn.Module): return
+    raise TypeError("split: split_on must be modules of the model, or a function model -> modules; "
+                    f"got {m!r}")
 
 def _begin_groups(model, starts):
     "Return the parameters of `model` in groups, of which one begins at each module in `starts`."
@@ -41,9 +52,7 @@ def _begin_groups(model, starts):
 
 def _first_param(model, m):
     "Return the first parameter of `m`, or after it. Raise unless that is in `model`."
-    if not isinstance(m, nn.Module):
-        raise TypeError("split: split_on must be modules of the model, or a function model -> modules; "
-                        f"got {m!r}")
+    _check_module(m)
     modules = list(model.modules())
     # A slice of a `Sequential` is another module, but its first layer is in the model.
     inside = {id(part) for part in m.modules()}
@@ -63,9 +72,12 @@ def freeze_to(self:Learner,
     n:int # index of the first layer group that is trained; negative: counted from the end
 ):
     "Train the layer groups from `n` on, and freeze those before but for their batch norm."
+    if not is_whole(n): raise TypeError(f"freeze_to: n must be the index of a layer group, got {n!r}")
     size = len(self.layer_groups)
     if not -size <= n <= size:
         raise ValueError(f"freeze_to: n must lie between {-size} and {size} for {size} layer groups, got {n}")
+    # As in fastai v1, a recurrent model forgets its hidden state.
+    if hasattr(self.model, 'reset'): self.model.reset()
     first = n if n >= 0 else size + n
     kept = _batch_norm_params(self.model) if self.train_bn else set()
     for i, group in enumerate(self.layer_groups):

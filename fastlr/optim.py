@@ -13,6 +13,7 @@ from fastcore.basics import patch
 from torch import nn
 
 from .batch import take_step, train_mode
+from .other_names import refuses_other_options
 from .rules import Suggestion
 from .utils import has_copies, needs_closure, set_group_value
 
@@ -26,16 +27,18 @@ def group_params(
 # %% ../nbs/29_optim.ipynb #23000017
 def check_groups(
     groups, # list of layer groups
-    model # the module whose parameters they hold
+    model, # the module whose parameters they hold
+    name:str='layer_groups', # what the caller's parameter is called, for the message
+    remedy:str='or use learn.split' # what to do, for the message
 ) -> list: # `groups`
     "Return `groups`. Raise `ValueError` unless each parameter of `model` is in exactly one of them."
     have = [id(p) for g in groups for p in group_params(g)]
     want = [id(p) for p in model.parameters()]
     if sorted(have) == sorted(want): return groups
-    raise ValueError("layer_groups must hold each parameter of the model exactly once: "
+    raise ValueError(f"{name} must hold each parameter of the model exactly once: "
                      f"they hold {len(set(have) & set(want))} of its {len(want)}, "
                      f"{len(set(have) - set(want))} that are not in it, "
-                     f"and {len(have) - len(set(have))} twice; or use learn.split")
+                     f"and {len(have) - len(set(have))} twice; {remedy}")
 
 # %% ../nbs/29_optim.ipynb #23000020
 def group_rates(
@@ -71,9 +74,11 @@ def _rate(lr, name):
 # %% ../nbs/29_optim.ipynb #333cc93a
 class OptimWrapper:
     "A torch optimizer whose `lr`, `mom`, `wd` and `beta` are read and set by name."
+    @refuses_other_options
     def __init__(self,
         opt, # torch optimizer
         wd:float=None, # weight decay of all groups, from 0; default: leave it
+        *,
         opt_func=None # what made `opt`, (parameter groups, lr=...) -> torch optimizer; default: its class
     ):
         self.opt = opt
@@ -91,6 +96,7 @@ class OptimWrapper:
 
 # %% ../nbs/29_optim.ipynb #a142d7f1
 @patch(cls_method=True)
+@refuses_other_options
 def create(cls:OptimWrapper,
     opt_func, # (parameter groups, lr=...) -> torch optimizer
     lr, # rate, or a list with one per group
@@ -153,9 +159,11 @@ def get_stat(self:OptimWrapper,
 @patch
 def set_stat(self:OptimWrapper,
     name:str, # as for `get_stats`
-    value # a number for all groups, or a list with one per group
+    value # a number for all groups, or a list with one per group; a `beta` of None changes nothing
 ):
     "Set hyperparameter `name`. Raise `ValueError` for an unknown name, or a list of the wrong length."
+    # As in fastai v1: it may have been read from an optimizer that has none.
+    if name == 'beta' and value is None: return
     groups = self.opt.param_groups
     several = isinstance(value, (list, tuple)) or getattr(value, 'ndim', 0)
     values = list(value) if several else [value]*len(groups)
@@ -234,6 +242,7 @@ def param_groups(self:OptimWrapper) -> list: # of dicts
 
 # %% ../nbs/29_optim.ipynb #3676e154
 @patch
+@refuses_other_options
 def new(self:OptimWrapper,
     layer_groups # list of modules, or of lists of parameters
 ) -> OptimWrapper:

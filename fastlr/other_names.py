@@ -51,6 +51,7 @@ OTHER_OPTIONS = dict(
             "the gradients",
     bn_wd="weight decay applies to all parameters of a layer group",
     add_time="set learn.recorder.add_time",
+    split_no_wd="weight decay applies to all parameters of a layer group",
     max_noskip="torch's gradient scaler decides",
     dynamic="torch's gradient scaler decides",
     flat_master="the weights stay in 32 bits",

@@ -13,7 +13,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_sequence, unpack_sequence
 
 from .batch import call_model, check_loss, find_bs, to_device
 from .data import DatasetType
@@ -55,11 +55,17 @@ def row_losses(
 ) -> torch.Tensor: # (n,)
     "Return the loss of each row of a batch: the mean of its entries."
     n = find_bs(yb)
-    loss = _unreduced(loss_func, out, yb)
+    loss = None if _is_packed(out) or _is_packed(yb) else _unreduced(loss_func, out, yb)
     if loss is None or loss.numel() % n or not loss.ndim:
         rows = [_call(loss_func, row_of(out, i), row_of(yb, i)) for i in range(n)]
         return torch.stack([check_loss(v, 'loss_func') for v in rows])
     return loss.reshape(n, -1).mean(1)
+
+def _is_packed(x):
+    "Return whether `x` is a packed sequence, or has one in it."
+    if isinstance(x, PackedSequence): return True
+    parts = x.values() if isinstance(x, Mapping) else x if isinstance(x, (tuple, list)) else ()
+    return any(map(_is_packed, parts))
 
 # As in a training, a named tuple is one target.
 def _call(f, out, yb): return f(out, *yb) if type(yb) in (tuple, list) else f(out, yb)
@@ -77,13 +83,15 @@ def _unreduced(loss_func, out, yb):
 
 # %% ../nbs/32_preds.ipynb #6eb0c51e
 def row_of(
-    x, # tensors in nested tuples, lists and mappings; anything else is returned as it is
+    x, # tensors and packed sequences in nested tuples, lists, mappings; anything else is returned as it is
     i:int # from 0
 ):
     "Return row `i` of `x`, as a batch of one."
     if torch.is_tensor(x): return x[i:i+1]
     if isinstance(x, Mapping): return {k: row_of(v, i) for k, v in x.items()}
-    if isinstance(x, PackedSequence) or not isinstance(x, (tuple, list)): return x
+    # A packed sequence is a tuple, too.
+    if isinstance(x, PackedSequence): return pack_sequence([unpack_sequence(x)[i]])
+    if not isinstance(x, (tuple, list)): return x
     rows = [row_of(v, i) for v in x]
     # A named tuple is made from its entries, not from a list of them.
     return type(x)(*rows) if hasattr(x, '_fields') else type(x)(rows)
@@ -147,9 +155,16 @@ def _gather(parts):
     if first is None: return None
     if torch.is_tensor(first): return _as_floats(torch.cat(parts) if first.ndim else torch.stack(parts))
     if isinstance(first, Mapping): return {k: _gather([p[k] for p in parts]) for k in first}
+    # The parts of a packed sequence must not be joined one by one.
+    if isinstance(first, PackedSequence): return _pack_again(parts)
     if not isinstance(first, (tuple, list)): return parts
     columns = [_gather(list(column)) for column in zip(*parts)]
     # A named tuple is made from its entries, not from a list of them.
     return type(first)(*columns) if hasattr(first, '_fields') else type(first)(columns)
+
+def _pack_again(parts):
+    "Pack the rows of several packed sequences together, in order."
+    rows = [_as_floats(row) for part in parts for row in unpack_sequence(part)]
+    return pack_sequence(rows, enforce_sorted=False)
 
 def _as_floats(x): return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

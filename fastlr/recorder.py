@@ -59,6 +59,9 @@ class Recorder(LearnerCallback):
         self._raw = []
         self._smooth = []
         self._smoothener = SmoothenValue(0.98)
+        # Names of columns for the next table, each with whether it was added within a fit. The learner has
+        # them, since its attributes are restored after a range test, and where a validation makes callbacks.
+        learn.added_names = []
 
     def _columns(self, metrics_names):
         "Return the names of the columns of the table."
@@ -70,13 +73,18 @@ class Recorder(LearnerCallback):
 @patch
 def on_train_begin(self:Recorder, pbar, metrics_names, **_):
     "Begin new lists, and print the head of the table."
-    self.metrics_names = listify(metrics_names)
+    within = [name for name, within_fit in self.learn.added_names if within_fit]
+    # A validation before the fit may have announced what is announced again now.
+    before = [name for name, within_fit in self.learn.added_names if not within_fit and name not in within]
+    self.metrics_names = distinct_names([*listify(metrics_names), *before, *within])
+    self.learn.added_names = []
     self.names = self._columns(self.metrics_names)
     self.nb_batches, self.val_losses, self.metrics = [], [], []
     self._begin_batches()
     self.swept = False
     self.pbar = pbar
     pbar.write(self.names, table=True)
+    return {'metrics_names': self.metrics_names}
 
 @patch
 def _begin_batches(self:Recorder):
@@ -88,11 +96,14 @@ def _begin_batches(self:Recorder):
 def add_metric_names(self:Recorder,
     names # texts, one per value that a callback appends to `last_metrics` in `on_epoch_end`
 ):
-    "Add columns to the table of a fit; call this in `on_train_begin`, at an `_order` below -10."
-    # Outside of a fit there is no table.
-    handler = self.learn.handler
-    if handler is None: return
-    handler.state['metrics_names'] = distinct_names([*handler.state['metrics_names'], *listify(names)])
+    "Add columns to the table of the fit that begins: in `__init__`, or `on_train_begin` at `_order` < -10."
+    new = [(name, self.learn.handler is not None) for name in listify(names)]
+    self.learn.added_names = [*self.learn.added_names, *new]
+
+@patch
+def on_train_end(self:Recorder, **_):
+    "Forget names that came too late for the table of this fit."
+    self.learn.added_names = []
 
 @patch
 def on_epoch_begin(self:Recorder, **_):

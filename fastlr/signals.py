@@ -39,6 +39,12 @@ class SignalGuard:
         "Take over the signals. Call it in one of the functions; outside of the main thread it does nothing."
         if not in_main_thread(): return
         self.active = True
+        try: self._take_over()
+        except BaseException:
+            self.remove()
+            raise
+
+    def _take_over(self):
         for s in _SIGNALS:
             handler = signal.getsignal(s)
             if not callable(handler): continue
@@ -61,17 +67,30 @@ class SignalGuard:
     def deliver(self):
         "Deliver the signals that wait, in the order in which they arrived: call their handlers now."
         self.holding = False
+        error = None
         while self.arrived:
             signum, frame = self.arrived.pop(0)
-            self.old[signum](signum, frame)
+            # A handler that raises, as that of Ctrl-C, keeps no other signal waiting.
+            try: self.old[signum](signum, frame)
+            except BaseException as e: error = error or e
+        try:
+            if error is not None: raise error
+        finally: error = None
 
     def remove(self):
         "Give the signals back to their handlers, and deliver those that wait."
+        # From here on a signal doesn't wait, even if its handler can't be given back.
+        self.active = False
+        try: self._give_back()
+        finally:
+            # A signal whose handler was back may have raised before the others were.
+            self._give_back()
+            self.deliver()
+
+    def _give_back(self):
         for s, handler in self.old.items():
             # A handler that was set in the meantime stays.
             if in_main_thread() and signal.getsignal(s) is self: signal.signal(s, handler)
-        self.active = False
-        self.deliver()
 
     def __enter__(self):
         self.install()

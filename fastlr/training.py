@@ -61,8 +61,9 @@ class GradientAccumulation(LearnerCallback):
         if self.count < self.n_step: return {'skip_step': True, 'skip_zero': True}
         self.count = 0
 
-    # `learn.validate` during an epoch leaves the window open.
-    def training_pass_ended(self): self._flush()
+    def training_pass_ended(self):
+        "Take a step with the batches that remain; `learn.validate` during an epoch leaves the window open."
+        self._flush()
 
 # %% ../nbs/38_training.ipynb #e0e1c0f5
 @patch

@@ -7,7 +7,6 @@ __all__ = ['check_rates', 'Rates', 'ScalerWatch']
 
 # %% ../nbs/17_watch.ipynb #08000003
 import math, re
-from itertools import count
 from numbers import Real
 
 import numpy as np
@@ -86,6 +85,7 @@ class Rates:
     ):
         self.opts = opts
         self.entry = settings.entry
+        self.mode = settings.mode
         self.groups = [g for o in opts for g in o.param_groups]
         trained = _check_groups(self.groups)
         check_rates(opts)
@@ -178,18 +178,17 @@ def _hook(self:Rates, opt, before):
     if tensors or not has_step_hooks(opt):
         self.sees_all = False
         return
-    begun, done = count(1), count(1)
     def begin(*args):
         # The step of a subclass may change the rate before it calls that of its base class.
         if not self.depth: self.check()
         self.depth += 1
-        self._note_gradients(opt, next(begun))
+        self._note_gradients(opt)
     def end(*args):
         self.has_stepped = True
         self.depth -= 1
         self.after_step.update({i: g['lr'] for i, g in enumerate(opt.param_groups, before)})
         self._note_made()
-        self._note_gradients(opt, next(done))
+        self._note_gradients(opt)
     self.hooks += [opt.register_step_pre_hook(begin), opt.register_step_post_hook(end)]
 
 # %% ../nbs/17_watch.ipynb #08e00002
@@ -210,13 +209,11 @@ def _overwritten(self:Rates, points):
     return now if is_late and last >= 100*first and now**2 <= made**2 * last/first else None
 
 @patch
-def _note_gradients(self:Rates, opt, step):
-    "Look at the gradients before and after a step, until one was found; whether it is zero, in each tenth."
+def _note_gradients(self:Rates, opt):
+    "Look at the gradients before and after each step, until one was found that isn't zero."
     if self.has_nonzero: return
-    grads = (p.grad for g in opt.param_groups for p in g['params'])
-    if not self.has_gradients: self.has_gradients = any(g is not None for g in grads)
-    if step % 10: return
     grads = [p.grad for g in opt.param_groups for p in g['params'] if p.grad is not None]
+    if grads: self.has_gradients = True
     self.has_nonzero = any(map(_is_nonzero, grads))
     if grads and not self.has_nonzero: self.zeros += 1
 
@@ -288,7 +285,8 @@ _NO_GRADIENT = ("is `backward` called, on a loss of the parameters that the opti
                 "only after `step`?")
 # Other functions than `LRSweep` call both of them, in loops of their own.
 _DETACHED = ("the loss doesn't depend on the parameters that the optimizer holds (it is detached from them, "
-             "or that of another model)")
+             "or that of another model), or it is exactly zero, because the model makes no mistake on these "
+             "batches")
 
 @patch
 def _why_no_gradient(self:Rates): return _NO_GRADIENT if self.entry.name == 'LRSweep' else _DETACHED
@@ -321,17 +319,18 @@ def has_no_effect(self:Rates,
     points:int # of the sweep that ends
 ) -> str: # None if it had an effect, or that can't be known
     "Return a sentence if the loop has changed no parameter, or the gradients were always zero."
-    if self.effect is None or points < _FIRST: return None
+    # A probe comes after a sweep of the same loop.
+    if self.effect is None or points < _FIRST or self.mode == 'hold': return None
     if self.zeros >= _LOOKS and not self.has_nonzero:
-        return f"LRSweep: the gradients were zero in all steps: {self._why_no_gradient()}"
+        return f"{self.entry.name}: the gradients were zero in all steps: {self._why_no_gradient()}"
     # L-BFGS estimates by itself how far to go, and where gradients are noisy it may stand still at any rate.
     if any(map(needs_closure, self.opts)): return None
     if self.has_stepped and self._takes_no_notice(points): return self._say_ignored(points)
     # In coarse numbers, or where there were gradients, even a higher rate may change nothing.
     visible = 1e-3 if self.effect.precision < 1e-5 and not self.has_nonzero else 0.1
     if self.schedule[points-1, self.top] < visible or not self.effect.is_still: return None
-    return (f"LRSweep: {points} points, and no parameter has changed: does the optimizer hold those that are "
-            "trained, and does its step change them?")
+    return (f"{self.entry.name}: {points} points, and no parameter has changed: does the optimizer hold "
+            "those that are trained, and does its step change them?")
 
 # %% ../nbs/17_watch.ipynb #f0034630
 # The rate from which on the steps of an optimizer are longer than what else may change the weights.
@@ -349,9 +348,9 @@ def _takes_no_notice(self:Rates, points):
 def _say_ignored(self:Rates, points):
     first, last = self.schedule[[0, points-1], self.top]
     by_itself = '' if self.ignored is True else f" (it sets lr to {self.ignored:.2g} itself)"
-    return (f"LRSweep: the parameters go equally far at each rate from {first:.2g} to {last:.2g}: the step "
-            f"of the optimizer doesn't use the lr of its parameter groups{by_itself}. Let it use that, or "
-            "there is no rate to find")
+    return (f"{self.entry.name}: the parameters go equally far at each rate from {first:.2g} to {last:.2g}: "
+            f"the step of the optimizer doesn't use the lr of its parameter groups{by_itself}. Let it use "
+            "that, or there is no rate to find")
 
 # %% ../nbs/17_watch.ipynb #0800000f
 class ScalerWatch:

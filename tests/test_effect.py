@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
+from torch.utils.data import DataLoader, TensorDataset
 
 from conftest import make_learner, net
 from fastlr import Learner, LRSweep, Snapshot, find_lr
@@ -709,3 +710,43 @@ def test_the_first_optimizer_of_a_program_is_freed_too():
     "With the first one torch imports a part of itself, which keeps the frames of its callers."
     done = subprocess.run([sys.executable, '-c', FIRST], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ['1']
+
+
+def hinge(out, y):
+    return nn.functional.relu(1 - out[:, 0] * (2 * y.float() - 1)).mean()
+
+
+def separable():
+    "Return a net, and rows that it can learn to separate with a margin."
+    torch.manual_seed(0)
+    x = torch.randn(128, 6)
+    y = (x[:, 0] > 0).long()
+    x[:, 0] += 2.0 * (2 * y - 1)
+    loader = DataLoader(TensorDataset(x, y), 16, shuffle=True)
+    return nn.Linear(6, 1), loader
+
+
+@pytest.mark.parametrize('kw', [dict(probe=False), dict(probe=True)])
+@pytest.mark.parametrize('step', [1, 5])
+def test_one_gradient_in_ten_is_enough(kw, step):
+    "With a hinge, most batches of a trained model have none."
+    model, loader = separable()
+    calls = count()
+
+    def now_and_then(out, y):
+        return hinge(out, y) if next(calls) % 10 == step else 0 * out.mean()
+
+    learn = Learner((loader, None), model, loss_func=now_and_then, silent=True)
+    assert len(learn.lr_find(**kw)) > 10
+
+
+def test_a_loss_of_zero_on_all_batches_is_named():
+    model, loader = separable()
+    nn.init.constant_(model.weight, 0)
+    nn.init.constant_(model.bias, 0)
+    with torch.no_grad():
+        model.weight[0, 0] = 1e4
+    learn = Learner((loader, None), model, torch.optim.SGD, hinge, wd=0.0, silent=True)
+    with pytest.raises(RuntimeError, match='^lr_find: the gradients were zero.*exactly zero') as e:
+        learn.lr_find()
+    assert 'LRSweep' not in str(e.value)

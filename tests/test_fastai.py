@@ -458,6 +458,26 @@ def test_a_rule_of_ones_own_and_one_that_fails():
         found.slide
 
 
+def test_rules_without_a_name_of_their_own_are_numbered():
+    rules = lambda rates, losses, n: (rates[0],), lambda rates, losses, n: rates[1].item()
+    found = lr_find(tabular(), suggest_funcs=rules, **QUICK)
+    assert found._fields == ('<lambda>', '<lambda>_2') and np.allclose(found, found.curve.lrs[1:3])
+    assert len(lr_find(tabular(), suggest_funcs=('valley', schedule.valley), **QUICK)) == 2
+
+
+@pytest.mark.parametrize('wrong', [None, (), 'fast', torch.ones(2), float('nan'), 0.0, (None, 1)])
+def test_what_a_rule_returns_must_be_a_rate(wrong):
+    curve = LRCurve(np.logspace(-5, 0, 40), np.linspace(2, 1, 40))
+    assert tuple(SuggestedLRs(curve, lambda *args: 0.5)) == (0.5,)
+    assert tuple(SuggestedLRs(curve, lambda *args: torch.tensor(0.5))) == (0.5,)
+
+    def own(rates, losses, num_it):
+        return wrong
+
+    with pytest.raises(NoSuggestion, match='own returned .*, not a rate above zero'):
+        tuple(SuggestedLRs(curve, own))
+
+
 def test_a_picture_is_drawn_on_request():
     plt = pytest.importorskip('matplotlib.pyplot')
     plt.close('all')
@@ -506,6 +526,12 @@ def test_each_update_is_a_point():
     assert len(curve) == 12 and curve.settings['accumulate'] == 3 and CountsBatches.total == 36
     assert max(curve.batches) + 1 <= 8
 
+    class Accumulation(GradientAccumulation):
+        pass
+
+    assert len(lr_find(tabular(cbs=Accumulation(40)), **QUICK).curve) == 12
+    assert lr_find(tabular(cbs=Accumulation(40)), **QUICK).curve.settings['accumulate'] == 3
+
 
 def test_a_step_that_the_scaler_skips_is_not_a_point():
     class Steps(Callback):
@@ -533,6 +559,45 @@ def test_all_sweeps_go_round_the_same_batches():
     found = lr_find(tabular(cbs=Batches()), batches=3, probe=True, num_it=40, **QUIET)
     assert len(Batches.seen) > 300 and len({tuple(b) for b in Batches.seen}) == 3
     assert found.curve.probes
+
+
+class Validates(Callback):
+    "Labels from the model, as in self-training, at the start of each epoch or in the middle of it."
+
+    def __init__(self, event, how):
+        self.event, self.how = event, how
+        self.results, self.validated = [], 0
+
+    def __call__(self, event):
+        if event == 'after_pred' and not self.learn.training:
+            self.validated += 1
+        if event == self.event and self.learn.training and len(self.results) < 3:
+            before = {k: vars(self.learn).get(k) for k in ('training', 'dl', 'iter', 'n_iter')}
+            # A loader of PyTorch draws a seed, which would change the batches and the dropout that follow.
+            with self.learn.no_logging(), torch.random.fork_rng():
+                self.results.append(self.how(self.learn))
+            for name, value in before.items():
+                setattr(self.learn, name, value)
+            self.learn.model.train()
+            # What is in the callback itself is restored.
+            Validates.seen = list(self.results), self.validated
+
+
+def all_predictions(learn):
+    return learn.get_preds(dl=learn.dls.valid, inner=True)[0]
+
+
+@pytest.mark.parametrize('event', ['before_train', 'after_batch'])
+@pytest.mark.parametrize('how', [lambda learn: learn.validate(), all_predictions])
+def test_a_callback_may_validate(event, how):
+    plain_curve = lr_find(plain(), **QUICK).curve
+    curve = lr_find(plain(cbs=Validates(event, how)), **QUICK).curve
+    results, batches = Validates.seen
+    # Each time it sees all of the validation data, and nothing of that is a point.
+    assert len(results[0]) == (96 if how is all_predictions else 1) and batches == len(results) * 3
+    assert len(curve) == 12 and np.array_equal(curve.losses, plain_curve.losses)
+    find = partial(lr_find, **QUICK)
+    assert same(*(train(plain(cbs=Validates(event, how)), f) for f in (find, None)))
 
 
 def test_epochs_may_be_cut_short():
@@ -623,7 +688,7 @@ def other_loaders():
 
 
 def distributed():
-    kind = type('DistributedTrainer', (Callback,), {})
+    kind = type('Ours', (type('DistributedTrainer', (Callback,), {}),), {})
     return tabular(cbs=kind())
 
 
@@ -653,6 +718,9 @@ def changes_the_rate():
         (tabular, dict(suggest_funcs='ridge'), TypeError, "valley, slide, minimum, steep; got 'ridge'"),
         (tabular, dict(suggest_funcs=[3]), TypeError, 'got 3'),
         (tabular, dict(batches=0), ValueError, 'batches'),
+        (tabular, dict(verify='yes'), TypeError, "verify must be True or False, got 'yes'"),
+        (tabular, dict(silent=1), TypeError, 'silent must be'),
+        (tabular, dict(show_plot=None), TypeError, 'show_plot must be'),
         (tabular, dict(where='nowhere'), ValueError, 'where'),
         (lambda: nn.Linear(1, 1), {}, TypeError, 'learn must be a Learner of fastai v2, got a Linear'),
         (lambda: OurLearner(([0], None), nn.Linear(1, 1)), {}, TypeError, r'learn.lr_find\(\)'),

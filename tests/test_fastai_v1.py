@@ -41,7 +41,7 @@ from fastlr import (
 from fastlr.callback import EVENTS, STATE
 from fastlr.mixup import MixUpCallback
 from fastlr.optim import OptimWrapper, group_params
-from fastlr.shortcuts import NOT_HERE
+from fastlr.shortcuts import DATA_NOT_HERE, NOT_HERE
 
 KINDS = 'same', 'differs', 'not here'
 CHECKS = {}
@@ -370,6 +370,23 @@ def datasets_and_batches(_):
     data = DataBunch.create(folder)
     data.c = 5
     assert data.c == 5
+    # Several labels for each row, and a row of words for each; what is alone is the input.
+    x = torch.randn(9, 6)
+    assert DataBunch.create(TensorDataset(x, torch.eye(5, dtype=torch.long)[torch.arange(9) % 4])).c == 5
+    assert DataBunch.create(TensorDataset(x, torch.arange(27).view(9, 3))).c == 27
+    refused(lambda: DataBunch.create(TensorDataset(x.long())).c, 'data.c')
+
+
+@row('`data.fix_ds`, `single_ds`, `test_ds`, `classes`, `empty_val`', 'same')
+def more_of_the_data(_):
+    ds, rest = problem(), TensorDataset(torch.randn(9, 6))
+    ds.classes = ['a', 'b', 'c']
+    data = DataBunch.create(torch.utils.data.Subset(ds, range(50)), ds, test_ds=rest)
+    assert data.fix_ds is data.train_ds and data.test_ds is rest and data.classes == ['a', 'b', 'c']
+    assert len(data.single_ds) == 1 and torch.equal(data.single_ds[0][0], ds[0][0]) and not data.empty_val
+    alone = DataBunch(loaders()[0])
+    assert alone.test_ds is None and alone.empty_val
+    refused(lambda: alone.classes, 'no names', 'TensorDataset')
 
 
 @row('`data.path`', 'same')
@@ -398,7 +415,12 @@ def no_transforms(_):
     assert not any(hasattr(data, name) for name in ('show_batch', 'normalize', 'add_tfm'))
     refused(lambda: data.show_batch(rows=3), "'DataBunch' object has no attribute", 'one_batch()')
     refused(lambda: data.normalize(), 'into your dataset')
-    refused(lambda: data.add_tfm, "'DataBunch' object has no attribute 'add_tfm'")
+    refused(lambda: data.add_tfm, "'DataBunch' object has no attribute 'add_tfm'", 'into your dataset')
+    # What only learners have is not answered as if it were one.
+    refused(lambda: data.dls, 'they are data.train_dl')
+    for name in 'lr', 'fine_tune':
+        with pytest.raises(AttributeError, match=f"has no attribute '{name}'$"):
+            getattr(data, name)
     not_importable('ItemList ImageList DataBlock get_transforms', 'put the transforms into your dataset')
 
 
@@ -498,14 +520,35 @@ def split(_):
     # Lists of modules are the groups.
     assert sizes([[model[0]], [model[1], model[4]]]) == sizes([model[1:]]) == [2, 4]
     refused(lambda: learn.split(nn.Linear(2, 2)), 'not part of the model')
-    refused(lambda: learn.split([[model[0]], [model[0]]]), 'exactly once')
+    refused(lambda: learn.split([[model[0]], ['head']]), 'must be modules of the model', "got 'head'")
+    refused(lambda: learn.split([]), 'split_on is empty', 'pass the model itself')
+    assert sizes(model) == [6]
     last = Learner(loaders(), nn.Sequential(nn.Linear(6, 3), nn.ReLU()))
     refused(lambda: last.split(last.model[1]), 'no parameter follows')
+
+
+@row('`split` at a module without parameters', 'differs')
+def split_where_nothing_is_trained(_):
+    learn = make_learner()
+    assert [len(group) for group in learn.split([learn.model[2], learn.model[4]]).layer_groups] == [4, 2]
+
+
+@row('`split` into lists that leave a part out', 'differs')
+def split_that_leaves_a_part_out(_):
+    learn = make_learner()
+    model, before = learn.model, learn.layer_groups
+    for lists in [[model[0]], [model[1]]], [[model[0]], [model[0]]]:
+        with pytest.raises(ValueError, match='^split: the lists must hold .* exactly once.*complete') as e:
+            learn.split(lists)
+        assert 'learn.split' not in str(e.value)
+    assert learn.layer_groups is before
 
 
 @row('`learn.freeze()`, `freeze_to(n)`, `unfreeze()`', 'same')
 def freezing(_):
     learn = make_learner()
+    resets = []
+    learn.model.reset = lambda: resets.append(1)
     learn.split([learn.model[1], learn.model[4]])
     learn.freeze()
     assert trained(learn) == ['1.weight', '1.bias', '4.weight', '4.bias']
@@ -516,7 +559,10 @@ def freezing(_):
     learn.train_bn = False
     learn.freeze()
     assert trained(learn) == ['4.weight', '4.bias']
+    assert len(resets) == 4
     refused(lambda: make_learner().freeze(), 'one layer group')
+    refused(lambda: learn.freeze_to('head'), 'freeze_to', "'head'")
+    assert len(resets) == 4
 
 
 @row('`learn.opt` after `freeze`', 'differs')
@@ -550,6 +596,8 @@ def to_fp16(_):
     for option in ('max_noskip', 'dynamic', 'flat_master', 'max_scale', 'loss_fp32'):
         refused(lambda: learn.to_fp16(**{option: 1}), option)
     learn.to_fp16()
+    # The second argument of v1 is another one.
+    refused(lambda: learn.to_fp16(512.0, 1000), 'to_fp16: what follows loss_scale is passed by name: clip')
     assert len(learn.callback_fns) == 1
 
 
@@ -876,12 +924,43 @@ def small_parts(_):
     ]
 
 
+@row('`SmoothenValue.mov_avg`', 'not here')
+def moving_average(_):
+    smooth, mov_avg = SmoothenValue(0.9), 0
+    for value in (1.0, 2.0, 3.0):
+        smooth.add_value(value)
+        mov_avg = 0.9 * mov_avg + 0.1 * value
+    assert not hasattr(smooth, 'mov_avg') and smooth.smooth * (1 - 0.9**smooth.n) == pytest.approx(mov_avg)
+
+
+@row('`exception` in `on_train_end`', 'differs')
+def what_went_wrong(_):
+    seen = []
+
+    class Sees(Callback):
+        raises = None
+
+        def on_batch_end(self, **kwargs):
+            if self.raises:
+                raise self.raises
+
+        def on_train_end(self, exception, **kwargs):
+            seen.append(type(exception))
+
+    sees = Sees()
+    make_learner(callbacks=sees).fit(1)
+    sees.raises = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        make_learner(callbacks=sees).fit(1)
+    assert seen == [type(None), KeyboardInterrupt]
+
+
 @row('`CallbackHandler.state_dict`', 'differs')
 def state_of_the_handler(_):
     assert CallbackHandler().state.keys() == STATE.keys()
 
 
-@row('`OptimWrapper`', 'same')
+@row('`OptimWrapper`', 'differs')
 def optim_wrapper(_):
     layers = nn.Linear(2, 2), nn.Linear(2, 1)
     opt = OptimWrapper.create(partial(torch.optim.Adam, betas=(0.9, 0.99)), [1e-4, 1e-2], layers, wd=0.1)
@@ -902,6 +981,36 @@ def optim_wrapper(_):
     opt.clear()
     assert not opt.state and opt.get_stats('lr') == [1e-4, 1e-2]
     refused(lambda: opt.no_such_thing, 'no_such_thing')
+
+
+@row('`OptimWrapper(opt)`', 'differs')
+def wrapping_leaves_the_weight_decay(_):
+    opt = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1, weight_decay=0.3)
+    assert (
+        OptimWrapper(opt).wd == 0.3
+        and OptimWrapper(opt, 0.2).wd == opt.param_groups[0]['weight_decay'] == 0.2
+    )
+
+
+@row('`true_wd`, `bn_wd`, `split_no_wd` of `OptimWrapper`', 'not here')
+def weight_decay_of_the_wrapper(_):
+    layer = nn.Linear(2, 2)
+    opt = OptimWrapper.create(sgd(), 0.1, [layer], wd=0.1)
+    for option in 'true_wd', 'bn_wd':
+        refused(lambda: OptimWrapper.create(sgd(), 0.1, [layer], **{option: True}), option, 'weight decay')
+        refused(lambda: OptimWrapper(opt.opt, **{option: True}), f"OptimWrapper has no option '{option}'")
+    refused(lambda: OptimWrapper(opt.opt, 0.1, True, True), 'passed by name')
+    refused(lambda: opt.new([layer], split_no_wd=True), "new has no option 'split_no_wd'", 'weight decay')
+
+
+@row('`opt.beta = None`', 'same')
+def no_beta(_):
+    layer = nn.Linear(2, 2)
+    for opt_func, beta in (sgd(), None), (torch.optim.Adam, 0.999):
+        opt = OptimWrapper.create(opt_func, 0.1, [layer])
+        opt.beta = None
+        opt.set_stat('beta', None)
+        assert opt.beta == beta
 
 
 @row('`opt.mom = 0.9` for an optimizer without momentum', 'differs')
@@ -1309,6 +1418,9 @@ def test_names_that_are_not_here_are_answered_and_not_there():
         assert not hasattr(learn, name)
         refused(lambda: getattr(learn, name), name, what)
     refused(lambda: learn.no_such_thing, 'no_such_thing')
+    for name, what in DATA_NOT_HERE.items():
+        assert not hasattr(learn.data, name)
+        refused(lambda: getattr(learn.data, name), "'DataBunch' object", name, what)
     # Callbacks look up in the learner what they lack.
     refused(
         lambda: learn.recorder.plot_loss(), "'Recorder' object has no attribute 'plot_loss'", 'plot_losses'

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest, torch
 from torch import nn
-from torch.nn.utils.rnn import pack_sequence
+from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 from torch.utils.data import DataLoader, TensorDataset
 
 from conftest import make_learner, same, state_of
@@ -69,6 +69,48 @@ def test_the_rows_of_a_packed_sequence_are_counted():
     assert find_bs(packed) == find_bs((packed, torch.ones(3))) == 3
 
 
+class Tags(nn.Module):
+    "Gives an output for each word, packed as the input is."
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return x._replace(data=self.linear(x.data))
+
+
+def tag_loss(out, y, reduction='mean'):
+    "A loss for each word, which `reduction` alone doesn't make one for each row."
+    return nn.functional.cross_entropy(out.data, y.data, reduction=reduction)
+
+
+def tagged_batches():
+    "Return batches of rows of different lengths, and a tag for each word."
+    g = torch.Generator().manual_seed(1)
+    rows = [torch.randn(n, 3, generator=g) for n in (2, 4, 3, 3, 1, 5)]
+    pairs = [(row, (row[:, 0] > 0).long()) for row in rows]
+    parts = [zip(*pairs[:4]), zip(*pairs[4:])]
+    return rows, [tuple(pack_sequence(part, enforce_sorted=False) for part in both) for both in parts]
+
+
+@pytest.mark.parametrize('wrap', [tag_loss, lambda out, y: tag_loss(out, y)])
+def test_predictions_of_packed_sequences_are_packed_again(wrap):
+    rows, batches = tagged_batches()
+    model = Tags()
+    learn = Learner((batches, batches), model, loss_func=wrap, metrics=tag_loss, silent=True)
+    preds, targets, losses = learn.get_preds(with_loss=True)
+    preds, targets = unpack_sequence(preds), unpack_sequence(targets)
+    assert [len(p) for p in preds] == [len(y) for y in targets] == [2, 4, 3, 3, 1, 5]
+    with torch.no_grad():
+        assert all(torch.allclose(p, model.linear(row)) for p, row in zip(preds, rows))
+    by_hand = [nn.functional.cross_entropy(p, y) for p, y in zip(preds, targets)]
+    assert torch.allclose(losses, torch.stack(by_hand))
+    # For the metric, too, a packed sequence is one target.
+    assert torch.allclose(*learn.validate())
+
+
 class Parts(NamedTuple):
     a: torch.Tensor
     b: torch.Tensor
@@ -97,7 +139,7 @@ def test_named_tuples_are_passed_on_whole():
 def test_predictions_and_summary_of_named_tuples():
     x = torch.randn(16, 2, 4, generator=torch.Generator().manual_seed(0))
     batches = [(Parts(*part.unbind(1)), Parts(*part.unbind(1))) for part in x.split(8)]
-    learn = Learner((batches, batches), TakesParts(4, 4), loss_func=both, silent=True)
+    learn = Learner((batches, batches), TakesParts(4, 4), loss_func=both, metrics=both, silent=True)
     preds, targets, losses = learn.get_preds(with_loss=True)
     assert preds.shape == (16, 4) and isinstance(targets, Parts) and losses.shape == (16,)
     assert torch.allclose(losses.mean(), learn.validate()[0])

@@ -26,6 +26,7 @@ from fastlr.compat.torch_lr_finder import RangeTest
 from fastlr.curve import EntryPoint
 from fastlr.fingerprint import Fingerprint
 from fastlr.keepers import keep_attributes, keep_parts
+from fastlr.signals import SignalGuard
 from trainings import LOADERS, MODELS, OPTS, WORKERS, Rows, Training, trip
 
 TESTS = Path(__file__).parent
@@ -81,6 +82,8 @@ def find(t, fault=None, **kw):
     except BaseException as e:
         if fault is None or e is not fault[2]:
             raise
+        # The error is raised again and again, and must not hold all that it went through.
+        e.__traceback__ = None
 
 
 @examples(40)
@@ -571,6 +574,54 @@ def test_a_second_interrupt_waits_until_the_restore_is_over():
         )
     finally:
         signal.signal(signal.SIGINT, old)
+
+
+def test_a_sweep_that_is_given_up_keeps_no_signal():
+    "Else its guard stays their handler, and holds the frames of later range tests in which one arrives."
+    handler = signal.getsignal(signal.SIGINT)
+    t = Training()
+    sweep = LRSweep(t.opt, t.model).start()
+    assert signal.getsignal(signal.SIGINT) is not handler
+    with pytest.raises(TypeError, match='got None'):
+        sweep.record(None)
+    del sweep
+    gc.collect()
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.parametrize('given_back', ['raises', 'is interrupted'])
+def test_a_signal_that_raises_keeps_no_other_one(given_back, monkeypatch):
+    "Ctrl-C arrives with other signals, or while their handlers come back."
+    arrived = []
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
+    handlers = {s: signal.signal(s, lambda n, frame: arrived.append(n)) for s in numbers[1:]}
+    handlers[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+    wanted = {s: signal.getsignal(s) for s in numbers}
+    set_handler = signal.signal
+
+    def interrupted(s, handler):
+        set_handler(s, handler)
+        if s == signal.SIGINT and handler is wanted[s]:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+    def work():
+        with SignalGuard(work):
+            if given_back == 'raises':
+                for s in numbers:
+                    signal.raise_signal(s)
+            else:
+                signal.raise_signal(signal.SIGTERM)
+                monkeypatch.setattr(signal, 'signal', interrupted)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        assert {s: signal.getsignal(s) for s in numbers} == wanted
+        assert arrived == ([*numbers[1:]] if given_back == 'raises' else [signal.SIGTERM])
+    finally:
+        for s, handler in handlers.items():
+            set_handler(s, handler)
 
 
 @pytest.mark.parametrize('entry', ['loop', 'learner', 'mixed precision'])

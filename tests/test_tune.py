@@ -148,7 +148,7 @@ def test_layer_groups_get_their_own():
     learn.fit(1)
     a, b = learn.opt.get_stats('lr')
     assert b == learn.tuned.lr and a == pytest.approx(b / 100)
-    learn.split([])
+    learn.split(learn.model)
     learn.fit(1)
     # The groups are not those of the sweep: all get one rate.
     assert learn.opt.lr == learn.tuned.lr

@@ -407,6 +407,50 @@ class LossParts(LearnerCallback):
             return {'last_metrics': last_metrics + [self.sums[name] / self.n for name in self.names]}
 
 
+class NamedWhenMade(LearnerCallback):
+    _order = -20
+
+    def __init__(self, learn, name='extra'):
+        super().__init__(learn)
+        self.learn.recorder.add_metric_names([name])
+
+    def on_backward_end(self, **kwargs):
+        "It may shape a step, so it is also made for validations and range tests."
+
+    def on_epoch_end(self, last_metrics, **kwargs):
+        return {'last_metrics': last_metrics + [1.0]}
+
+
+def test_columns_can_be_announced_when_a_callback_is_made():
+    learn = make_learner(
+        callback_fns=[NamedWhenMade, partial(NamedWhenMade, name='accuracy')], metrics=accuracy
+    )
+    columns = ['epoch', 'train_loss', 'valid_loss', 'accuracy', 'extra', 'accuracy_2', 'time']
+    for _ in range(2):
+        learn.validate()
+        learn.get_preds()
+        learn.lr_find(num_it=10, probe=False)
+        learn.fit(1)
+        assert learn.recorder.names == columns and learn.recorder.metrics[0][1:] == [1.0, 1.0]
+    learn.callback_fns = []
+    learn.fit(1)
+    assert learn.recorder.names == ['epoch', 'train_loss', 'valid_loss', 'accuracy', 'time']
+
+
+def test_a_validation_before_the_fit_adds_no_second_column():
+    class AtTheBeginning(LearnerCallback):
+        _order = -20
+        shapes_training = True
+
+        def on_train_begin(self, **kwargs):
+            self.learn.recorder.add_metric_names('extra')
+
+    learn = make_learner(callback_fns=AtTheBeginning)
+    learn.validate()
+    learn.fit(1)
+    assert learn.recorder.metrics_names == ['extra']
+
+
 class PartsLoss(nn.Module):
     def __init__(self):
         super().__init__()
@@ -663,9 +707,21 @@ def test_half_precision_has_one_clip():
     (half,) = learn.callbacks_for(shaping=True)
     assert half.clip == 1.0
     assert not list(learn.to_fp32().callbacks_for(shaping=True))
-    for options in (dict(loss_scale=0), dict(clip=0.0)):
-        with pytest.raises(ValueError, match='must be above zero, got 0'):
-            make_learner().to_fp16(**options).fit(1, 1e-3)
+    learn.to_fp16()
+    for options in (dict(loss_scale=-1), dict(clip=0.0)):
+        with pytest.raises(ValueError, match='to_fp16: .* must be a finite number above zero, got'):
+            learn.to_fp16(**options)
+    # The refused calls have changed nothing.
+    assert len(learn.callback_fns) == 1
+
+
+@pytest.mark.parametrize('wrong', [-1, 0, float('nan'), 'strong', True, None])
+def test_shortcuts_refuse_at_the_call(wrong):
+    learn = make_learner()
+    for call, words in (learn.clip_grad, 'clip_grad: clip'), (learn.mixup, 'mixup: alpha'):
+        with pytest.raises(ValueError, match=f'^{words} must be a finite number above zero, got {wrong!r}'):
+            call(wrong)
+    assert learn.callback_fns == []
 
 
 def test_half_precision_clips_what_the_scaler_has_unscaled():

@@ -16,16 +16,17 @@ from ..batch import check_loader
 from ..curve import EntryPoint
 from ..detour import Detour
 from ..fingerprint import Fingerprint
+from ..handler import distinct_names
 from ..kinds import parts_of_function
 from ..lockstep import CommonBatches
 from ..probes import run_probes
 from ..rules import RULES
-from ..settings import SweepSettings
+from ..settings import SweepSettings, is_number
 from ..snapshot import Snapshot
 from ..suggestion import NoSuggestion, range_text
 from ..sweep import LRSweep
 from ..tune import LRFound
-from ..utils import as_list, describe, inner_optimizer, known_len, needs_closure, progress_bar
+from ..utils import as_list, check_flag, describe, inner_optimizer, known_len, needs_closure, progress_bar
 
 # %% ../../nbs/66_fastai.ipynb #66f00017
 FASTAI = EntryPoint('lr_find', dict(start_lr='start_lr', end_lr='end_lr', num_it='num_it',
@@ -36,11 +37,11 @@ FASTAI = EntryPoint('lr_find', dict(start_lr='start_lr', end_lr='end_lr', num_it
 _RULES = 'valley', 'slide', 'minimum', 'steep'
 
 def _named(rule):
-    "Return (name, function) of a rule, which is either. Raises `TypeError` for something else."
+    "Return (name, function) of a rule, which is either. Raise `TypeError` for something else."
     if isinstance(rule, str) and rule in _RULES:
         from fastai.callback import schedule
         return rule, getattr(schedule, rule)
-    if callable(rule): return getattr(rule, 'func', rule).__name__, rule
+    if callable(rule): return getattr(getattr(rule, 'func', rule), '__name__', type(rule).__name__), rule
     raise TypeError("suggest_funcs must be functions of fastai.callback.schedule, or like them, or names "
                     f"among {', '.join(_RULES)}; got {rule!r}")
 
@@ -52,7 +53,9 @@ class SuggestedLRs(LRFound):
         suggest_funcs=None # rules: functions (rates, losses, num_it) -> (rate, ...), or names of fastai's
     ):
         super().__init__(curve)
-        self.functions = dict(map(_named, as_list(suggest_funcs)))
+        rules = list(map(_named, as_list(suggest_funcs)))
+        # Two lambdas have one name.
+        self.functions = dict(zip(distinct_names([name for name, _ in rules]), [f for _, f in rules]))
         self._fields = tuple(self.functions)
 
     def __getattr__(self, name):
@@ -72,7 +75,7 @@ class SuggestedLRs(LRFound):
 _BETA = 0.98
 
 def _moving_average(losses):
-    "The losses as fastai's recorder has them."
+    "Return the losses as fastai's recorder has them."
     total, averages = 0., []
     for n, loss in enumerate(losses, 1):
         total = _BETA*total + (1-_BETA)*loss
@@ -81,16 +84,21 @@ def _moving_average(losses):
 
 @patch
 def _rate(self:SuggestedLRs, name, function):
-    "Return the rate that a rule finds. Raises `NoSuggestion` if it fails, for example on too few points."
+    "Return the rate that a rule finds. Raise `NoSuggestion` if it fails, for example on too few points."
     curve = self.curve
     num_it = curve.settings.get('num_it', len(curve))
     shown = slice(num_it//10, -5)
     rates, losses = curve.lrs.tolist()[shown], _moving_average(curve.losses.tolist())[shown]
-    try: return float(function(torch.tensor(rates), torch.tensor(losses), num_it)[0])
+    try: found = function(torch.tensor(rates), torch.tensor(losses), num_it)
     except (IndexError, ValueError, RuntimeError) as e:
         what = f"{name} can't find a rate on the {len(rates)} points that are left between both ends"
         raise NoSuggestion(FASTAI.advise(what, "sweep with a larger {num_it}",
                                          "lower {start_lr}, if the loss diverged at once")) from e
+    # Fastai's own return the rate, and the point to draw.
+    rate = found[0] if isinstance(found, (tuple, list)) and found else found
+    if torch.is_tensor(rate) and rate.numel() == 1: rate = rate.item()
+    if is_number(rate) and 0 < rate < float('inf'): return float(rate)
+    raise NoSuggestion(f"{name} returned {found!r}, not a rate above zero or a tuple that begins with one")
 
 # %% ../../nbs/66_fastai.ipynb #66f0001e
 @patch
@@ -217,13 +225,17 @@ _ASIDE = {f'fastai.callback.{name}' for name in ('progress', 'tracker', 'schedul
 
 def _takes_part(cb): return _ASIDE.isdisjoint(kind.__module__ for kind in type(cb).__mro__)
 
+def _is_a(cb, name): return any(kind.__name__ == name for kind in type(cb).__mro__)
+
 def _do_nothing(*args, **kwargs): pass
 
 def _equip(learn, loader):
     "Let `learn` train with the batches of `loader`, without showing, logging or validating."
     learn.cbs = type(learn.cbs)(filter(_takes_part, learn.cbs))
     learn.create_mbar = False
-    learn.logger = learn._do_epoch_validate = _do_nothing
+    learn.logger = _do_nothing
+    # Without the validation; one that a callback asks for takes place.
+    learn._do_epoch = learn._do_epoch_train
     learn.dls = copy.copy(learn.dls)
     learn.dls.loaders = [loader, *learn.dls.loaders[1:]]
 
@@ -246,14 +258,14 @@ def _snapshot(learn, where):
 
 # %% ../../nbs/66_fastai.ipynb #66f0002b
 def _window(learn):
-    "The number of batches that make one update."
-    n = max((cb.n_acc for cb in learn.cbs if type(cb).__name__ == 'GradientAccumulation'), default=1)
+    "Return the number of batches that make one update."
+    n = max((cb.n_acc for cb in learn.cbs if _is_a(cb, 'GradientAccumulation')), default=1)
     dl = learn.dls.train
     size = getattr(dl, 'bs', None) or getattr(dl, 'batch_size', None) or 1
     return max(1, -(-n//size))
 
 def _common_batches(learn, rings, settings):
-    "The batches to go round in epochs as long as those of the learner; with `batches=None` its loader."
+    "Return batches to go round in epochs as long as those of the learner; with `batches=None` its loader."
     dl, window = learn.dls.train, settings.accumulate
     if settings.batches is None: return dl
     if not rings: rings.append(CommonBatches(dl, settings.batches*window, len(dl), window))
@@ -261,7 +273,7 @@ def _common_batches(learn, rings, settings):
 
 # %% ../../nbs/66_fastai.ipynb #66f0002c
 def _sweep_once(learn, settings, *, rings, where='device', verify=False, silent=False):
-    "Let `learn` train for one sweep, and restore everything. Returns the finished `LRSweep`."
+    "Let `learn` train for one sweep, and restore everything. Return the finished `LRSweep`."
     before = Fingerprint(learn=learn) if verify else None
     bar = progress_bar(settings.num_it, silent)
     with Detour(_snapshot(learn, where)) as detour:
@@ -295,7 +307,7 @@ def _check_learner(learn):
     check_loader('dls.train', dl)
     if known_len(dl) is None:
         raise ValueError("dls.train has no length, which fastai's loop needs: pass n=<number of rows> to it")
-    if any(type(cb).__name__ == 'DistributedTrainer' for cb in learn.cbs):
+    if any(_is_a(cb, 'DistributedTrainer') for cb in learn.cbs):
         raise ValueError("DistributedTrainer: fastai's training in several processes is not supported; look "
                          "for the rate in one of them, before to_distributed or distrib_ctx")
 
@@ -321,12 +333,13 @@ def lr_find(
     probe='auto', # short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell
     batches:int=8, # number of (windows of accumulated) batches to go round; None: fresh ones throughout
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
-    verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
+    verify:bool=False, # check by checksum that everything is restored; raise `NotRestored` if not
     silent:bool=False # no progress bar, no message
 ) -> SuggestedLRs: # fastai's entries, and `suggestion()`, `results`, `plot()` and `curve`
     """Run a learning-rate range test with the steps that `learn` itself would take, and restore everything.
 
-    Raises `ValueError` or `TypeError` for what can't work, before anything has changed."""
+    Raise `ValueError` or `TypeError` for what can't work, before anything has changed."""
+    for name, flag in dict(show_plot=show_plot, verify=verify, silent=silent).items(): check_flag(name, flag)
     _check_learner(learn)
     for rule in as_list(suggest_funcs): _named(rule)
     settings = SweepSettings(start_lr, end_lr, num_it, 'exp', stop_div, _window(learn), probe=probe,
