@@ -12,7 +12,7 @@ __all__ = ['TARGETS', 'split_batch', 'to_device', 'as_device', 'device_of', 'mov
 
 TARGETS: tuple[str, ...]
 def split_batch(batch: Any, by_name: bool = False) -> Any:
-    """Split a batch into input and target. Raises `TypeError` for one that isn't of a known form.
+    """Split a batch into input and target. Raise `TypeError` for one that isn't of a known form.
 
     Args:
         batch: from a loader
@@ -33,7 +33,7 @@ def to_device(x: Any, device: Any, non_blocking: bool = True) -> Any:
     """
 
 def as_device(device: Any) -> Any:
-    """Return `device` as a `torch.device`. Raises `ValueError` if it can't be used here.
+    """Return `device` as a `torch.device`. Raise `ValueError` if it can't be used here.
 
     Args:
         device: a device, its name, or None
@@ -53,7 +53,7 @@ def device_of(models: Any) -> Any:
     """
 
 def move_training(models: Any, opts: Any, device: Any) -> None:
-    """Move the modules and the optimizers' state. Raises `ValueError` if this makes new parameters.
+    """Move the modules and the optimizers' state. Raise `ValueError` if this makes new parameters.
 
     Args:
         models: list of modules
@@ -84,7 +84,7 @@ def get_loss(out: Any, yb: Any, loss_func: Any, name: Any = 'loss_func') -> torc
     """
 
 def check_loss(loss: Any, name: Any) -> Any:
-    """Return `loss`. Raises `TypeError` or `ValueError` unless it is a tensor with one number.
+    """Return `loss`. Raise `TypeError` or `ValueError` unless it is a tensor with one number.
 
     Args:
         loss: what a loss function or a model returned
@@ -107,7 +107,7 @@ def train_mode(opts: Any) -> None:
     """
 
 def loss_with_graph(loss_of: Any, batch: Any) -> torch.Tensor:
-    """Return the loss of `batch`. Raises `ValueError` unless `backward` can be called on it.
+    """Return the loss of `batch`. Raise `ValueError` unless `backward` can be called on it.
 
     Args:
         loss_of: batch -> scalar tensor
@@ -118,7 +118,7 @@ def loss_with_graph(loss_of: Any, batch: Any) -> torch.Tensor:
     """
 
 def take_step(opt: Any) -> None:
-    """Take a step. Raises `TypeError` if the optimizer complains that it got no closure.
+    """Take a step. Raise `TypeError` if the optimizer complains that it got no closure.
 
     Args:
         opt: torch optimizer

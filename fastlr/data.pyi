@@ -84,6 +84,25 @@ class DataBunch:
     def valid_ds(self) -> Any:
         """The dataset of the validation loader."""
     @property
+    def test_ds(self) -> Any:
+        """The dataset of the loader to predict; None if there is no such loader."""
+    @property
+    def fix_ds(self) -> Any:
+        """The dataset of `fix_dl`: that of the training loader."""
+    @property
+    def single_ds(self) -> Any:
+        """The dataset of `single_dl`: one row."""
+    @property
+    def empty_val(self) -> bool:
+        """Whether there is no validation data."""
+    @property
+    def classes(self) -> list[Any]:
+        """The classes that the training dataset names. Raise `AttributeError` if it names none.
+
+        Returns:
+            list[Any]: of what the dataset has, usually texts
+        """
+    @property
     def batch_size(self) -> Any:
         """The batch size of the training loader."""
     @batch_size.setter

@@ -55,7 +55,7 @@ class AverageMetric(Callback):
 
         Args:
             output: predictions for a batch
-            target: its target; the parts of a tuple are passed as arguments of their own
+            target: its target; the parts of a plain tuple or list are passed as arguments of their own
 
         Returns:
             torch.Tensor: shape (), detached

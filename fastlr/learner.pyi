@@ -369,8 +369,8 @@ class Learner:
         Returns:
             Learner: itself
         """
-    def to_fp16(self, loss_scale: float | None = None, clip: float | None = None) -> Learner:
-        """Train in mixed precision, with a gradient scaler.
+    def to_fp16(self, loss_scale: float | None = None, *, clip: float | None = None) -> Learner:
+        """Train in mixed precision, with a gradient scaler. Raise `ValueError` unless the numbers are above zero.
 
         Args:
             loss_scale: first scale of the loss, above zero; default: 2**16
@@ -380,7 +380,7 @@ class Learner:
             Learner: itself
         """
     def clip_grad(self, clip: float = 0.1) -> Learner:
-        """Clip the gradients before each step.
+        """Clip the gradients before each step. Raise `ValueError` unless `clip` is above zero.
 
         Args:
             clip: largest norm of the gradient, above zero
@@ -389,7 +389,7 @@ class Learner:
             Learner: itself
         """
     def mixup(self, alpha: float = 0.4, stack_x: bool = False, stack_y: bool = True) -> Learner:
-        """Train on mixtures of two rows: see `MixUpCallback`.
+        """Train on mixtures of two rows: see `MixUpCallback`. Raise `ValueError` unless `alpha` is above zero.
 
         Args:
             alpha: of the beta distribution, above zero

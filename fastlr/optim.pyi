@@ -16,12 +16,19 @@ def group_params(group: Any) -> list[Any]:
         list[Any]: of parameters
     """
 
-def check_groups(groups: Any, model: Any) -> list[Any]:
+def check_groups(
+    groups: Any,
+    model: Any,
+    name: str = 'layer_groups',
+    remedy: str = 'or use learn.split',
+) -> list[Any]:
     """Return `groups`. Raise `ValueError` unless each parameter of `model` is in exactly one of them.
 
     Args:
         groups: list of layer groups
         model: the module whose parameters they hold
+        name: what the caller's parameter is called, for the message
+        remedy: what to do, for the message
 
     Returns:
         list[Any]: `groups`
@@ -50,7 +57,7 @@ class OptimWrapper:
     opt: Any
     opt_func: Any
     scaler: Any
-    def __init__(self, opt: Any, wd: float | None = None, opt_func: Any = None) -> None: ...
+    def __init__(self, opt: Any, wd: float | None = None, *, opt_func: Any = None) -> None: ...
     @classmethod
     def create(cls, opt_func: Any, lr: Any, groups: Any, wd: float | None = 0.0) -> OptimWrapper:
         """Make an optimizer over `groups`. Raise if no parameter requires a gradient, or it needs a closure.
@@ -84,7 +91,7 @@ class OptimWrapper:
 
         Args:
             name: as for `get_stats`
-            value: a number for all groups, or a list with one per group
+            value: a number for all groups, or a list with one per group; a `beta` of None changes nothing
         """
     @property
     def lr(self) -> Any:

@@ -33,6 +33,7 @@ def row_of(x: Any, i: int) -> Any:
     """Return row `i` of `x`, as a batch of one.
 
     Args:
-        x: tensors in nested tuples, lists and mappings; anything else is returned as it is
+        x: tensors and packed sequences in nested tuples, lists, mappings; anything else is returned as
+            it is
         i: from 0
     """

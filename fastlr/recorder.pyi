@@ -36,11 +36,13 @@ class Recorder(LearnerCallback):
     def on_train_begin(self, *args: Any, **kwargs: Any) -> Any:
         """Begin new lists, and print the head of the table."""
     def add_metric_names(self, names: Any) -> None:
-        """Add columns to the table of a fit; call this in `on_train_begin`, at an `_order` below -10.
+        """Add columns to the table of the fit that begins: in `__init__`, or `on_train_begin` at `_order` < -10.
 
         Args:
             names: texts, one per value that a callback appends to `last_metrics` in `on_epoch_end`
         """
+    def on_train_end(self, *args: Any, **kwargs: Any) -> Any:
+        """Forget names that came too late for the table of this fit."""
     def on_epoch_begin(self, *args: Any, **kwargs: Any) -> Any:
         """Note the time."""
     def on_batch_begin(self, *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Batch normalization gets to know the data before a validation loss is measured."""
+"""Batch normalization collects statistics of the data before a validation loss is measured."""
 
 # Made by tools/stubs.py: run `make prepare`.
 

@@ -24,6 +24,7 @@ class Rates:
     """
     opts: list[Any]
     entry: Any
+    mode: Any
     groups: list[Any]
     schedule: Any
     current: list[Any]

@@ -53,7 +53,7 @@ def lr_find(
 ) -> SuggestedLRs:
     """Run a learning-rate range test with the steps that `learn` itself would take, and restore everything.
 
-    Raises `ValueError` or `TypeError` for what can't work, before anything has changed.
+    Raise `ValueError` or `TypeError` for what can't work, before anything has changed.
 
     Args:
         learn: `Learner` of fastai v2
@@ -66,7 +66,7 @@ def lr_find(
         probe: short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell
         batches: number of (windows of accumulated) batches to go round; None: fresh ones throughout
         where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
-        verify: check by checksum that everything is restored; raises `NotRestored` if not
+        verify: check by checksum that everything is restored; raise `NotRestored` if not
         silent: no progress bar, no message
 
     Returns:
