@@ -241,6 +241,8 @@ class Stub:
         named = re.fullmatch(r'(?:the |an? |running )?`(\w+)`', p.text) if kind == 'Any' else None
         if named and isinstance(cls := vars(p.module).get(named[1]) or known_class(named[1]), type):
             kind = self.type_of(cls)
+        if kind == 'Any' and re.match(r'matplotlib axes( to draw on)?;', p.text):
+            kind = f'{self.dotted("matplotlib.axes.Axes")} | None'
         default = '' if p.default is EMPTY else f' = {literal(p.default)}'
         return f'{stars}{p.name}: {kind}{default}'
 
