@@ -136,6 +136,14 @@ _instead = {
         'TextClasDataBunch TextDataLoaders cnn_learner vision_learner unet_learner tabular_learner '
         'collab_learner text_classifier_learner language_model_learner',
     "pass a pair of loaders to the Learner, or make a DataBunch": 'DataLoaders',
+    "leave opt_func out, or pass an optimizer of torch.optim": 'Adam AdamW SGD RMSProp ranger Lamb',
+    "pass a loss of torch.nn":
+        'CrossEntropyFlat CrossEntropyLossFlat MSELossFlat BCEFlat BCEWithLogitsFlat '
+        'LabelSmoothingCrossEntropy',
+    "it is a method of a Learner": 'fit_one_cycle to_fp16 to_fp32 clip_grad',
+    "learn.model.modules() gives the layers": 'flatten_model',
+    "download the data yourself, or take digits_data()": 'untar_data URLs',
+    "copy fastai v1's, which runs with other import lines, or write an on_epoch_begin": 'BnFreeze RNNTrainer',
     "put the transforms into your dataset":
         'DataBlock ItemList ImageList TabularList TextList get_transforms aug_transforms',
     "make the learner, and call learn.load": 'load_learner',
@@ -149,7 +157,8 @@ _instead = {
     "pass partial(OneCycleScheduler, lr_max=...) in callback_fns": 'one_cycle_scheduler',
     "pass a callback with the schedule to learn.fit": 'GeneralScheduler TrainingPhase ParamScheduler',
     "copy fastai v1's, which runs, or use that of torchmetrics":
-        'fbeta FBeta AUROC RocAuc R2Score Precision Recall top_k_accuracy dice Dice',
+        'fbeta FBeta AUROC RocAuc R2Score Precision Recall top_k_accuracy dice Dice '
+        'KappaScore accuracy_thresh accuracy_multi F1Score',
 }
 _instead = {name: what for what, names in _instead.items() for name in names.split()}
 _places = {name: module for module, names in _new_place.items() for name in names.split()}

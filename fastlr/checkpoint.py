@@ -122,7 +122,7 @@ def _load_opt(learn, state, must_fit):
     what = ("load: the file's optimizer is of another kind, or over other layer groups, than this learner's; "
             "pass with_opt=False to load the model alone")
     if must_fit: raise ValueError(what)
-    warnings.warn(what, stacklevel=3)
+    warnings.warn(f"{what}. The model was loaded, the optimizer was not", stacklevel=3)
 
 def _layout(state):
     "Return for each parameter group in the `state` of an optimizer: its size, and its hyperparameters."

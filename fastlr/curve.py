@@ -343,8 +343,9 @@ def mode_of(self:EntryPoint,
 # %% ../nbs/00_curve.ipynb #00a10006
 @patch(as_prop=True)
 def several_runs(self:EntryPoint) -> str: # a template, for `advise`
-    "The remedy against noise: an option of the function, or the median of several sweeps."
-    return "take several runs ({runs}=5)" if 'runs' in self else "take the `LRCurve.median` of several sweeps"
+    "The remedy against noise: an option of the function, or the median of sweeps over other batches."
+    if 'runs' in self: return "take several runs ({runs}=5)"
+    return "take the `LRCurve.median` of sweeps over other batches"
 
 @patch(as_prop=True)
 def entry(self:LRCurve) -> EntryPoint:

@@ -62,8 +62,7 @@ def _loader(ds, bs, num_workers, device, train):
     "Return a `DataLoader` over `ds`; for training it shuffles."
     # A last small batch is dropped in training, unless it is the only one.
     return DataLoader(ds, batch_size=bs, shuffle=train, drop_last=train and len(ds) >= bs,
-                      num_workers=num_workers, persistent_workers=num_workers > 0,
-                      pin_memory=device.type == 'cuda')
+                      num_workers=num_workers, pin_memory=device.type == 'cuda')
 
 # %% ../nbs/28_data.ipynb #cc040248
 @patch(cls_method=True)
@@ -249,13 +248,18 @@ def as_databunch(
     "Return `data` as a `DataBunch`. Raise `TypeError` if it is none of these."
     if isinstance(data, DataBunch): return data
     more = dict(device=getattr(data, 'device', None), loss_func=getattr(data, 'loss_func', None),
-                path=getattr(data, 'path', '.'), test_dl=getattr(data, 'test_dl', None))
+                path=getattr(data, 'path', '.'), test_dl=_test_dl(data))
     for train, valid in (('train_dl', 'valid_dl'), ('train', 'valid')):
         if hasattr(data, train): return DataBunch(getattr(data, train), getattr(data, valid, None), **more)
     if isinstance(data, (tuple, list)) and len(data) == 2: return DataBunch(*data)
     raise TypeError("data must be a DataBunch, a pair of loaders (train, valid), or an object with "
                     f"train_dl/valid_dl or train/valid; got {type(data).__name__}. "
                     "For a training loader alone, pass (loader, None)")
+
+def _test_dl(data):
+    "Return the loader of rows to predict, or None: for the `DataLoaders` of fastai v2, it is a function."
+    dl = getattr(data, 'test_dl', None)
+    return None if callable(dl) else dl
 
 # %% ../nbs/28_data.ipynb #0ld64617
 __getattr__ = old_names(__name__)

@@ -94,16 +94,15 @@ def _no_fall(view):
     flat = "The loss does not visibly fall before it breaks down"
     trained = "if the model is trained already, prefer a rate below the suggested one"
     hidden = "the sweep may be too short or too noisy to show a fall"
-    remedies = "leave {probe} at its default", "raise {num_it}", view.entry.several_runs
-    advice = view.entry.advise(hidden, *remedies)
+    advice = view.entry.advise(hidden, *_probe_again(view), "raise {num_it}", view.entry.several_runs)
     return Finding(f"{flat}: {trained}. Otherwise {advice}", 'no-fall')
 
 def _about_probes(view):
     "The finding about probes of which the lowest or the highest is the best, if this is one."
     if view.winner <= view.probes[0][0]:
-        what = ("The best of the probes was at the lowest rate, which hardly changes the model, so that the "
-                "loss may have come down by chance, and the rate is a guess")
-        return [Finding(view.entry.advise(what, "raise {start_lr}", view.entry.several_runs), 'lowest-probe')]
+        what = (f"The best of the probes was at the lowest rate, {view.probes[0][0]:.1e}: a lower one may be "
+                "better, or the loss has come down by chance, and the rate is a guess")
+        return [Finding(view.entry.advise(what, view.entry.several_runs), 'lowest-probe')]
     if view.winner < view.probes[-1][0] or view.edge < len(view)-1: return []
     what = "The best of the probes was at the highest rate of the sweep"
     return [Finding(view.entry.advise(what, "raise {end_lr}"), 'highest-probe')]
@@ -132,8 +131,12 @@ def _about_clarity(view):
     "The finding about a fall that is too small to tell, if this is one."
     if view.can_tell: return []
     what = f"The sweep alone can't tell which rate is good, because {view.doubt}"
-    remedies = "leave {probe} at its default", view.entry.several_runs
+    remedies = *_probe_again(view), view.entry.several_runs
     return [Finding(view.entry.advise(what, *remedies), 'unclear')]
+
+def _probe_again(view):
+    "The remedy for a curve that was not probed because nobody wanted it, in a tuple."
+    return ("leave {probe} at its default",) if view.settings.get('probe') is False else ()
 
 # %% ../nbs/04_findings.ipynb #97eb1e60
 @patch

@@ -338,8 +338,8 @@ def _report(learn, probe):
         print("Not probed: the curve supports no suggestion; learn.recorder.curve.findings says why.")
     print("LR Finder is complete, type learn.recorder.plot() to see the graph.")
     if left_out:
-        print(f"Not run in the range test: {left_out}. If it changes the training, set "
-              "`shapes_training = True` in its class; if it only watches, `False`.")
+        print(f"Not run in the range test: {left_out}. If it changes how a step is computed, and not only "
+              "the rate, set `shapes_training = True` in its class; if it only watches, `False`.")
 
 # %% ../nbs/35_lr_finder.ipynb #0ld6c725
 __getattr__ = old_names(__name__)

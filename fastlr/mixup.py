@@ -54,6 +54,9 @@ class MixUpCallback(LearnerCallback):
     def on_train_begin(self, **_):
         # A callback may validate at the end of a fit, which begins and ends within it.
         if not self.stack_y or self.loss_before is not None: return
+        if self.learn.loss_func is None:
+            raise ValueError("mixup mixes the losses for two targets, and the learner has no loss_func: "
+                             "pass one")
         self.loss_before = self.learn.loss_func
         self.learn.loss_func = MixUpLoss(self.loss_before)
 

@@ -67,8 +67,11 @@ class OneCycleScheduler(LearnerCallback):
 
 def _maximum(rate):
     "Return `rate`; of a `Suggestion`, which is a constant rate, the one-cycle maximum, or one per group."
+    if isinstance(rate, slice): return slice(*(_maximum_of_one(r) for r in (rate.start, rate.stop)))
     if not isinstance(rate, Suggestion): return rate
     return list(rate.one_cycle_lrs) if len(rate.lrs) > 1 else rate.one_cycle
+
+def _maximum_of_one(rate): return rate.one_cycle if isinstance(rate, Suggestion) else rate
 
 def _check_peak(rate, name):
     "Raise `ValueError` unless `rate`, a number or a list, is above zero for a group."

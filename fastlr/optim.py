@@ -67,7 +67,10 @@ def _rate(lr, name):
     "Return `lr`, a number of any type, as a float."
     try: rate = None if isinstance(lr, (bool, str, list, tuple)) else float(lr)
     except (TypeError, ValueError): rate = None
-    if rate is None: raise TypeError(f"{name} must be a number, a slice or a list of numbers, got {lr!r}")
+    if rate is None:
+        remedy = "; pass curve.suggest()" if hasattr(lr, 'suggest') else ''
+        remedy = "; pass its suggestion()" if hasattr(lr, 'suggestion') else remedy
+        raise TypeError(f"{name} must be a number, a slice or a list of numbers, got {lr!r}{remedy}")
     if not 0 <= rate < float('inf'): raise ValueError(f"{name} must be finite and not negative, got {lr!r}")
     return rate
 

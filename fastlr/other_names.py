@@ -47,6 +47,10 @@ OTHER_OPTIONS = dict(
     reorder="predictions come in the order of the loader",
     inner="leave it out: a call inside a fit is noticed",
     # Of fastai v1, and not here.
+    val_bs="make the loaders yourself, and pass them to DataBunch",
+    dl_tfms="make the loaders yourself, and pass them to DataBunch",
+    collate_fn="make the loaders yourself, and pass them to DataBunch",
+    no_check="nothing is checked that could be left out",
     true_wd="weight decay is the optimizer's own: AdamW takes it off the weights, others add it to "
             "the gradients",
     bn_wd="weight decay applies to all parameters of a layer group",

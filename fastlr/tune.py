@@ -49,6 +49,9 @@ def suggestion(self:LRFound,
 
     Without an argument nothing is skipped. If only one is given, the other has Lightning's default:
     10 at the low end, 1 at the high end. Raise `NoSuggestion` if there is none, or `ValueError`."""
+    if isinstance(skip_begin, str):
+        raise TypeError(f"skip_begin must be a number of points, got {skip_begin!r}; pass the schedule by "
+                        f"name: schedule={skip_begin!r}")
     s = self.curve.suggest()
     if skip_begin is not None or skip_end is not None:
         rest = self.curve.trim(10 if skip_begin is None else skip_begin, 1 if skip_end is None else skip_end)

@@ -731,3 +731,32 @@ def test_what_cannot_work_is_named(make, options, error, words):
     with pytest.raises(error, match=words):
         lr_find(learn, **{**QUICK, **options})
     assert getattr(learn, 'opt', None) is None
+
+
+def test_a_training_that_is_cancelled_before_it_begins_is_an_error():
+    class Cancels(Callback):
+        def before_fit(self):
+            raise CancelFitException
+
+    with pytest.raises(ValueError, match='the training took no step'):
+        lr_find(plain(cbs=Cancels()), **QUICK)
+
+
+def test_options_of_others_and_our_rates_are_named():
+    with pytest.raises(TypeError, match='lr_find has no option .num_iter.: here it is called num_it'):
+        lr_find(plain(), num_iter=50)
+    found = lr_find(plain(), **QUICK)
+    for name in ('lr', 'one_cycle', 'suggest'):
+        with pytest.raises(AttributeError, match=r'our rates are in found.suggestion\(\)'):
+            getattr(found, name)
+
+
+def test_sweeps_over_other_batches():
+    "All sweeps begin in the same state; another generator gives the loader another order."
+    import random
+
+    learn = tabular()
+    first, again = lr_find(learn, **QUICK).curve, lr_find(learn, **QUICK).curve
+    learn.dls.train.rng = random.Random(1)
+    other = lr_find(learn, **QUICK).curve
+    assert np.array_equal(first.losses, again.losses) and not np.array_equal(first.losses, other.losses)

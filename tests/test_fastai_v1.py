@@ -245,7 +245,7 @@ def arguments_of_a_learner(_):
     assert set(named) < set(params)
 
 
-@row('`opt_func=AdamW`', 'same')
+@row('`opt_func=AdamW`', 'differs')
 def adamw_with_betas_of_fastai(_):
     learn = make_learner()
     learn.fit(1, 1e-2)
@@ -253,6 +253,10 @@ def adamw_with_betas_of_fastai(_):
     by_hand.fit(1, 1e-2)
     assert same(state_of(learn), state_of(by_hand))
     assert (learn.opt.mom, learn.opt.beta, type(learn.opt.opt)) == (0.9, 0.99, torch.optim.AdamW)
+    of_torch = make_learner(opt_func=torch.optim.AdamW)
+    of_torch.create_opt(1e-2)
+    assert of_torch.opt.beta == 0.999
+    not_importable('AdamW Adam SGD', 'leave opt_func out')
 
 
 @row('`wd=1e-2`', 'same')
@@ -447,6 +451,18 @@ def arguments_of_fit(_):
     refused(lambda: learn.fit(1.0), 'whole number')
 
 
+@row('`slice(suggestion)`', 'same')
+def slices_of_suggestions(_):
+    learn = make_learner()
+    s = learn.lr_find().suggest()
+    assert s.one_cycle > 1.5 * s
+    for rate in s, slice(s), slice(s / 10, s):
+        learn.fit_one_cycle(1, rate)
+        assert max(learn.recorder.lrs) == pytest.approx(s.one_cycle, rel=0.05)
+        learn.fit(1, rate)
+        assert learn.opt.lr == s.lr
+
+
 @row('`lr=slice(3e-3)`', 'same')
 def the_default_rate(_):
     learn = make_learner()
@@ -599,6 +615,19 @@ def to_fp16(_):
     # The second argument of v1 is another one.
     refused(lambda: learn.to_fp16(512.0, 1000), 'to_fp16: what follows loss_scale is passed by name: clip')
     assert len(learn.callback_fns) == 1
+
+
+@row("v1's own `MixedPrecision`", 'not here')
+def callbacks_that_replace_the_optimizer(_):
+    class ReplacesIt(LearnerCallback):
+        def on_train_begin(self, **kwargs):
+            self.copies = [p.detach().clone().requires_grad_() for p in self.learn.model.parameters()]
+            self.learn.opt.opt = torch.optim.SGD(self.copies, lr=0.1)
+
+    learn = make_learner(callback_fns=ReplacesIt)
+    learn.fit(1)
+    refused(lambda: learn.fit(1), "the optimizer doesn't hold", 'learn.opt = None')
+    assert learn.to_fp16().callback_fns[-1].func is fastlr.MixedPrecision
 
 
 @row('`learn.to_fp32()`, `clip_grad()`', 'same')

@@ -95,7 +95,7 @@ def test_the_reason_where_nothing_falls(losses, words):
 
 @pytest.mark.parametrize(
     'best, codes, remedy',
-    [(4, ['highest-probe'], 'raise end_lr'), (0, ['lowest-probe'], 'raise start_lr'), (2, [], '')],
+    [(4, ['highest-probe'], 'raise end_lr'), (0, ['lowest-probe'], 'a lower one may be better'), (2, [], '')],
 )
 def test_where_a_probe_at_either_end_is_best_other_rates_are_advised(best, codes, remedy):
     c = LRCurve(LRS, 2 + flat(noise=0.3), shift=0)

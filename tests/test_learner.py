@@ -13,6 +13,7 @@ from children import Child
 from conftest import loaders, make_learner, net, problem, same, state_of
 from fastlr import Callback, DataBunch, GradientAccumulation, Learner, LRCurve, LRSweep, accuracy
 from fastlr.loop import PlainBar
+from fastlr.tune import LRFound
 
 
 @pytest.mark.parametrize('workers', [0, 2])
@@ -467,3 +468,51 @@ def test_preds_of_named_tuples_and_rates_of_unequal_length():
     assert preds.a.shape == (48, 3) and preds.b.shape == (48, 6)
     with pytest.raises(ValueError, match='start_lr has 3 values for 1 layer groups'):
         make_learner().lr_find([1e-7] * 3, [1.0, 1.0])
+
+
+# What a fastai user stumbled over.
+
+
+def test_loaders_of_fastai_are_data():
+    "Their `test_dl` is a function."
+
+    class DataLoaders:
+        train, valid = loaders()
+
+        def test_dl(self, items):
+            raise AssertionError
+
+    learn = Learner(DataLoaders(), net(), loss_func=nn.CrossEntropyLoss(), silent=True)
+    learn.fit(1)
+    assert learn.data.test_dl is None and len(learn.recorder.val_losses) == 1
+
+
+def test_loaders_do_not_keep_their_workers():
+    "They would be copied into the workers of the next learner, with errors when they are collected there."
+    data = DataBunch.create(problem(), problem(48, 1), bs=16, num_workers=1)
+    learn = Learner(data, net(), loss_func=nn.CrossEntropyLoss(), silent=True)
+    learn.fit(1)
+    assert data.train_dl._iterator is None and not data.train_dl.persistent_workers
+
+
+@pytest.mark.parametrize(
+    'call, words',
+    [
+        (lambda learn, curve: learn.fit(1, curve), r'got LRCurve.*pass curve.suggest\(\)'),
+        (lambda learn, curve: learn.fit_one_cycle(1, curve), r'max_lr must be.*pass curve.suggest\(\)'),
+        (lambda learn, curve: learn.fit(1, LRFound(curve)), r'pass its suggestion\(\)'),
+        (lambda learn, curve: LRFound(curve).suggestion('one_cycle'), "schedule='one_cycle'"),
+        (lambda learn, curve: learn.fit_one_cycle(1, [1e-3, 1e-2]), 'max_lr has 2 values for 1 layer groups'),
+    ],
+)
+def test_what_is_no_rate_is_named_with_a_remedy(call, words):
+    learn = make_learner()
+    with pytest.raises((TypeError, ValueError), match=words):
+        call(learn, learn.lr_find())
+
+
+def test_mixup_needs_a_loss_function():
+    learn = Learner(loaders(), net(), silent=True).mixup()
+    with pytest.raises(ValueError, match='mixup mixes the losses.*loss_func'):
+        learn.fit(1)
+    assert learn.loss_func is None

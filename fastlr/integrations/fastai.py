@@ -19,6 +19,7 @@ from ..fingerprint import Fingerprint
 from ..handler import distinct_names
 from ..kinds import parts_of_function
 from ..lockstep import CommonBatches
+from ..other_names import refuses_other_options
 from ..probes import run_probes
 from ..rules import RULES
 from ..settings import SweepSettings, is_number
@@ -35,6 +36,8 @@ FASTAI = EntryPoint('lr_find', dict(start_lr='start_lr', end_lr='end_lr', num_it
 
 # %% ../../nbs/66_fastai.ipynb #66f00019
 _RULES = 'valley', 'slide', 'minimum', 'steep'
+# Attributes of a suggestion that one may look for in the result.
+_OURS = 'lr', 'lrs', 'one_cycle', 'low', 'high', 'suggest'
 
 def _named(rule):
     "Return (name, function) of a rule, which is either. Raise `TypeError` for something else."
@@ -61,7 +64,8 @@ class SuggestedLRs(LRFound):
     def __getattr__(self, name):
         rule = vars(self).get('functions', {}).get(name, name)
         if rule is name and name not in _RULES:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            ours = "; our rates are in found.suggestion()" if name in _OURS else ''
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{ours}")
         return self._rate(*_named(rule))
 
     def __iter__(self): return (self._rate(*item) for item in self.functions.items())
@@ -287,7 +291,8 @@ def _sweep_once(learn, settings, *, rings, where='device', verify=False, silent=
         finally:
             if bar is not None: bar.on_iter_end()
     if before is not None: before.check()
-    if len(callback.sweep) or settings.mode == 'hold': return callback.sweep
+    sweep = callback.sweep
+    if sweep is not None and (len(sweep) or settings.mode == 'hold'): return sweep
     raise ValueError("the training took no step, so there is nothing to measure: does a callback cancel all "
                      "batches or steps, or is the first loss not a number?")
 
@@ -321,6 +326,7 @@ def _report(found):
     return '\n'.join([f"{rate}; lr_max of fit_one_cycle: {s.one_cycle:.2E}", *notes])
 
 # %% ../../nbs/66_fastai.ipynb #66f00031
+@refuses_other_options
 def lr_find(
     learn, # `Learner` of fastai v2
     start_lr=1e-7, # first rate, above zero, of the fastest parameter group; or a list, one per group
