@@ -170,7 +170,7 @@ class LRCurve:
         skip_end: int = 0,
         k: float | None = None,
         show_grid: bool = False,
-        ax: Any = None,
+        ax: matplotlib.axes.Axes | None = None,
         *,
         bounds: bool = False,
     ) -> matplotlib.axes.Axes:
@@ -253,7 +253,7 @@ class EntryPoint:
         """
     @property
     def several_runs(self) -> str:
-        """The remedy against noise: an option of the function, or the median of several sweeps.
+        """The remedy against noise: an option of the function, or the median of sweeps over other batches.
 
         Returns:
             str: a template, for `advise`

@@ -73,7 +73,7 @@ def simple_cnn(
         torch.nn.Sequential: (n, actns[0], height, width) -> (n, actns[-1])
     """
 
-def accuracy(preds: Any, targets: Any) -> torch.Tensor:
+def accuracy(preds: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return the share of targets that have the highest score.
 
     Args:
@@ -84,7 +84,7 @@ def accuracy(preds: Any, targets: Any) -> torch.Tensor:
         torch.Tensor: shape (), from 0 to 1
     """
 
-def error_rate(preds: Any, targets: Any) -> torch.Tensor:
+def error_rate(preds: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return the share of rows that are wrong: one minus the `accuracy`.
 
     Args:

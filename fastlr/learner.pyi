@@ -26,7 +26,8 @@ class Learner:
         opt_func: (parameter groups, lr=...) -> torch optimizer; by default AdamW
         loss_func: (output, target) -> scalar tensor; default: the one of `data`
         metrics: functions (output, target) -> number, averaged over the validation set; or callbacks
-        wd: weight decay, from 0; None: that of `opt_func`, as is one that it has bound
+        wd: weight decay, from 0: one, or one per group; None: that of `opt_func`, as is one it has
+            bound
         path: folder for what is saved; default: the one of `data`
         model_dir: folder for models, below `path`
         callback_fns: functions learner -> callback, called for each fit: classes, or partials
@@ -64,7 +65,7 @@ class Learner:
         opt_func: Any = ...,
         loss_func: Any = None,
         metrics: Any = None,
-        wd: float | None = 0.01,
+        wd: Any = 0.01,
         path: Any = None,
         model_dir: Any = 'models',
         callback_fns: Any = None,
@@ -111,12 +112,12 @@ class Learner:
         Returns:
             a number, or a list with one per layer group
         """
-    def create_opt(self, lr: Any, wd: float | None = None) -> None:
+    def create_opt(self, lr: Any, wd: Any = None) -> None:
         """Make the optimizer, with a parameter group for each layer group.
 
         Args:
             lr: rate, or a list with one per layer group
-            wd: weight decay, from 0; default: the learner's
+            wd: weight decay, from 0, or a list with one per layer group; default: the learner's
         """
     def callbacks_for(self, extra: Any = None, shaping: bool = False) -> list[Any]:
         """Return all callbacks for a fit. Raise `TypeError` for what is not one.
@@ -134,13 +135,13 @@ class Learner:
         Returns:
             list[str]: names of classes
         """
-    def fit(self, epochs: int, lr: Any = 'auto', wd: float | None = None, callbacks: Any = None) -> None:
+    def fit(self, epochs: int, lr: Any = 'auto', wd: Any = None, callbacks: Any = None) -> None:
         """Train, at a constant rate unless a callback changes it. The optimizer stays for the next fit.
 
         Args:
             epochs: passes over the training data, from 0
             lr: number from 0, list, slice or `Suggestion`; 'auto': what `tune` found, else a default
-            wd: weight decay, from 0; default: the learner's
+            wd: weight decay, from 0, or a list with one per layer group; default: the learner's
             callbacks: `Callback`s for this fit alone
         """
     def validate(self, dl: Any = None, callbacks: Any = None, metrics: Any = None) -> list[Any]:
@@ -343,7 +344,7 @@ class Learner:
         div_factor: float = 25.0,
         pct_start: float = 0.3,
         final_div: float | None = None,
-        wd: float | None = None,
+        wd: Any = None,
         callbacks: Any = None,
         tot_epochs: int | None = None,
         start_epoch: int | None = None,
@@ -358,7 +359,7 @@ class Learner:
             div_factor: the rate starts at max_lr/div_factor
             pct_start: share of the steps in which the rate rises, in (0, 1)
             final_div: the rate ends at max_lr/final_div; default: div_factor*1e4
-            wd: weight decay, from 0; default: the learner's
+            wd: weight decay, from 0, or a list with one per layer group; default: the learner's
             callbacks: `Callback`s for this fit alone
             tot_epochs: epochs of the whole cycle; default: `cyc_len`
             start_epoch: epoch at which to resume a cycle, counted from 0

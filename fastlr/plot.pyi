@@ -24,7 +24,7 @@ def plot_curves(
     skip_end: int = 0,
     k: float | None = None,
     show_grid: bool = False,
-    ax: Any = None,
+    ax: matplotlib.axes.Axes | None = None,
 ) -> matplotlib.axes.Axes:
     """Draw several curves in one picture. Raise `ValueError` or `TypeError` if one of them can't be drawn;
     never call `show`.

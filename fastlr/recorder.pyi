@@ -2,6 +2,7 @@
 
 # Made by tools/stubs.py: run `make prepare`.
 
+import matplotlib.axes
 import torch
 from typing import Any
 from fastlr.callback import LearnerCallback
@@ -82,7 +83,7 @@ class Recorder(LearnerCallback):
         return_fig: bool | None = None,
         show_grid: bool = False,
         k: float | None = None,
-        ax: Any = None,
+        ax: matplotlib.axes.Axes | None = None,
     ) -> Any:
         """Draw the loss of the last `lr_find` against the rate. Raise `RuntimeError` if there was none.
 
@@ -131,7 +132,7 @@ class Recorder(LearnerCallback):
         skip_end: int = 0,
         return_fig: bool | None = None,
         show_grid: bool = False,
-        ax: Any = None,
+        ax: matplotlib.axes.Axes | None = None,
     ) -> Any:
         """Draw the smoothed training loss of the last run, and the validation loss where an epoch ended.
 

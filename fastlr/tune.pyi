@@ -2,6 +2,7 @@
 
 # Made by tools/stubs.py: run `make prepare`.
 
+import matplotlib.axes
 import matplotlib.figure
 from typing import Any, NamedTuple
 from fastlr.curve import LRCurve
@@ -44,7 +45,12 @@ class LRFound:
         Returns:
             float: of the fastest group: the `Suggestion` for a constant rate, the peak for other schedules
         """
-    def plot(self, suggest: bool = True, show: bool = False, ax: Any = None) -> matplotlib.figure.Figure:
+    def plot(
+        self,
+        suggest: bool = True,
+        show: bool = False,
+        ax: matplotlib.axes.Axes | None = None,
+    ) -> matplotlib.figure.Figure:
         """Draw the curve, with the suggestion.
 
         Args:

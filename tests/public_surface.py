@@ -52,7 +52,7 @@ def use_a_learner() -> None:
     assert_type(learn.recorder.curve, LRCurve)
     assert_type(learn.recorder.min_grad_lr, float)
     learn.recorder.plot(suggestion=True)
-    learn.fit(2, curve.suggest(), wd=0.1)
+    learn.fit(2, curve.suggest(), wd=[0.1])
     learn.fit_one_cycle(1, max_lr=curve.suggest().one_cycle, pct_start=0.25)
     assert_type(learn.tune(num_it=50, mode='linear'), LRFound)
     assert_type(learn.to_fp16().clip_grad(0.5).mixup().to_accelerate(cpu=True), Learner)

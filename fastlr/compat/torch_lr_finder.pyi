@@ -2,6 +2,7 @@
 
 # Made by tools/stubs.py: run `make prepare`.
 
+import matplotlib.axes
 import torch
 import torch.nn
 from typing import Any
@@ -31,7 +32,7 @@ class RangeTest:
     criterion: Any
     memory_cache: bool
     cache_dir: Any
-    amp_backend: Any
+    amp_backend: str | None
     amp_config: dict[Any, Any] | None
     grad_scaler: Any
     history: dict[Any, Any]
@@ -45,7 +46,7 @@ class RangeTest:
         device: Any = None,
         memory_cache: bool = True,
         cache_dir: Any = None,
-        amp_backend: Any = None,
+        amp_backend: str | None = None,
         amp_config: dict[Any, Any] | None = None,
         grad_scaler: Any = None,
     ) -> None: ...
@@ -56,8 +57,8 @@ class RangeTest:
         self,
         train_loader: Any,
         val_loader: Any = None,
-        start_lr: Any = None,
-        end_lr: Any = 10,
+        start_lr: float | None = None,
+        end_lr: float = 10,
         num_iter: int = 100,
         step_mode: str = 'exp',
         smooth_f: float = 0.05,
@@ -103,7 +104,7 @@ class RangeTest:
         skip_end: int = 5,
         log_lr: bool = True,
         show_lr: float | None = None,
-        ax: Any = None,
+        ax: matplotlib.axes.Axes | None = None,
         suggest_lr: bool = True,
     ) -> Any:
         """Draw `history`. Raises `RuntimeError` if it has too few points for a suggestion.

@@ -2,6 +2,7 @@
 
 # Made by tools/stubs.py: run `make prepare`.
 
+import matplotlib.axes
 import matplotlib.figure
 from typing import Any, Iterator
 from fastlr.curve import EntryPoint
@@ -24,7 +25,12 @@ class SuggestedLRs(LRFound):
     def __getitem__(self, i: Any) -> Any: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
-    def plot(self, suggest: bool = True, show: bool = False, ax: Any = None) -> matplotlib.figure.Figure:
+    def plot(
+        self,
+        suggest: bool = True,
+        show: bool = False,
+        ax: matplotlib.axes.Axes | None = None,
+    ) -> matplotlib.figure.Figure:
         """Draw the curve, with our suggestion, and a ring for each entry.
 
         Args:
