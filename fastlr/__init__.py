@@ -186,7 +186,7 @@ def old_names(module):
 
 
 def describe(module):
-    "Add to the docstrings of a module what the comments beside the parameters say: `help` doesn't read comments."
+    "Add to the docstrings of a module what the comments beside parameters say, which `help` doesn't read."
     import inspect
     from fastlr._parameters import TEXTS
     for name, text in TEXTS.get(module.removeprefix('fastlr.'), {}).items():

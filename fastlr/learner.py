@@ -38,7 +38,7 @@ class Learner:
         opt_func=default_opt_func, # (parameter groups, lr=...) -> torch optimizer; by default AdamW
         loss_func=None, # (output, target) -> scalar tensor; default: the one of `data`
         metrics=None, # functions (output, target) -> number, averaged over the validation set; or callbacks
-        wd=1e-2, # weight decay, from 0: one, or one per group; None: that of `opt_func`, as is one it has bound
+        wd=1e-2, # weight decay, from 0: one, or one per group; None, or bound by `opt_func`: that one
         path=None, # folder for what is saved; default: the one of `data`
         model_dir='models', # folder for models, below `path`
         callback_fns=None, # functions learner -> callback, called for each fit: classes, or partials

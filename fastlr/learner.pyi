@@ -26,8 +26,7 @@ class Learner:
         opt_func: (parameter groups, lr=...) -> torch optimizer; by default AdamW
         loss_func: (output, target) -> scalar tensor; default: the one of `data`
         metrics: functions (output, target) -> number, averaged over the validation set; or callbacks
-        wd: weight decay, from 0: one, or one per group; None: that of `opt_func`, as is one it has
-            bound
+        wd: weight decay, from 0: one, or one per group; None, or bound by `opt_func`: that one
         path: folder for what is saved; default: the one of `data`
         model_dir: folder for models, below `path`
         callback_fns: functions learner -> callback, called for each fit: classes, or partials
