@@ -3,7 +3,7 @@
 The stubs are made by tools/stubs.py, and tools/in_step.py checks that they are in step with the notebooks.
 Here two type checkers read them, jedi completes with them, and `help` shows what they say."""
 
-import ast, configparser, importlib, inspect, json, pydoc, re, subprocess, sys
+import ast, configparser, importlib, inspect, json, os, pydoc, re, subprocess, sys
 from pathlib import Path
 
 import jedi
@@ -44,6 +44,7 @@ OPTIONS = dict(
 MYPY = f"""[mypy]
 python_version = 3.11
 follow_imports = skip
+cache_dir = cache
 mypy_path = {ROOT}:{ROOT / 'benchmarks'}
 [mypy-fastlr,fastlr.*]
 follow_imports = normal
@@ -76,9 +77,15 @@ OPEN = {
 }
 
 
-def run(*command, cwd=ROOT):
+def run(*command, folder):
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     return subprocess.run(
-        [sys.executable, '-m', *map(str, command)], capture_output=True, text=True, cwd=cwd, timeout=300
+        [sys.executable, '-m', *map(str, command)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=env,
+        timeout=300,
     )
 
 
@@ -108,7 +115,7 @@ def pages(tmp_path_factory):
 
 def pyright(folder):
     "Return [(name of the file, line, message)]."
-    p = run('basedpyright', '--outputjson', '-p', folder, '--pythonpath', sys.executable, cwd=folder)
+    p = run('basedpyright', '--outputjson', '-p', folder, '--pythonpath', sys.executable, folder=folder)
     assert p.stdout, p.stderr
     found = json.loads(p.stdout)['generalDiagnostics']
     return [(Path(d['file']).stem, d['range']['start']['line'] + 1, d['message']) for d in found]
@@ -144,7 +151,7 @@ def test_names_are_renamed_where_they_are_imported_again():
 
 def mypy(folder, *what):
     "Return the lines that report an error, with the names of the files alone."
-    p = run('mypy', '--config-file', folder / 'mypy.ini', '--cache-dir', folder / 'cache', *what, cwd=folder)
+    p = run('mypy', '--config-file', 'mypy.ini', *what, folder=folder)
     assert p.returncode in (0, 1), p.stdout + p.stderr
     return [line for line in p.stdout.splitlines() if ': error: ' in line]
 
@@ -195,9 +202,9 @@ def test_mypy_accepts_the_public_names_and_all_pages(pages):
 
 def test_stubs_agree_with_the_library(pages):
     """mypy's `stubtest` imports the library, and compares names, parameters, their kinds and defaults."""
-    options = '--mypy-config-file', pages / 'mypy.ini', '--allowlist', pages / 'on_purpose.txt', '--concise'
+    options = '--mypy-config-file', 'mypy.ini', '--allowlist', 'on_purpose.txt', '--concise'
     # An entry that isn't needed any more is an error too.
-    p = run('mypy.stubtest', *options, 'fastlr')
+    p = run('mypy.stubtest', *options, 'fastlr', folder=pages)
     assert p.returncode == 0, p.stdout + p.stderr
 
 
