@@ -467,3 +467,161 @@ def test_callbacks_that_are_passed_to_a_validation_in_a_fit_hear_all_of_it():
     learn.fit(1, callbacks=Validates(learn))
     learn.validate(callbacks=outside)
     assert inside.seen == outside.seen == ['train', 'epoch', *['batch'] * 3, 'epoch ends', 'train ends']
+
+
+# The order, the scaler, and windows of batches.
+
+
+def test_at_equal_order_the_callbacks_of_the_learner_come_first():
+    seen = []
+
+    class Sees(Callback):
+        def __init__(self, name):
+            self.name = name
+
+        def on_train_begin(self, **kwargs):
+            seen.append(self.name)
+
+    learn = make_learner(callbacks=Sees('callbacks'), callback_fns=lambda learn: Sees('callback_fns'))
+    learn.fit(1, callbacks=Sees('fit'))
+    assert seen == ['callbacks', 'callback_fns', 'fit']
+
+
+def test_another_function_with_the_same_id_makes_another_callback():
+    class Logs(Callback):
+        def on_batch_end(self, **kwargs):
+            pass
+
+    class Clips(Callback):
+        ran = 0
+
+        def on_backward_end(self, **kwargs):
+            Clips.ran += 1
+
+    for _ in range(10):
+        learn = make_learner(callback_fns=[])
+        learn.callback_fns.append(lambda learn: Logs())
+        learn.fit(1)
+        learn.callback_fns.clear()
+        learn.callback_fns.append(lambda learn: Clips())
+        Clips.ran = 0
+        learn.lr_find(num_it=5)
+        assert Clips.ran and not learn.left_out()
+
+
+def test_a_callback_that_skips_steps_and_a_gradient_scaler():
+    "What is skipped is added to the gradients of the next batch, at the same scale."
+
+    class EverySecond(Callback):
+        count = 0
+
+        def on_backward_end(self, **kwargs):
+            self.count += 1
+            return {'skip_step': True, 'skip_zero': True} if self.count % 2 else None
+
+    def weights(precision):
+        fns = [partial(MixedPrecision, precision=precision)] if precision else []
+        learn = make_learner(opt_func=torch.optim.SGD, callback_fns=fns, callbacks=EverySecond())
+        learn.fit(2, 0.1)
+        learn.lr_find(num_it=5)
+        return [p.detach() for p in learn.model.parameters()]
+
+    for a, b in zip(weights('fp16'), weights(None)):
+        assert torch.allclose(a, b, atol=0.02)
+
+
+def test_a_fit_inside_of_a_fit_leaves_the_scaler_of_the_outer_one():
+    scalers = []
+
+    class Nested(LearnerCallback):
+        def on_backward_begin(self, **kwargs):
+            scalers.append(self.learn.opt.scaler)
+
+        def on_epoch_end(self, epoch, n_epochs, **kwargs):
+            if n_epochs == 2 and epoch == 0:
+                self.learn.fit(1)
+
+    learn = make_learner().to_fp16()
+    learn.callbacks = [Nested(learn)]
+    learn.fit(2)
+    assert None not in scalers and scalers[0] is scalers[-1] is not scalers[7]
+    assert learn.opt.scaler is None
+
+
+def test_mixed_precision_twice_is_refused_and_leaves_no_autocast():
+    learn = make_learner().to_fp16()
+    with pytest.raises(ValueError, match='MixedPrecision twice.*to_fp32'):
+        learn.fit(1, callbacks=MixedPrecision(learn))
+    assert not torch.is_autocast_enabled('cpu') and learn.opt.scaler is None
+    learn.to_fp32().fit(1, callbacks=MixedPrecision(learn))
+    assert not torch.is_autocast_enabled('cpu')
+
+
+class WithModes(torch.optim.SGD):
+    "An optimizer that steps in training mode only."
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.train()
+
+    def train(self):
+        for g in self.param_groups:
+            g['train_mode'] = True
+
+    def eval(self):
+        for g in self.param_groups:
+            g['train_mode'] = False
+
+    def step(self, closure=None):
+        if not self.param_groups[0]['train_mode']:
+            raise RuntimeError('not in training mode')
+        super().step(closure)
+
+
+def test_the_last_window_of_an_epoch_is_closed_in_training_mode():
+    seen = []
+
+    class Sees(LearnerCallback):
+        def on_step_end(self, skip_step, **kwargs):
+            if not skip_step:
+                seen.append((self.learn.model.training, torch.is_grad_enabled()))
+
+    learn = make_learner(opt_func=WithModes)
+    learn.callbacks = [GradientAccumulation(learn, 4), Sees(learn)]
+    learn.fit(2)
+    # Six batches make a window of four, and one of two.
+    assert seen == [(True, True)] * 4
+
+
+# Weight decay.
+
+
+@pytest.mark.parametrize(
+    'opt_func, wd, used',
+    [
+        (torch.optim.AdamW, None, 0.01),
+        (partial(torch.optim.AdamW, weight_decay=0.1), 1e-2, 0.1),
+        (partial(torch.optim.AdamW, weight_decay=0.1), 0.5, 0.5),
+        (torch.optim.AdamW, 0.3, 0.3),
+    ],
+)
+def test_the_weight_decay_of_one_fit_is_not_that_of_the_next(opt_func, wd, used):
+    learn = make_learner(opt_func=opt_func, wd=wd)
+    learn.fit(1)
+    assert learn.opt.wd == used
+    learn.fit(1, wd=0.2)
+    assert learn.opt.wd == 0.2
+    learn.fit(1)
+    assert learn.opt.wd == used
+
+
+def test_each_layer_group_may_have_a_weight_decay():
+    learn = make_learner()
+    learn.split(learn.model[4])
+    learn.fit(1, 1e-3, wd=[0.1, 0.2])
+    assert learn.opt.get_stats('wd') == [0.1, 0.2]
+    with pytest.raises(ValueError, match='wd has 3 values for 2 layer groups'):
+        learn.fit(1, wd=[0.1, 0.2, 0.3])
+    for wd in ([], [-1, 0.1], ['a', 0.1], 'a'):
+        with pytest.raises(ValueError, match='wd must be a finite number from 0'):
+            learn.fit(1, wd=wd)

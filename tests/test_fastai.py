@@ -40,6 +40,7 @@ from fastai.learner import (
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import Perplexity, accuracy
 from fastai.optimizer import SGD, Adam, OptimWrapper, ranger
+from fastai.torch_core import set_seed
 from fastai.tabular.all import Categorify, Normalize, TabularDataLoaders, pd, tabular_learner
 from fastai.text.all import (
     AWD_LSTM,
@@ -751,12 +752,25 @@ def test_options_of_others_and_our_rates_are_named():
             getattr(found, name)
 
 
-def test_sweeps_over_other_batches():
-    "All sweeps begin in the same state; another generator gives the loader another order."
-    import random
+def own_generator():
+    "Return a learner whose loader is fastai's, with a generator of its own."
+    seed()
+    rows = TensorDataset(torch.randn(96, 6), torch.arange(96) % 3)
+    dls = DataLoaders.from_dsets(rows, rows, bs=16, device='cpu')
+    return Learner(dls, nn.Linear(6, 3), loss_func=nn.CrossEntropyLoss())
 
-    learn = tabular()
-    first, again = lr_find(learn, **QUICK).curve, lr_find(learn, **QUICK).curve
+
+def new_generator(learn):
     learn.dls.train.rng = random.Random(1)
+
+
+@pytest.mark.parametrize(
+    'make, reseed', [(own_generator, new_generator), (tabular, lambda learn: set_seed(1))]
+)
+def test_sweeps_over_other_batches(make, reseed):
+    "All sweeps of a learner begin in the same state."
+    learn = make()
+    first, again = lr_find(learn, **QUICK).curve, lr_find(learn, **QUICK).curve
+    reseed(learn)
     other = lr_find(learn, **QUICK).curve
     assert np.array_equal(first.losses, again.losses) and not np.array_equal(first.losses, other.losses)

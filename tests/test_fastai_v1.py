@@ -760,6 +760,14 @@ def one_recorder(_):
     learn.fit(1)
     assert learn.recorder is rec and rec.lrs is not lrs
 
+    class Nested(LearnerCallback):
+        def on_epoch_end(self, n_epochs, epoch, **kwargs):
+            if n_epochs == 2 and epoch == 0:
+                self.learn.fit(1)
+
+    learn.fit(2, callbacks=Nested(learn))
+    assert len(rec.lrs) == 12 and len(rec.val_losses) == 2
+
 
 @row('`recorder.plot(skip_start, skip_end, suggestion)`', 'same')
 def plot(at):
