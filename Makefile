@@ -20,7 +20,7 @@ help:
 	@echo "make test-thorough   the same tests with ten times the examples, in random order"
 	@echo "make browser  install a browser, where there is none, for the tests of the site"
 	@echo "make docs     build the site from the executed notebooks, in _docs/html"
-	@echo "make prepare  after editing notebooks: clean, export, write the README"
+	@echo "make prepare  after editing notebooks: clean, export, write stubs and README"
 	@echo "make outputs  run all notebooks, and store the outputs that have changed"
 	@echo "make benchmark   after changing a rule: ask for all suggestions anew, and judge them (half an hour)"
 	@echo "make budget   after adding tests: record in tests/seconds.txt how long each file takes"
@@ -58,6 +58,7 @@ lint: $(VENV)/.dev
 prepare: $(VENV)/.dev
 	$(BIN)/nbdev_clean
 	$(BIN)/nbdev_export
+	$(BIN)/python tools/stubs.py
 	$(BIN)/python tools/readme.py
 
 outputs: $(VENV)/.dev

@@ -185,10 +185,27 @@ def old_names(module):
     return get
 
 
+def describe(module):
+    "Add to the docstrings of a module what the comments beside parameters say, which `help` doesn't read."
+    import inspect
+    from fastlr._parameters import TEXTS
+    for name, text in TEXTS.get(module.removeprefix('fastlr.'), {}).items():
+        obj = sys.modules[module]
+        for part in name.split('.'): obj = vars(obj).get(part, type(None))
+        # It may have gone from the notebook since the texts were written.
+        if obj is type(None): continue
+        # Of a class method, the function inside has the docstring; `@patch` has a kind of its own.
+        obj = obj.f if type(obj).__name__ == '_clsmethod' else getattr(obj, '__func__', obj)
+        doc = obj.__doc__ or ''
+        if not doc.endswith(text): obj.__doc__ = f'{inspect.cleandoc(doc)}\n\n{text}'.lstrip()
+
+
 def _load_core():
     "Import all modules, so that each class has all of its methods, and return {module: names at the top}."
     names = {module: [*_modules[module], *_for_v1.get(module, ())] for module in _modules}
-    for module in names: importlib.import_module(f'.{module}', __name__)
+    for module in names:
+        importlib.import_module(f'.{module}', __name__)
+        describe(f'{__name__}.{module}')
     return names
 
 

@@ -70,16 +70,16 @@ def simple_cnn(
 
 # %% ../nbs/39_examples.ipynb #c65d5b50
 def accuracy(
-    preds, # (n, classes) scores of any scale
-    targets # indices of classes: (n,), or as many in another shape, such as (n, 1)
+    preds:torch.Tensor, # (n, classes) scores of any scale
+    targets:torch.Tensor # indices of classes: (n,), or as many in another shape, such as (n, 1)
 ) -> torch.Tensor: # shape (), from 0 to 1
     "Return the share of targets that have the highest score."
     n = targets.shape[0]
     return (preds.argmax(-1).view(n, -1) == targets.view(n, -1)).float().mean()
 
 def error_rate(
-    preds, # (n, classes) scores of any scale
-    targets # (n,) indices of classes
+    preds:torch.Tensor, # (n, classes) scores of any scale
+    targets:torch.Tensor # (n,) indices of classes
 ) -> torch.Tensor: # shape (), from 0 to 1
     "Return the share of rows that are wrong: one minus the `accuracy`."
     return 1 - accuracy(preds, targets)

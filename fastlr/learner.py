@@ -17,7 +17,7 @@ from torch import nn
 from . import old_names
 from .batch import check_loader, split_batch, to_device
 from .callback import Callback, check_callback, might_shape, shapes_training
-from .data import DatasetType, as_databunch
+from .data import DataBunch, DatasetType, as_databunch
 from .handler import AverageMetric, CallbackHandler
 from .loop import PlainBar, evaluating, fit, validate
 from .optim import OptimWrapper, check_groups, default_opt_func, group_params, group_rates
@@ -28,6 +28,7 @@ from .utils import as_list, is_main_process
 # %% ../nbs/31_learner.ipynb #28d28e10
 class Learner:
     "A model, data, a loss and an optimizer, ready to train."
+    data:DataBunch
     # Functions from a learner to a callback that every learner has; the recorder is one.
     default_callback_fns = []
     @refuses_other_options
@@ -37,7 +38,7 @@ class Learner:
         opt_func=default_opt_func, # (parameter groups, lr=...) -> torch optimizer; by default AdamW
         loss_func=None, # (output, target) -> scalar tensor; default: the one of `data`
         metrics=None, # functions (output, target) -> number, averaged over the validation set; or callbacks
-        wd:float=1e-2, # weight decay, from 0; None: that of `opt_func`, as is one that it has bound
+        wd=1e-2, # weight decay, from 0: one, or one per group; None, or bound by `opt_func`: that one
         path=None, # folder for what is saved; default: the one of `data`
         model_dir='models', # folder for models, below `path`
         callback_fns=None, # functions learner -> callback, called for each fit: classes, or partials
@@ -217,7 +218,7 @@ def _default_rate(self:Learner, name):
 @patch
 def create_opt(self:Learner,
     lr, # rate, or a list with one per layer group
-    wd:float=None # weight decay, from 0; default: the learner's
+    wd=None # weight decay, from 0, or a list with one per layer group; default: the learner's
 ):
     "Make the optimizer, with a parameter group for each layer group."
     self.opt = OptimWrapper.create(self.opt_func, lr, self.layer_groups, None)
@@ -271,7 +272,7 @@ def left_out(self:Learner) -> list[str]: # names of classes
 def fit(self:Learner,
     epochs:int, # passes over the training data, from 0
     lr='auto', # number from 0, list, slice or `Suggestion`; 'auto': what `tune` found, else a default
-    wd:float=None, # weight decay, from 0; default: the learner's
+    wd=None, # weight decay, from 0, or a list with one per layer group; default: the learner's
     callbacks=None # `Callback`s for this fit alone
 ):
     "Train, at a constant rate unless a callback changes it. The optimizer stays for the next fit."

@@ -164,7 +164,7 @@ def fit_one_cycle(self:Learner,
     div_factor:float=25., # the rate starts at max_lr/div_factor
     pct_start:float=0.3, # share of the steps in which the rate rises, in (0, 1)
     final_div:float=None, # the rate ends at max_lr/final_div; default: div_factor*1e4
-    wd:float=None, # weight decay, from 0; default: the learner's
+    wd=None, # weight decay, from 0, or a list with one per layer group; default: the learner's
     callbacks=None, # `Callback`s for this fit alone
     tot_epochs:int=None, # epochs of the whole cycle; default: `cyc_len`
     start_epoch:int=None # epoch at which to resume a cycle, counted from 0

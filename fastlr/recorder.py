@@ -24,6 +24,7 @@ from .utils import is_main_process
 # %% ../nbs/34_recorder.ipynb #2726127d
 class Recorder(LearnerCallback):
     "Records rates, momenta, losses and metrics of the last fit, and prints the table of epochs."
+    curve:LRCurve # of the last `lr_find`; None if there was none
     # As in fastai v1, so that callbacks at -20 can add columns. The loss is recorded before any callback
     # changes it.
     _order = -10

@@ -232,7 +232,7 @@ def suggest(self:LRCurve,
 
 # %% ../nbs/03_rules.ipynb #1869a26a
 @patch
-def suggestions(self:LRCurve) -> dict: # rule name -> `Suggestion`
+def suggestions(self:LRCurve) -> dict[str, Suggestion]: # rule name -> `Suggestion`
     "Return what each rule finds, without the rules that find no rate."
     found = {}
     for name in RULES:

@@ -27,7 +27,7 @@ class Suggestion(float):
     loss: float # smoothed loss there
     rule: str # name of the rule
     reason: str # why this rate, in words
-    lrs: tuple = () # `lr` for each parameter group, in the ratio in which they were swept
+    lrs: tuple[float, ...] = () # `lr` for each parameter group, in the ratio in which they were swept
     one_cycle: float = None # maximum of a one-cycle schedule that sets the momentum too; default: `lr`
     cosine: float = None # peak of a cosine decay after a short warm-up; default: `lr`
     linear: float = None # peak of a linear decay after a short warm-up; default: `lr`
@@ -64,12 +64,12 @@ class Suggestion(float):
 
     def peaks(self,
         schedule:str # one of `SCHEDULES`
-    ) -> tuple: # (groups,)
+    ) -> tuple[float, ...]: # (groups,)
         "Return `peak` for each parameter group, in the ratio of `lrs`."
         return tuple(r/self.lr * self.peak(schedule) for r in self.lrs)
 
     @property
-    def one_cycle_lrs(self) -> tuple: # (groups,)
+    def one_cycle_lrs(self) -> tuple[float, ...]: # (groups,)
         "`one_cycle` for each parameter group, in the ratio of `lrs`."
         return self.peaks('one_cycle')
 

@@ -97,7 +97,7 @@ class LRSweep(Lockstep):
 
 # %% ../nbs/22_sweep.ipynb #59d02473
 @patch
-def start(self:LRSweep):
+def start(self:LRSweep) -> LRSweep: # itself
     "Save what a step can change, and set the first rate. Raises `ValueError` if there is nothing to train."
     with fail_together(self.reduce, to_the_end=False):
         if self.snapshot is not None: raise RuntimeError("LRSweep.start: this sweep is running already")

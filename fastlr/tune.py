@@ -34,7 +34,7 @@ class LRFound:
         return f"LRFound({lr:.2E}{what} from {self.curve!r})"
 
     @property
-    def results(self) -> dict: # lr: (n,), loss: (n,)
+    def results(self) -> dict[str, list[float]]: # lr: (n,), loss: (n,)
         "Rates and losses, as lists."
         return dict(lr=self.curve.lrs.tolist(), loss=self.curve.losses.tolist())
 

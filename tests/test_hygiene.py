@@ -334,7 +334,7 @@ def test_version_has_one_source():
 
 
 def test_in_step_notices(tmp_path):
-    """On a copy of the project that is damaged in four places, the check of `make test` fails and names each
+    """On a copy of the project that is damaged in five places, the check of `make test` fails and names each
     of them."""
     copy = tmp_path / 'copy'
     left_out = (
@@ -350,6 +350,7 @@ def test_in_step_notices(tmp_path):
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*left_out))
     (copy / 'fastlr' / 'anneal.py').open('a').write('# by hand\n')
     (copy / 'fastlr' / 'old.py').write_text('x = 1\n')
+    (copy / 'fastlr' / 'anneal.pyi').open('a').write('x: int\n')
     (copy / 'README.md').open('a').write('more\n')
     path = copy / 'nbs' / '25_anneal.ipynb'
     nb = json.loads(path.read_text())
@@ -358,7 +359,8 @@ def test_in_step_notices(tmp_path):
     p = subprocess.run([sys.executable, 'tools/in_step.py'], cwd=copy, capture_output=True, text=True)
     assert p.returncode == 1
     named = set(re.findall(r'(?:out of step|not made by any notebook): (\S+)', p.stderr))
-    assert named == {'fastlr/anneal.py', 'fastlr/old.py', 'README.md', 'nbs/25_anneal.ipynb'}, p.stderr
+    damaged = {'fastlr/anneal.py', 'fastlr/anneal.pyi', 'fastlr/old.py', 'README.md', 'nbs/25_anneal.ipynb'}
+    assert named == damaged, p.stderr
 
 
 def test_events_of_the_librarys_callbacks_ask_for_no_more_than_they_read():

@@ -1,4 +1,4 @@
-"""Check that the notebooks are clean, and that the library and the README are what the notebooks say.
+"""Check that the notebooks are clean, and that library, stubs and README are what the notebooks say.
 
 Nothing is changed: everything is made anew in a copy. A file that differs, is missing, or is there although
 no notebook makes it is named, and the exit code is 1."""
@@ -44,7 +44,8 @@ def main():
         copy = Path(tmp) / 'fastlr'
         copy_sources(copy)
         env = {**os.environ, 'PYTHONPATH': ''}
-        for cmd in ([BIN / 'nbdev_clean'], [BIN / 'nbdev_export'], [sys.executable, 'tools/readme.py']):
+        tools = [[sys.executable, f'tools/{name}.py'] for name in ('stubs', 'readme')]
+        for cmd in ([BIN / 'nbdev_clean'], [BIN / 'nbdev_export'], *tools):
             subprocess.run(cmd, cwd=copy, check=True, env=env)
         here, there = files(ROOT), files(copy)
         both = sorted(here & there)

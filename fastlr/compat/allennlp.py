@@ -78,3 +78,9 @@ def find_learning_rate_from_args(
 ) -> int: # exit code: 0 found, 1 no suggestion
     "Do what the command line says. Raises `ConfigError`."
     return run_command(args)
+
+# %% ../../nbs/52_compat_allennlp.ipynb #d0c52001
+from .. import describe
+
+# With this, `help` shows what is said about each parameter.
+describe(__name__)

@@ -107,3 +107,9 @@ class ValDataLoaderIter(DataLoaderIter):
     def _begin_pass(self):
         self.run_counter = 0
         self.ended = False
+
+# %% ../../nbs/50_compat_loader_iter.ipynb #d0c50001
+from .. import describe
+
+# With this, `help` shows what is said about each parameter.
+describe(__name__)

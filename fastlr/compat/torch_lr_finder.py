@@ -46,7 +46,7 @@ class RangeTest:
         device=None, # where to train; default: where the model is
         memory_cache:bool=True, # store the copy of the state in memory; False: in an unnamed file
         cache_dir=None, # where that file is; default: the system's directory for temporary files
-        amp_backend=None, # 'torch': mixed precision with `torch.amp`
+        amp_backend:str=None, # 'torch': mixed precision with `torch.amp`
         amp_config:dict=None, # arguments for `torch.autocast`; default: its device
         grad_scaler=None # `torch.amp.GradScaler`, needed with `amp_backend`
     ):
@@ -146,8 +146,8 @@ def _pairs(name, loader, kind):
 def range_test(self:RangeTest,
     train_loader, # `DataLoader`, or a `TrainDataLoaderIter`
     val_loader=None, # `DataLoader`, or a `ValDataLoaderIter`: measure the loss on it after each update
-    start_lr=None, # first rate, above zero; default: the optimizer's
-    end_lr=10, # last rate, above the first
+    start_lr:float=None, # first rate, above zero; default: the optimizer's
+    end_lr:float=10, # last rate, above the first
     num_iter:int=100, # optimizer updates, at least 2
     step_mode:str='exp', # 'exp' or 'linear'
     smooth_f:float=0.05, # share of the newest loss in the smoothed one, from 0 (not smoothed) to below 1
@@ -286,3 +286,9 @@ def _shown(history, skip_start, skip_end, suggest):
         raise RuntimeError(f"{what}: {remedy}")
     show = slice(skip_start, max(0, len(lrs)-skip_end))
     return lrs[show], losses[show]
+
+# %% ../../nbs/51_compat_torch_lr_finder.ipynb #d0c51001
+from .. import describe
+
+# With this, `help` shows what is said about each parameter.
+describe(__name__)

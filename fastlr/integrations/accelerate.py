@@ -198,3 +198,9 @@ def _shard(learn, acc):
     for group in learn.layer_groups:
         groups.append(group if isinstance(group, nn.Module) else [new[id(p)] for p in group_params(group)])
     learn.layer_groups = groups
+
+# %% ../../nbs/63_accelerate.ipynb #d0c63001
+from .. import describe
+
+# With this, `help` shows what is said about each parameter.
+describe(__name__)

@@ -358,3 +358,9 @@ def lr_find(
     if show_plot: found.plot()
     if not silent: print(_report(found))
     return found
+
+# %% ../../nbs/66_fastai.ipynb #d0c66001
+from .. import describe
+
+# With this, `help` shows what is said about each parameter.
+describe(__name__)

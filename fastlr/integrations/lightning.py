@@ -193,3 +193,9 @@ def _meaning(s, schedule, scheduled):
     constant = f"{s:.2E} for a constant rate{range_text(s, ', range {}')}"
     name = schedule.replace('_', '-')
     return f", the maximum of the {name} schedule of configure_optimizers ({constant})"
+
+# %% ../../nbs/62_lightning.ipynb #d0c62001
+from .. import describe
+
+# With this, `help` shows what is said about each parameter.
+describe(__name__)

@@ -174,3 +174,9 @@ def _sweep_and_probe(once, settings, silent):
     curve = LRCurve.median(curves)
     seconds = (time.monotonic()-began) / max(1, settings.runs*len(curve))
     return run_probes(curve, partial(once, rings=rings), settings, seconds=seconds, silent=silent)
+
+# %% ../../nbs/65_transformers.ipynb #d0c65001
+from .. import describe
+
+# With this, `help` shows what is said about each parameter.
+describe(__name__)

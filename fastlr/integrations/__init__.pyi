@@ -1,0 +1,8 @@
+# Made by tools/stubs.py.
+from fastlr.integrations import lightning_trainer as lightning_trainer
+from fastlr.integrations import lightning_sweep as lightning_sweep
+from fastlr.integrations import lightning as lightning
+from fastlr.integrations import accelerate as accelerate
+from fastlr.integrations import transformers_sweep as transformers_sweep
+from fastlr.integrations import transformers as transformers
+from fastlr.integrations import fastai as fastai
