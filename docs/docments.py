@@ -69,7 +69,7 @@ def add_table(app, what, name, obj, options, lines):
     if what == 'module':
         # The page of a module begins with words of its own.
         lines.clear()
-    # `fastlr.describe` has added the texts that the table shows.
+    # `fastlr.document` has added the texts that the table shows.
     added = [i for i, x in enumerate(lines) if x.strip() in ('Args:', 'Returns:')]
     del lines[min(added, default=len(lines)) :]
     lines[:] = [literal(x) if x.strip() else '' for x in lines]

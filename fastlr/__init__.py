@@ -185,7 +185,7 @@ def old_names(module):
     return get
 
 
-def describe(module):
+def document(module):
     "Add to the docstrings of a module what the comments beside parameters say, which `help` doesn't read."
     import inspect
     from fastlr._parameters import TEXTS
@@ -205,7 +205,7 @@ def _load_core():
     names = {module: [*_modules[module], *_for_v1.get(module, ())] for module in _modules}
     for module in names:
         importlib.import_module(f'.{module}', __name__)
-        describe(f'{__name__}.{module}')
+        document(f'{__name__}.{module}')
     return names
 
 

@@ -17,10 +17,18 @@ RENAMED = dict(
     div_final='final_div',
     act='activ',
     # Of pytorch-lr-finder, ignite and Lightning.
-    num_iter='num_it',
+    num_iter='num_it num_training',
     num_training='num_it',
+    num_it='num_training',
     min_lr='start_lr',
     max_lr='end_lr lr',
+    start_lr='min_lr',
+    end_lr='max_lr',
+    stop_div='early_stop_threshold',
+    dataloaders='train_dataloaders',
+    train_dataloader='train_dataloaders',
+    train_dl='train_dataloaders',
+    update_attr='update_args',
     step_mode='mode',
     diverge_th='stop_div',
     early_stop_threshold='stop_div',
@@ -61,6 +69,11 @@ OTHER_OPTIONS = dict(
     flat_master="the weights stay in 32 bits",
     max_scale="torch's gradient scaler decides",
     loss_fp32="autocast decides which operations need 32 bits",
+    # Of Lightning, and libraries that stand on it.
+    val_dataloaders="nothing is validated",
+    method="the sweep takes steps of training",
+    weights_only="no checkpoint is read",
+    suggest="the result has suggestion()",
     # Of pytorch-lr-finder and ignite.
     smooth_f="the curve holds the measured losses",
 )

@@ -711,7 +711,7 @@ def changes_the_rate():
         (lonely, {}, ValueError, 'dls.train gives no batch'),
         (distributed, {}, ValueError, 'DistributedTrainer.*one of them'),
         (needs_a_closure, {}, TypeError, 'LBFGS needs a closure.*LRSweep'),
-        (changes_the_rate, {}, ValueError, 'rate was set to 0.1.*a callback does that'),
+        (changes_the_rate, {}, ValueError, "rate was set to 0.1.*a callback does that.*removed_cbs"),
         (other_loaders, {}, TypeError, 'must be DataLoaders.*wrap the loaders'),
         (tabular, dict(num_it=1), ValueError, 'num_it'),
         (tabular, dict(start_lr=1, end_lr=0.1), ValueError, 'start_lr must be below end_lr'),

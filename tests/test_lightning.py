@@ -1371,3 +1371,65 @@ def test_no_memory_for_the_snapshot(monkeypatch):
         with pytest.raises(torch.OutOfMemoryError, match='no memory for a copy') as e:
             find(t, m, loader())
     assert 'where' not in str(e.value)
+
+
+# Whether the rate that is set is used.
+
+
+class OwnRate(Digits):
+    "Its optimizer has a rate of its own, as one that LightningCLI was given."
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1.5e-3)
+
+
+class ScaledRate(Digits):
+    "Two groups, the rates of which depend on the attribute; the first one begins at zero."
+
+    def configure_optimizers(self):
+        *first, last = self.parameters()
+        groups = [dict(params=first, lr=self.lr / 3), dict(params=[last], lr=self.lr * 2)]
+        opt = torch.optim.SGD(groups)
+        return [opt], [torch.optim.lr_scheduler.LambdaLR(opt, [lambda step: step / 100] * 2)]
+
+
+UNUSED = 'makes optimizers with the same rates whatever model.lr is'
+
+
+@BOTH
+def test_a_rate_that_is_not_used_is_told(pl, capsys):
+    m, t = make(OwnRate, pl, lr=0.5), trainer(pl)
+    before = [p.clone() for p in m.parameters()]
+    lr_find(t, m, DATA, update_attr=True, **EARLY)
+    assert UNUSED in capsys.readouterr().out
+    assert all(map(torch.equal, before, m.parameters()))
+
+
+@pytest.mark.parametrize('cls', [Digits, ScaledRate])
+def test_a_rate_that_is_used_is_not(cls, capsys):
+    m = make(cls, lr=0.5)
+    found = lr_find(trainer(), m, DATA, update_attr=True, **EARLY)
+    assert UNUSED not in capsys.readouterr().out and m.lr == found.suggestion()
+    # The second time, the same rate is there already.
+    again = lr_find(trainer(), m, DATA, update_attr=True, **EARLY)
+    assert UNUSED not in capsys.readouterr().out and m.lr == again.suggestion()
+    # It isn't set, so nothing is said about it.
+    lr_find(trainer(), make(OwnRate, lr=0.5), DATA, **EARLY)
+    assert UNUSED not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    'option, words',
+    [
+        ('num_it', 'here it is called num_training'),
+        ('end_lr', 'here it is called max_lr'),
+        ('stop_div', 'here it is called early_stop_threshold'),
+        ('dataloaders', 'here it is called train_dataloaders'),
+        ('val_dataloaders', 'nothing is validated'),
+        ('weights_only', 'no checkpoint is read'),
+        ('method', 'steps of training'),
+    ],
+)
+def test_options_of_others_are_named(option, words):
+    with pytest.raises(TypeError, match=f"lr_find has no option '{option}': .*{words}"):
+        lr_find(trainer(), make(Digits), DATA, **{option: None})

@@ -111,7 +111,7 @@ OWN = {
     'config': {'accumulate'},
     'integrations.lightning': {'early_stop_threshold'},
     # Names of options are what this is about.
-    'other_names': {'max_lr', 'end_lr'},
+    'other_names': {'max_lr', 'end_lr', 'num_it', 'num_training'},
 }
 
 

@@ -302,7 +302,7 @@ def test_help_shows_parameters(obj):
 
 
 def test_help_is_there_without_the_core():
-    "Modules that are imported directly describe themselves."
+    "Modules that are imported directly document themselves."
     direct = [m for m in fastlr._modules if re.fullmatch(r'compat\.\w+|integrations\.[a-z]+', m)]
     code = f"""
         import importlib
@@ -324,7 +324,7 @@ def test_texts_are_added_once_and_for_what_is_there():
     from fastlr._parameters import TEXTS
 
     before = find_lr.__doc__
-    fastlr.describe('fastlr.range_test')
+    fastlr.document('fastlr.range_test')
     assert find_lr.__doc__ == before and before.count('Args:') == 1
     for module, texts in TEXTS.items():
         for name in texts:
@@ -337,7 +337,7 @@ def test_a_text_for_what_has_gone_is_left_alone(monkeypatch):
     import fastlr._parameters
 
     monkeypatch.setitem(fastlr._parameters.TEXTS, 'anneal', {'gone': 'Args:', 'Scheduler.gone': 'Args:'})
-    fastlr.describe('fastlr.anneal')
+    fastlr.document('fastlr.anneal')
 
 
 def test_the_wheel_takes_the_stubs_along():

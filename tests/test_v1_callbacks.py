@@ -29,6 +29,7 @@ from fastlr import (
 )
 from fastlr.callback import check_callback, might_shape, shapes_training
 from fastlr.mixup import MixUpCallback, MixUpLoss
+from fastlr.integrations import lightning, transformers
 from fastlr.other_names import OTHER_OPTIONS, RENAMED, V2_EVENTS, instead_of
 from fastlr.shortcuts import NOT_HERE
 
@@ -611,6 +612,7 @@ def test_options_of_other_libraries_are_refused_and_nothing_changes(option):
 FUNCTIONS = [
     *(Learner, Learner.fit, Learner.fit_one_cycle, Learner.validate, Learner.get_preds, Learner.to_fp16),
     *(Learner.lr_find, LRFinder, Recorder.plot),
+    *(lightning.lr_find, transformers.lr_find),
 ]
 
 

@@ -9,7 +9,7 @@ the stubs agree with the library is checked by mypy's `stubtest`, in tests/test_
 
 A parameter without an annotation takes values of several types, and is `Any`; one whose default is None, or
 whose comment speaks of None, may be None. `fastlr/_parameters.py` holds {module: {name: text}}, which
-`fastlr.describe` appends to the docstrings."""
+`fastlr.document` appends to the docstrings."""
 
 import ast, collections, collections.abc, contextlib, dataclasses, enum, functools, importlib, inspect, re
 import sys, textwrap, types, typing
@@ -702,7 +702,7 @@ def top(fastlr):
     ]
     lines += [
         'def old_names(module: str) -> Callable[[str], Any]: ...',
-        'def describe(module: str) -> None: ...',
+        'def document(module: str) -> None: ...',
     ]
     return '\n'.join(lines) + '\n'
 

@@ -80,7 +80,7 @@ def find_learning_rate_from_args(
     return run_command(args)
 
 # %% ../../nbs/52_compat_allennlp.ipynb #d0c52001
-from .. import describe
+from .. import document
 
 # With this, `help` shows what is said about each parameter.
-describe(__name__)
+document(__name__)

@@ -109,7 +109,7 @@ class ValDataLoaderIter(DataLoaderIter):
         self.ended = False
 
 # %% ../../nbs/50_compat_loader_iter.ipynb #d0c50001
-from .. import describe
+from .. import document
 
 # With this, `help` shows what is said about each parameter.
-describe(__name__)
+document(__name__)

@@ -288,7 +288,7 @@ def _shown(history, skip_start, skip_end, suggest):
     return lrs[show], losses[show]
 
 # %% ../../nbs/51_compat_torch_lr_finder.ipynb #d0c51001
-from .. import describe
+from .. import document
 
 # With this, `help` shows what is said about each parameter.
-describe(__name__)
+document(__name__)

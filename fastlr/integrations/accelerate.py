@@ -200,7 +200,7 @@ def _shard(learn, acc):
     learn.layer_groups = groups
 
 # %% ../../nbs/63_accelerate.ipynb #d0c63001
-from .. import describe
+from .. import document
 
 # With this, `help` shows what is said about each parameter.
-describe(__name__)
+document(__name__)

@@ -167,6 +167,8 @@ class _SweepCallback:
         if self.sweep is not None: self.sweep.finish(failed=detour.failed)
 
 # %% ../../nbs/66_fastai.ipynb #66f00023
+_REMEDY = "a callback does that: leave it out, as in `with learn.removed_cbs(callback): lr_find(learn)`"
+
 @patch
 def before_fit(self:_SweepCallback):
     "Begin the sweep."
@@ -191,7 +193,7 @@ def before_batch(self:_SweepCallback):
 def after_loss(self:_SweepCallback): self.loss = self.learn.loss
 
 @patch
-def before_step(self:_SweepCallback): self.sweep.check_rate("a callback does that: leave it out")
+def before_step(self:_SweepCallback): self.sweep.check_rate(_REMEDY)
 
 @patch
 def after_cancel_step(self:_SweepCallback): self.cancelled = True
@@ -360,7 +362,7 @@ def lr_find(
     return found
 
 # %% ../../nbs/66_fastai.ipynb #d0c66001
-from .. import describe
+from .. import document
 
 # With this, `help` shows what is said about each parameter.
-describe(__name__)
+document(__name__)

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from ..batch import check_loader
 from ..curve import EntryPoint
 from .lightning_sweep import leaf_loaders, sweep_once
+from ..other_names import refuses_other_options
 from ..probes import run_probes
 from ..processes import fail_together
 from ..settings import SweepSettings
@@ -104,6 +105,7 @@ def _places(module, update_attr, attr_name):
                      "name the attribute, as in attr_name='rate'")
 
 # %% ../../nbs/62_lightning.ipynb #aee4c9da
+@refuses_other_options
 @fail_together()
 def lr_find(
     trainer, # `Trainer` of `lightning` or of `pytorch_lightning`; it is read, and never run
@@ -142,12 +144,14 @@ def lr_find(
                              entry=LIGHTNING)
     for dl in leaf_loaders(train_dataloaders): settings.check_restartable(dl)
     places = _places(module, update_attr, attr_name)
+    made = []
     once = partial(sweep_once, pl, trainer, module, loaders=train_dataloaders, datamodule=datamodule,
-                   rings=[], monitor=monitor, verify=verify, silent=silent)
+                   rings=[], made=made, monitor=monitor, verify=verify, silent=silent)
     sweep, curve = _sweep_and_probe(once, settings, silent)
     found = LRFound(curve, _schedule_of(as_list(sweep.schedulers)))
-    if update_attr: set_rate(places, found.suggestion())
-    if not silent and trainer.is_global_zero: print(_report(found, places, bool(sweep.schedulers)))
+    ignored = bool(update_attr) and _set_and_check(places, found, once, settings, made)
+    if not silent and trainer.is_global_zero:
+        print(_report(found, places, bool(sweep.schedulers), ignored))
     return found
 
 # %% ../../nbs/62_lightning.ipynb #6a2d78ad
@@ -157,6 +161,17 @@ def _sweep_and_probe(once, settings, silent):
     sweep = once(settings)
     seconds = (time.monotonic()-began) / max(1, len(sweep.curve))
     return sweep, run_probes(sweep.curve, once, settings, seconds=seconds, silent=silent)
+
+def _set_and_check(places, found, once, settings, made):
+    "Set the suggested rate. Return whether the optimizers are made with the same rates whatever is set."
+    lr, before = found.suggestion(), [place.read() for place in places]
+    other = next(rate for rate in (2*lr, 3*lr) if rate not in before)
+    try:
+        set_rate(places, other)
+        # Two steps at the lowest rates, which are undone.
+        once(settings.holding(found.curve.group_lrs[0], 2), silent=True, verify=False)
+    finally: set_rate(places, lr)
+    return made[0] == made[-1]
 
 # %% ../../nbs/62_lightning.ipynb #0a0ec174
 _KINDS = dict(OneCycleLR='one_cycle', CosineAnnealingLR='cosine', CosineAnnealingWarmRestarts='cosine',
@@ -175,7 +190,7 @@ def _schedule_of(schedulers):
     return kinds.pop() if len(kinds) == 1 else 'constant'
 
 # %% ../../nbs/62_lightning.ipynb #60b20006
-def _report(found, places, scheduled):
+def _report(found, places, scheduled, ignored):
     "Return the text to print: the rate, for which schedule, where it was set, and the findings of the curve."
     try: lr, s = found.suggestion(), found.curve.suggest()
     except NoSuggestion as e: return f"No learning rate is suggested: {e}"
@@ -183,6 +198,9 @@ def _report(found, places, scheduled):
     rate = f"Learning rate set to {lr:.2E}, as {labels}" if places else f"Suggested learning rate: {lr:.2E}"
     others = peaks_text(s, "Suggested maximum for {}") if found.schedule == 'constant' else ''
     notes = [f"Note: {finding}" for finding in found.curve.findings]
+    if ignored:
+        notes.insert(0, "Note: configure_optimizers makes optimizers with the same rates whatever "
+                        f"{labels} is, so a training won't use the rate that was set: pass it to them there.")
     return '\n'.join(filter(None, [rate + _meaning(s, found.schedule, scheduled), others, *notes]))
 
 def _meaning(s, schedule, scheduled):
@@ -195,7 +213,7 @@ def _meaning(s, schedule, scheduled):
     return f", the maximum of the {name} schedule of configure_optimizers ({constant})"
 
 # %% ../../nbs/62_lightning.ipynb #d0c62001
-from .. import describe
+from .. import document
 
 # With this, `help` shows what is said about each parameter.
-describe(__name__)
+document(__name__)

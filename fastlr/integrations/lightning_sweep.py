@@ -39,9 +39,10 @@ class _SweepCallback:
         self.silent = silent
         # The exception that lets tuners leave Lightning's loop.
         self.leave = leave
-        # These exist from the start of the training on.
+        # These exist from the start of the training on, as do the rates with which the optimizers were made.
         self.sweep = None
         self.bar = None
+        self.made = None
         # The exception of a Ctrl-C, for which Lightning would end the program.
         self.interrupt = None
         # The batches of this epoch, and those of them in which an optimizer stepped.
@@ -70,6 +71,7 @@ def on_train_start(self:_SweepCallback, trainer, module):
     "Begin the sweep."
     optimizers = trainer.optimizers
     schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
+    self.made = [(g.get('initial_lr', g['lr']), g.get('max_lr')) for o in optimizers for g in o.param_groups]
     # A module may return the same objects in each training.
     for x in (*optimizers, *schedulers): self.snapshot.keep_object(x)
     # Otherwise Lightning would look for the metric that `ReduceLROnPlateau` needs.
@@ -290,6 +292,7 @@ def sweep_once(
     datamodule=None, # `LightningDataModule`
     *,
     rings:list=None, # the batches that earlier sweeps went round, or an empty list to store them in
+    made:list=None, # the rates with which the optimizers were made are appended to this list
     monitor:str=None, # the loss is what the module logs by this name; default: what `training_step` returns
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
     silent:bool=False # no progress bar
@@ -313,6 +316,7 @@ def sweep_once(
         raise ValueError("the training gave no batch: check the dataset, batch_size, drop_last, and the "
                          "trainer's limit_train_batches")
     if before is not None: before.check()
+    if made is not None: made.append(callback.made)
     return sweep
 
 # %% ../../nbs/61_lightning_sweep.ipynb #59b20016

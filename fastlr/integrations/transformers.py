@@ -11,6 +11,7 @@ from functools import partial
 
 from ..curve import EntryPoint, LRCurve
 from .transformers_sweep import sweep_once
+from ..other_names import refuses_other_options
 from ..probes import run_probes
 from ..processes import fail_together
 from ..settings import SweepSettings
@@ -127,6 +128,7 @@ def _check_update(trainer, update_args):
                          "or set trainer.optimizer = None first")
 
 # %% ../../nbs/65_transformers.ipynb #a5e022ab
+@refuses_other_options
 @fail_together()
 def lr_find(
     trainer, # `transformers.Trainer`, or one derived from it
@@ -176,7 +178,7 @@ def _sweep_and_probe(once, settings, silent):
     return run_probes(curve, partial(once, rings=rings), settings, seconds=seconds, silent=silent)
 
 # %% ../../nbs/65_transformers.ipynb #d0c65001
-from .. import describe
+from .. import document
 
 # With this, `help` shows what is said about each parameter.
-describe(__name__)
+document(__name__)
