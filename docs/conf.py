@@ -33,6 +33,8 @@ templates_path = []
 
 # The notebooks are executed already.
 nb_execution_mode = 'off'
+# With this, tables that a notebook shows as Markdown are tables here, too.
+nb_render_markdown_format = 'gfm'
 nb_merge_streams = True
 myst_enable_extensions = ['colon_fence', 'dollarmath']
 myst_heading_anchors = 4

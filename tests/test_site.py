@@ -235,6 +235,12 @@ def test_nothing_of_the_notebooks_machinery_is_left(site):
     assert {n for n in left if n not in ('contributing.html', 'changelog.html')} == set()
 
 
+def test_tables_that_a_notebook_shows_are_tables(site):
+    for page_name, words in (('26_callback', 'epochs asked for'), ('tutorials/speed', 'µs per step')):
+        html = (site / f'{page_name}.html').read_text()
+        assert len(re.findall(rf'<t[hd][^>]*>(?:<p>)?{words}', html)) == 1
+
+
 def test_from_the_first_page_to_any_other_by_the_menu(page, base, site):
     page.goto(base)
     shown = page.locator('.sidebar-tree a.reference').evaluate_all('links => links.map(a => a.href)')
