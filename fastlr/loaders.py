@@ -8,6 +8,7 @@ __all__ = ['is_data', 'is_living', 'name_living', 'name_iterator', 'seed_loader'
 # %% ../nbs/14_loaders.ipynb #f1eb4eac
 import copy, ctypes, io, itertools, random, sys, threading, types, warnings
 from functools import partial
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import SynchronizedBase
 
@@ -296,12 +297,18 @@ def _keep_data_loader(loader, snapshot, mode):
     # A loader around a loader, such as accelerate's, shows the `_iterator` of the inner one.
     if '_iterator' in vars(loader): _keep_workers(loader, snapshot)
 
+def _live_on(workers):
+    "Return whether all worker processes are alive. Ctrl-C in a terminal reaches them too, and they end soon."
+    ends = [w.sentinel for w in workers if isinstance(w, BaseProcess)]
+    if ends and isinstance(sys.exc_info()[1], KeyboardInterrupt): wait(ends, timeout=1)
+    return all(w.is_alive() for w in workers)
+
 def _keep_workers(loader, snapshot):
     old = loader._iterator
     def restore():
         new, loader._iterator = loader._iterator, old
         if new is not old and hasattr(new, '_shutdown_workers'): new._shutdown_workers()
-        if not all(w.is_alive() for w in getattr(old, '_workers', ())): loader._iterator = None
+        if not _live_on(getattr(old, '_workers', ())): loader._iterator = None
     # In this order, so that an interrupt between the two loses nothing.
     snapshot.restorers.append(restore)
     _set_aside(vars(loader), '_iterator', None, snapshot)

@@ -20,7 +20,7 @@ OTHERS = [
 ]
 WIDTH = 110
 # The longest module of the library, in lines.
-MODULE = 390
+MODULE = 400
 # The longest body of the library, in lines without signature, docstring, comments and blank lines.
 BODY = 25
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef
