@@ -299,8 +299,10 @@ def _keep_data_loader(loader, snapshot, mode):
 
 def _live_on(workers):
     "Return whether all worker processes are alive. Ctrl-C in a terminal reaches them too, and they end soon."
-    ends = [w.sentinel for w in workers if isinstance(w, BaseProcess)]
-    if ends and isinstance(sys.exc_info()[1], KeyboardInterrupt): wait(ends, timeout=1)
+    by_end = {w.sentinel: w for w in workers if isinstance(w, BaseProcess)}
+    if by_end and isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        # A process closes its end of the pipe shortly before it is gone.
+        for end in wait(list(by_end), timeout=1): by_end[end].join(1)
     return all(w.is_alive() for w in workers)
 
 def _keep_workers(loader, snapshot):

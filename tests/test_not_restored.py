@@ -882,6 +882,62 @@ def test_after_an_error_nothing_is_compared():
     assert torch.equal(model.weight, weight) and model.log.calls == 3
 
 
+CTRL_C_IN_A_TERMINAL = """
+    import json, os, signal, time
+    import torch
+    from torch import nn
+    from torch.utils.data import DataLoader, TensorDataset
+    from fastlr import Learner, find_lr
+
+    # Ctrl-C reaches all processes in the group of the one in the foreground.
+    os.setsid()
+    rows = TensorDataset(torch.randn(64, 4), torch.arange(64) % 3)
+
+    def interrupt(out, y):
+        os.killpg(0, signal.SIGINT)
+        return nn.functional.cross_entropy(out, y)
+
+    def end_later(i):
+        "A worker needs a while to end, so that it is alive when everything has been restored."
+        def end(*args):
+            time.sleep(0.3)
+            raise KeyboardInterrupt
+        signal.signal(signal.SIGINT, end)
+
+    def train(finder):
+        "Return whether an epoch changes the workers, the order of its rows, a later number, and the weights."
+        torch.manual_seed(0)
+        model = nn.Linear(4, 3)
+        opt = torch.optim.Adam(model.parameters())
+        options = dict(num_workers=1, persistent_workers=True, worker_init_fn=end_later)
+        options.update(multiprocessing_context='fork')
+        loader = DataLoader(rows, 16, shuffle=True, **options)
+        learn = Learner((loader, None), model, loss_func=interrupt, silent=True)
+        list(loader)
+        (worker,) = loader._iterator._workers
+        try:
+            if finder == 'find_lr': find_lr(model, opt, interrupt, loader, progress=False)
+            if finder == 'lr_find': learn.lr_find()
+        except KeyboardInterrupt: pass
+        else: assert finder is None
+        order = [y.tolist() for _, y in loader]
+        new = loader._iterator._workers[0].pid != worker.pid
+        return new, order, torch.rand(1).item(), model.weight.tolist()
+
+    print(json.dumps([train(None), train('find_lr'), train('lr_find')]))
+"""
+
+
+@shows(UNSEEN, 'A range test that ends with an error')
+def test_ctrl_c_in_a_terminal_ends_persistent_workers():
+    (new, order, number, weights), *interrupted = json.loads(run_python(CTRL_C_IN_A_TERMINAL))
+    assert not new
+    for other_new, other_order, other_number, other_weights in interrupted:
+        assert other_new
+        assert order != other_order and number != other_number
+        assert weights == other_weights
+
+
 class Physical(nn.Module):
     "Noise that no generator of this program makes, as that of sums in another order on an accelerator."
 
