@@ -105,6 +105,7 @@ TEXTS = {
     'settings': {
         'is_number': 'Args:\n    x: anything',
         'is_whole': 'Args:\n    x: anything',
+        'check_above_zero': "Args:\n    name: what the caller's parameter is called\n    x: what was passed\n    remedy: what to do instead",
         'trained_groups': 'Args:\n    groups: parameter groups\n\nReturns:\n    list[int]: their indices',
         'settings_of': 'Args:\n    settings: `SweepSettings`, or None\n    options: those that were passed besides, by their names here\n    entry: of the function that was called',
         'SweepSettings': "Args:\n    start_lr: first rate, above zero, of the fastest parameter group; or a list, one per group\n    end_lr: last rate, above the first, likewise\n    num_it: optimizer updates, at least 2\n    mode: 'exp', 'linear', or 'hold': `start_lr` throughout\n    stop_div: True: the rule; False: never; a factor above 1 on the best loss; a `Divergence`\n    accumulate: batches that make one optimizer update, at least 1\n    extend: go on beyond `end_lr` while the loss still falls there\n    runs: sweeps from the same state, at least 1\n    probe: short trainings after the sweep: True, False, or 'auto': if it can't tell\n    batches: number of windows of `accumulate` batches to go round; None: fresh ones throughout\n    entry: the function that was called, whose words the messages use",

@@ -177,18 +177,21 @@ def lr_range(self:Learner,
     _check_all_trained(self)
     return group_rates(lr, len(self.layer_groups), name)
 
+def _missing(model, groups):
+    "Return the name of a parameter that requires a gradient and is in none of `groups`, or None."
+    held = {id(p) for group in groups for p in group}
+    return next((k for k, p in model.named_parameters() if p.requires_grad and id(p) not in held), None)
+
 def _check_all_trained(learn):
     "Raise `ValueError` if a parameter of the model requires a gradient, and would not be trained."
-    in_groups = {id(p) for group in learn.layer_groups for p in group_params(group)}
-    new = [name for name, p in learn.model.named_parameters() if p.requires_grad and id(p) not in in_groups]
-    if new:
-        raise ValueError(f"no layer group holds {new[0]}, since learn.model, or a part of it, was replaced "
+    new = _missing(learn.model, map(group_params, learn.layer_groups))
+    if new is not None:
+        raise ValueError(f"no layer group holds {new}, since learn.model, or a part of it, was replaced "
                          "or added: make a new Learner, or call learn.split with modules of the new model")
     if learn.opt is None: return
-    in_opt = {id(p) for group in learn.opt.param_groups for p in group['params']}
-    new = [name for name, p in learn.model.named_parameters() if p.requires_grad and id(p) not in in_opt]
-    if new:
-        raise ValueError(f"the optimizer doesn't hold {new[0]}, which was replaced, added or unfrozen after "
+    new = _missing(learn.model, (group['params'] for group in learn.opt.param_groups))
+    if new is not None:
+        raise ValueError(f"the optimizer doesn't hold {new}, which was replaced, added or unfrozen after "
                          "it was made: set learn.opt = None, and the next fit makes a new one")
 
 @patch

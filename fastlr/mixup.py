@@ -12,6 +12,7 @@ from torch import nn
 
 from .callback import LearnerCallback
 from .preds import row_losses
+from .settings import check_above_zero
 from .utils import describe
 
 # %% ../nbs/38_mixup.ipynb #0c380008
@@ -43,7 +44,7 @@ class MixUpCallback(LearnerCallback):
         stack_x:bool=False, # pass (input, input of the partners, shares) to the model
         stack_y:bool=True # mix the losses for both targets; False: mix the targets
     ):
-        if not alpha > 0: raise ValueError(f"alpha must be above zero, got {alpha!r}")
+        check_above_zero('alpha', alpha, "0.4 is the default")
         super().__init__(learn)
         self.alpha = alpha
         self.stack_x = stack_x

@@ -7,7 +7,7 @@ import numpy.typing
 from typing import Any
 from fastlr.curve import EntryPoint
 
-__all__ = ['SweepSettings', 'is_number', 'is_whole', 'trained_groups', 'settings_of']
+__all__ = ['SweepSettings', 'is_number', 'is_whole', 'check_above_zero', 'trained_groups', 'settings_of']
 
 @dataclasses.dataclass(frozen=True)
 class SweepSettings:
@@ -109,6 +109,15 @@ def is_whole(x: Any) -> bool:
 
     Args:
         x: anything
+    """
+
+def check_above_zero(name: str, x: Any, remedy: str) -> None:
+    """Raise `ValueError` unless `x` is a finite number above zero.
+
+    Args:
+        name: what the caller's parameter is called
+        x: what was passed
+        remedy: what to do instead
     """
 
 def trained_groups(groups: Any) -> list[int]:

@@ -17,7 +17,7 @@ from .learner import Learner
 from .mixup import MixUpCallback
 from .other_names import OTHER_OPTIONS, refuses_other_options
 from .preds import row_of
-from .settings import is_number
+from .settings import check_above_zero
 from .snapshot import Snapshot
 from .training import GradientClipping, MixedPrecision
 
@@ -26,10 +26,6 @@ def _makes(fn, cls):
     "Return whether `fn` is the class `cls`, or a partial of it, or an instance."
     while isinstance(fn, partial): fn = fn.func
     return fn is cls or isinstance(fn, cls)
-
-def _check_above_zero(what, x, remedy):
-    if not is_number(x) or not 0 < x < float('inf'):
-        raise ValueError(f"{what} must be a finite number above zero, got {x!r}; {remedy}")
 
 @patch
 def to_fp32(self:Learner) -> Learner: # itself
@@ -47,8 +43,8 @@ def to_fp16(self:Learner,
 ) -> Learner: # itself
     "Train in mixed precision, with a gradient scaler. Raise `ValueError` unless the numbers are above zero."
     init_scale = 2.**16 if loss_scale is None else loss_scale
-    _check_above_zero('to_fp16: loss_scale', init_scale, "leave it out for the default, 2**16")
-    if clip is not None: _check_above_zero('to_fp16: clip', clip, "leave it out to train without clipping")
+    check_above_zero('to_fp16: loss_scale', init_scale, "leave it out for the default, 2**16")
+    if clip is not None: check_above_zero('to_fp16: clip', clip, "leave it out to train without clipping")
     self.to_fp32()
     self.callback_fns.append(partial(MixedPrecision, precision='fp16', init_scale=init_scale, clip=clip))
     return self
@@ -58,7 +54,7 @@ def clip_grad(self:Learner,
     clip:float=0.1 # largest norm of the gradient, above zero
 ) -> Learner: # itself
     "Clip the gradients before each step. Raise `ValueError` unless `clip` is above zero."
-    _check_above_zero('clip_grad: clip', clip, "to train without clipping, leave the call out")
+    check_above_zero('clip_grad: clip', clip, "to train without clipping, leave the call out")
     self.callback_fns.append(partial(GradientClipping, clip=clip))
     return self
 
@@ -69,7 +65,7 @@ def mixup(self:Learner,
     stack_y:bool=True # mix the losses for both targets; False: mix the targets
 ) -> Learner: # itself
     "Train on mixtures of two rows: see `MixUpCallback`. Raise `ValueError` unless `alpha` is above zero."
-    _check_above_zero('mixup: alpha', alpha, "0.4 is the default")
+    check_above_zero('mixup: alpha', alpha, "0.4 is the default")
     self.callback_fns.append(partial(MixUpCallback, alpha=alpha, stack_x=stack_x, stack_y=stack_y))
     return self
 

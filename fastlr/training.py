@@ -11,7 +11,7 @@ from fastcore.basics import patch
 from torch import nn
 
 from .callback import LearnerCallback
-from .settings import is_whole
+from .settings import check_above_zero, is_whole
 
 # %% ../nbs/38_training.ipynb #178bfccd
 class GradientClipping(LearnerCallback):
@@ -21,16 +21,13 @@ class GradientClipping(LearnerCallback):
         learn, # the `Learner`
         clip:float # largest norm of the gradient, above zero
     ):
-        _check_above_zero('clip', clip, "to train without clipping, leave the callback out")
+        check_above_zero('clip', clip, "to train without clipping, leave the callback out")
         super().__init__(learn)
         self.clip = clip
 
     def on_backward_end(self, skip_step, **_):
         "Clip the gradient before the step."
         if not skip_step: nn.utils.clip_grad_norm_(_trained_params(self.learn), self.clip)
-
-def _check_above_zero(name, x, remedy):
-    if not x > 0: raise ValueError(f"{name} must be above zero, got {x!r}; {remedy}")
 
 def _trained_params(learn):
     "Return the parameters that the optimizer of `learn` trains."
@@ -91,8 +88,8 @@ class MixedPrecision(LearnerCallback):
         init_scale:float=2.**16, # first scale of the loss, above zero, for fp16
         clip:float=None # largest norm of the gradient, above zero; default: don't clip
     ):
-        _check_above_zero('init_scale', init_scale, "leave it at its default, 2.**16")
-        if clip is not None: _check_above_zero('clip', clip, "to train without clipping, leave it out")
+        check_above_zero('init_scale', init_scale, "leave it at its default, 2.**16")
+        if clip is not None: check_above_zero('clip', clip, "to train without clipping, leave it out")
         if precision not in ('bf16', 'fp16'):
             raise ValueError(f"precision must be 'bf16' or 'fp16', got {precision!r}")
         super().__init__(learn)
