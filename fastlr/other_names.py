@@ -70,9 +70,9 @@ OTHER_OPTIONS = dict(
     max_scale="torch's gradient scaler decides",
     loss_fp32="autocast decides which operations need 32 bits",
     # Of Lightning, and libraries that stand on it.
-    val_dataloaders="nothing is validated",
-    method="the sweep takes steps of training",
-    weights_only="no checkpoint is read",
+    val_dataloaders="leave it out, because nothing is validated",
+    method="leave it out, because a sweep takes steps of training",
+    weights_only="leave it out, because no checkpoint is read",
     suggest="the result has suggestion()",
     # Of pytorch-lr-finder and ignite.
     smooth_f="the curve holds the measured losses",

@@ -6,8 +6,9 @@ import matplotlib.axes
 import matplotlib.figure
 from typing import Any, NamedTuple
 from fastlr.curve import LRCurve
+from fastlr.suggestion import Suggestion
 
-__all__ = ['RATE_NAMES', 'LRFound', 'RatePlace', 'rate_places', 'set_rate']
+__all__ = ['RATE_NAMES', 'LRFound', 'rate_text', 'RatePlace', 'rate_places', 'set_rate']
 
 class LRFound:
     """What `tune` has found: the `curve`, with the methods of Lightning's finder.
@@ -61,6 +62,28 @@ class LRFound:
         Returns:
             matplotlib.figure.Figure: the figure
         """
+
+def rate_text(
+    lr: float,
+    s: Suggestion,
+    kind: str | None,
+    owner: str,
+    name: str = '',
+    set_to: str = '',
+) -> str:
+    """Return the text to print about a suggested rate: what it is for, and where it was set.
+
+    Args:
+        lr: the suggested rate, for a schedule of this `kind`
+        s: that of the curve
+        kind: of the schedule, one of `SCHEDULES`; None: not known
+        owner: who makes the schedule, such as 'configure_optimizers'
+        name: of the schedule; default: there is none
+        set_to: the rate that was set, and where, as text; default: it wasn't set
+
+    Returns:
+        str: one line; two if other schedules have other rates
+    """
 
 RATE_NAMES: tuple[str, ...]
 class RatePlace(NamedTuple):

@@ -15,7 +15,7 @@ import launches
 from conftest import net, problem, same
 from fastlr import Learner, NoSuggestion, NotRestored, find_lr
 from fastlr.fingerprint import Fingerprint
-from fastlr.integrations.lightning import _schedule_of, lr_find
+from fastlr.integrations.lightning import lr_find
 
 L = pytest.importorskip('lightning.pytorch')
 PL = pytest.importorskip('pytorch_lightning')
@@ -286,10 +286,9 @@ def test_the_trainer_is_restored(pl, tmp_path):
 class Everything(Steps):
     "A module that has state of many kinds, changes it at every hook, and makes callbacks of its own."
 
-    made = []
-
     def __init__(self):
         super().__init__()
+        self.made = []
         self.count = 0
         self.log_of = []
         self.mean = torch.zeros(2)
@@ -346,11 +345,10 @@ def test_module_and_data_are_restored(pl):
             self.calls += 1
 
     m, dm, t = make(Everything, pl), Data(), trainer(pl)
-    Everything.made.clear()
     for x in (dict(datamodule=dm), dict(train_dataloaders=dm)):
         prints = Fingerprint(leave_out=(t,), module=m, datamodule=dm, optimizer=m.old)
         found = find(t, m, verify=True, **x)
-        assert prints.changed() == [] and Everything.made == [] and len(found.curve) == STEPS
+        assert prints.changed() == [] and m.made == [] and len(found.curve) == STEPS
     t = trainer(pl, max_epochs=1)
     with pytest.raises((RuntimeError, ValueError, Exception), match='no such metric'):
         # This is what the callback does where it is run.
@@ -1044,73 +1042,167 @@ def test_what_is_set_is_what_the_next_fit_uses(pl, attrs, name, read, capsys):
         assert t.optimizers[0].param_groups[0]['lr'] == lr
 
 
-def scheduled(name, opt):
-    "Return the scheduler of this name."
-    S = torch.optim.lr_scheduler
-    return dict(
-        one_cycle=lambda: S.OneCycleLR(opt, 0.1, total_steps=100),
-        cosine=lambda: S.CosineAnnealingLR(opt, 100),
-        polynomial=lambda: S.PolynomialLR(opt, 100),
-        line=lambda: S.LinearLR(opt, 1.0, 0.0, total_iters=100),
-        warm_up=lambda: S.LinearLR(opt, 0.1, 1.0, total_iters=10),
-        lambda_lr=lambda: S.LambdaLR(opt, lambda i: 1 / (i + 1)),
-        warm_cosine=lambda: S.SequentialLR(
-            opt, [S.LinearLR(opt, 0.1, 1.0, 10), S.CosineAnnealingLR(opt, 90)], [10]
-        ),
-    )[name]()
+S = torch.optim.lr_scheduler
+
+
+def by_step(scheduler):
+    return dict(scheduler=scheduler, interval='step')
+
+
+def steps_of(m):
+    return m.trainer.estimated_stepping_batches
+
+
+def hf(name, m, opt):
+    "A schedule of transformers, which is a `LambdaLR`."
+    make = getattr(import_module('transformers'), name)
+    kw = {} if name.startswith('get_constant') else dict(num_training_steps=steps_of(m))
+    return [opt], [by_step(make(opt, num_warmup_steps=4, **kw))]
+
+
+def in_sequence(m, opt):
+    parts = [S.LinearLR(opt, 0.1, 1.0, 4), S.CosineAnnealingLR(opt, steps_of(m) - 4)]
+    return [dict(optimizer=opt, lr_scheduler=by_step(S.SequentialLR(opt, parts, [4])))]
+
+
+def chained(m, opt):
+    parts = [S.LinearLR(opt, 0.1, 1.0, 4), S.CosineAnnealingLR(opt, steps_of(m))]
+    return [opt], [by_step(S.ChainedScheduler(parts))]
+
+
+def scaled_down(m, opt):
+    "The lambda holds a rate of its own, so the attribute is a factor."
+    return [opt], [by_step(S.LambdaLR(opt, lambda i: 0.01 * min(1, (i + 1) / 5)))]
+
+
+# What configure_optimizers returns for module and optimizer, and the schedule that this is in a training of
+# two epochs with 22 updates each; None if it isn't known.
+FORMS = dict(
+    one_cycle=(lambda m, o: ([o], [by_step(S.OneCycleLR(o, m.lr, total_steps=steps_of(m)))]), 'one_cycle'),
+    as_dict=(
+        lambda m, o: dict(optimizer=o, lr_scheduler=by_step(S.OneCycleLR(o, m.lr, steps_of(m)))),
+        'one_cycle',
+    ),
+    cosine=(lambda m, o: ([o], [by_step(S.CosineAnnealingLR(o, steps_of(m)))]), 'cosine'),
+    cosine_by_epoch=(lambda m, o: ([o], [S.CosineAnnealingLR(o, m.trainer.max_epochs)]), 'linear'),
+    beginning=(lambda m, o: ([o], [S.CosineAnnealingLR(o, 100)]), 'constant'),
+    polynomial=(lambda m, o: ([o], [by_step(S.PolynomialLR(o, steps_of(m)))]), 'linear'),
+    sequence=(in_sequence, 'cosine'),
+    chained=(chained, 'cosine'),
+    hf_cosine=(partial(hf, 'get_cosine_schedule_with_warmup'), 'cosine'),
+    hf_linear=(partial(hf, 'get_linear_schedule_with_warmup'), 'linear'),
+    hf_constant=(partial(hf, 'get_constant_schedule_with_warmup'), 'constant'),
+    warm_up=(lambda m, o: ([o], [by_step(S.ConstantLR(o, 0.1, 5))]), 'constant'),
+    scaled_down=(scaled_down, 'constant'),
+    plateau=(
+        lambda m, o: dict(optimizer=o, lr_scheduler=dict(scheduler=S.ReduceLROnPlateau(o), monitor='loss')),
+        'constant',
+    ),
+    exponential=(lambda m, o: ([o], [S.ExponentialLR(o, 0.1)]), None),
+    two=(lambda m, o: ([o], [by_step(S.LinearLR(o, 0.1, 1.0, 5)), S.CosineAnnealingLR(o, 2)]), None),
+    none=(lambda m, o: o, 'constant'),
+)
 
 
 class Scheduled(Digits):
+    "It notes the rate with which each step of a training is taken."
+
     def configure_optimizers(self):
-        opt = super().configure_optimizers()
-        return [opt], [{'scheduler': scheduled(self.name, opt), 'interval': 'step'}]
+        return self.form(self, torch.optim.SGD(self.parameters(), lr=self.lr, momentum=0.9))
+
+    def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure):
+        LOG.append(max(g['lr'] for g in optimizer.param_groups))
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
 
 
-@pytest.mark.parametrize(
-    'name, schedule',
-    [
-        ('one_cycle', 'one_cycle'),
-        ('cosine', 'cosine'),
-        ('polynomial', 'linear'),
-        ('line', 'linear'),
-        ('warm_cosine', 'cosine'),
-        ('warm_up', 'constant'),
-        ('lambda_lr', 'constant'),
-    ],
-)
-def test_schedulers_are_recognized(name, schedule):
-    opt = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
-    assert _schedule_of([scheduled(name, opt)]) == schedule
-    other = scheduled('cosine' if schedule != 'cosine' else 'line', opt)
-    assert _schedule_of([scheduled(name, opt), other]) == _schedule_of([]) == 'constant'
+SHORT = dict(num_training=20, probe=False, update_attr=True)
 
 
-@pytest.mark.parametrize(
-    'pl, name, schedule, rate',
-    [
-        (L, 'one_cycle', 'one_cycle', 6e-3),
-        (PL, 'warm_cosine', 'cosine', 4e-3),
-        (PL, 'lambda_lr', 'constant', 3e-3),
-    ],
-)
-def test_the_rate_is_for_the_schedule_of_the_module(pl, name, schedule, rate, measured, capsys):
-    m = make(Scheduled, pl, lr=0.7, name=name)
-    found = lr_find(trainer(pl), m, DATA, num_training=40, probe=False, update_attr=True)
-    assert found.schedule == schedule and found.suggestion() == m.lr == rate and type(m.lr) is float
+@pytest.mark.parametrize('name', FORMS)
+def test_schedules_are_recognized_by_the_rates_that_they_set(name, measured, capsys):
+    "The highest rate that the optimizer then uses is the suggested one."
+    form, schedule = FORMS[name]
+    m = make(Scheduled, lr=0.7, form=form)
+    found = lr_find(trainer(), m, DATA, **SHORT)
+    LOG.clear()
+    trainer().fit(m, DATA)
+    assert max(LOG) == pytest.approx(found.suggestion(), rel=0.05)
+    assert found.schedule == (schedule or 'constant')
+    assert found.suggestion() == found.curve.suggest().peak(found.schedule)
+    said = capsys.readouterr().out
+    assert ("isn't known" in said) == (schedule is None)
+    assert ('as the schedule of' in said) == (schedule == 'constant' and name != 'none')
+    assert ('of which the optimizers make' in said) == (name == 'scaled_down')
+    assert 'The highest rate' not in said
+
+
+def test_a_schedule_that_is_stepped_too_rarely_is_told(measured, capsys):
+    "Lightning steps a scheduler once per epoch by default, which one of updates isn't made for."
+    form = lambda m, o: ([o], [S.OneCycleLR(o, m.lr, total_steps=steps_of(m))])
+    for options in (SHORT, {**SHORT, 'update_attr': False}):
+        lr_find(trainer(), make(Scheduled, lr=0.7, form=form), DATA, **options)
+        said = capsys.readouterr().out
+        assert "since the schedule of configure_optimizers (OneCycleLR) isn't known" in said
+        assert 'times that of the optimizers, because of OneCycleLR, stepped 2 times, once per epoch' in said
+        assert "interval='step'" in said
+
+
+def test_a_scheduler_that_is_tried_out_stays_as_it_is():
+    class Counts(S.LambdaLR):
+        def step(self, *args):
+            LOG.append(self)
+            super().step(*args)
+
+    kept = []
+
+    def form(m, opt):
+        # The same objects in each training.
+        if not kept:
+            kept.extend([opt, Counts(opt, lambda i: 1 / (i + 1))])
+        LOG.clear()
+        return [kept[0]], [by_step(kept[1])]
+
+    m = make(Scheduled, lr=0.1, form=form)
+    m.form(m, torch.optim.SGD(m.parameters(), lr=0.1))
+    before = kept[1].state_dict()
+    lr_find(trainer(), m, DATA, num_training=20, probe=False, silent=True)
+    assert kept[1].state_dict() == before and kept[0].param_groups[0]['lr'] == 0.1
+    # The first step was that of its __init__.
+    assert {id(s) for s in LOG if not isinstance(s, float)} - {id(kept[1])}
+
+
+def test_a_schedule_of_manual_optimization():
+    class ByHand(Scheduled):
+        def __init__(self, **kw):
+            super().__init__(**kw)
+            self.automatic_optimization = False
+
+        def training_step(self, batch, i):
+            opt, loss = self.optimizers(), super().training_step(batch, i)
+            opt.zero_grad()
+            self.manual_backward(loss)
+            opt.step()
+            return loss
+
+    for schedule, n in dict(cosine=44, constant=500).items():
+        m = make(ByHand, lr=0.1, form=lambda m, o: ([o], [S.CosineAnnealingLR(o, n)]))
+        assert find(trainer(), m, DATA).schedule == schedule
+    m = make(ByHand, lr=0.1, form=lambda m, o: ([o], [S.LinearLR(o, 1.0, 0.0, 2)]))
+    assert find(trainer(), m, DATA).schedule == 'linear'
+
+
+@BOTH
+def test_the_rate_is_for_the_schedule_of_the_module(pl, measured, capsys):
+    m = make(Scheduled, pl, lr=0.7, form=FORMS['one_cycle'][0])
+    found = lr_find(trainer(pl), m, DATA, **SHORT)
+    assert found.suggestion() == m.lr == 6e-3 and type(m.lr) is float
     for other in ('constant', 'cosine'):
         assert found.suggestion(schedule=other) == found.curve.suggest().peak(other)
     said = capsys.readouterr().out.splitlines()
-    first = f'Learning rate set to {rate:.2E}, as model.lr'
-    if schedule == 'constant':
-        unknown = "for a constant rate: the schedule of configure_optimizers isn't known"
-        assert said[0] == f'{first} (range 1.0E-03 to 9.0E-03), {unknown}'
-        assert said[1].startswith('Suggested maximum for one-cycle: 6.00E-03')
-    else:
-        kind = schedule.replace('_', '-')
-        assert said[0] == (
-            f'{first}, the maximum of the {kind} schedule of configure_optimizers '
-            '(3.00E-03 for a constant rate, range 1.0E-03 to 9.0E-03)'
-        )
+    assert said[0] == (
+        'Learning rate set to 6.00E-03, as model.lr, the maximum of the one-cycle schedule of '
+        'configure_optimizers (3.00E-03 for a constant rate, range 1.0E-03 to 9.0E-03)'
+    )
 
 
 TOO_LOW = dict(min_lr=1e-9, max_lr=1e-8, num_training=50, probe=False, batches=None)
@@ -1384,7 +1476,7 @@ class OwnRate(Digits):
 
 
 class ScaledRate(Digits):
-    "Two groups, the rates of which depend on the attribute; the first one begins at zero."
+    "Two groups, the rates of which are multiples of the attribute, and a warm-up that begins at zero."
 
     def configure_optimizers(self):
         *first, last = self.parameters()
@@ -1408,11 +1500,13 @@ def test_a_rate_that_is_not_used_is_told(pl, capsys):
 @pytest.mark.parametrize('cls', [Digits, ScaledRate])
 def test_a_rate_that_is_used_is_not(cls, capsys):
     m = make(cls, lr=0.5)
+    # The rate of the fastest group is the suggested one.
+    times = 2 if cls is ScaledRate else 1
     found = lr_find(trainer(), m, DATA, update_attr=True, **EARLY)
-    assert UNUSED not in capsys.readouterr().out and m.lr == found.suggestion()
+    assert UNUSED not in capsys.readouterr().out and m.lr == pytest.approx(found.suggestion() / times)
     # The second time, the same rate is there already.
     again = lr_find(trainer(), m, DATA, update_attr=True, **EARLY)
-    assert UNUSED not in capsys.readouterr().out and m.lr == again.suggestion()
+    assert UNUSED not in capsys.readouterr().out and m.lr == pytest.approx(again.suggestion() / times)
     # It isn't set, so nothing is said about it.
     lr_find(trainer(), make(OwnRate, lr=0.5), DATA, **EARLY)
     assert UNUSED not in capsys.readouterr().out
@@ -1427,9 +1521,406 @@ def test_a_rate_that_is_used_is_not(cls, capsys):
         ('dataloaders', 'here it is called train_dataloaders'),
         ('val_dataloaders', 'nothing is validated'),
         ('weights_only', 'no checkpoint is read'),
-        ('method', 'steps of training'),
+        ('method', 'a sweep takes steps of training'),
     ],
 )
 def test_options_of_others_are_named(option, words):
     with pytest.raises(TypeError, match=f"lr_find has no option '{option}': .*{words}"):
         lr_find(trainer(), make(Digits), DATA, **{option: None})
+
+
+# Callbacks of the trainer.
+
+C = L.callbacks
+
+
+class Mixes:
+    "Changes the batch. It counts, and would save."
+
+    def __init__(self):
+        self.n = 0
+        self.seen = []
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        LOG.append((trainer.current_epoch, batch_idx))
+        self.n += 1
+        self.seen.append(batch_idx)
+        batch[0].mul_(2)
+
+    def on_train_epoch_end(self, trainer, module):
+        Path('saved').write_text('by a callback')
+
+    def on_fit_end(self, trainer, module):
+        Path('saved').write_text('by a callback')
+
+
+class Clips:
+    def on_before_optimizer_step(self, trainer, module, optimizer):
+        LOG.append('clip')
+        for p in module.parameters():
+            p.grad.clamp_(-1e-3, 1e-3)
+
+
+class Zeroes:
+    def on_before_zero_grad(self, trainer, module, optimizer):
+        LOG.append('zero')
+
+
+class Watches:
+    "It has the hook of a step, and says that it changes nothing."
+
+    shapes_training = False
+
+    def on_before_optimizer_step(self, trainer, module, optimizer):
+        LOG.append('watched')
+
+
+class Starts:
+    "A hook in which it may change anything."
+
+    def on_fit_start(self, trainer, module):
+        LOG.append('started')
+
+
+def callback(kind, pl=L):
+    return type(kind.__name__, (kind, pl.Callback), {})()
+
+
+def scaled_by_hand(data, factor):
+    x, y = data.dataset.tensors
+    return DataLoader(TensorDataset(x * factor, y), 16, shuffle=True, generator=gen())
+
+
+@BOTH
+def test_a_callback_that_changes_the_batch_takes_part(pl, tmp_path, capsys):
+    "The curve is that of data which were changed before, and nothing of the callback stays."
+    mixes = callback(Mixes, pl)
+    m, data = make(Writes, pl), loader(generator=gen())
+    prints = Fingerprint(module=m, loader=data, callback=vars(mixes))
+    curve = lr_find(trainer(pl, callbacks=[mixes]), m, data, num_training=STEPS, probe=False).curve
+    assert [x for x in LOG if isinstance(x[0], int)][-1] == (2, 1)
+    LOG.clear()
+    assert prints.changed() == [] and mixes.n == 0 and listing(tmp_path) == []
+    assert 'take part' not in capsys.readouterr().out
+    plain = lr_find(trainer(pl), make(Writes, pl), scaled_by_hand(data, 2), num_training=STEPS, probe=False)
+    assert np.array_equal(curve.losses, plain.curve.losses)
+
+
+def test_callbacks_of_a_step_take_part(capsys):
+    parts = [callback(kind) for kind in (Clips, Zeroes)]
+    parts.append(C.LambdaCallback(on_after_backward=lambda *args: LOG.append('lambda')))
+    curve = lr_find(trainer(callbacks=parts), make(), loader(), num_training=STEPS, probe=False).curve
+    assert [LOG.count(name) for name in ('clip', 'zero', 'lambda')] == [STEPS, STEPS, STEPS]
+    assert not np.array_equal(curve.losses, find(trainer(), make(), loader()).curve.losses)
+    assert 'take part' not in capsys.readouterr().out
+
+
+class Thaws(C.BaseFinetuning):
+    def freeze_before_training(self, module):
+        self.freeze(module.net[0])
+
+    def finetune_function(self, module, epoch, optimizer):
+        LOG.append(('epoch', epoch))
+        if epoch == 1:
+            self.unfreeze_and_add_param_group(module.net[0], optimizer, lr=1e-3)
+
+
+class Frozen(Steps):
+    "It looks at the layer that a callback freezes."
+
+    def training_step(self, batch, i):
+        LOG.append(('trains', any(p.requires_grad for p in self.net[0].parameters())))
+        return super().training_step(batch, i)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam((p for p in self.parameters() if p.requires_grad), lr=self.lr)
+
+
+def test_layers_that_a_callback_freezes_stay_frozen_and_are_free_afterwards():
+    "A range test of several epochs asks for the rate of the beginning."
+    t, m = trainer(callbacks=[Thaws()]), make(Frozen)
+    prints = Fingerprint(module=m, callback=vars(t.callbacks[0]))
+    assert len(find(t, m, loader()).curve) == STEPS
+    assert {x for x in LOG if x[0] == 'trains'} == {('trains', False)}
+    assert [x for x in LOG if x[0] == 'epoch'] == [('epoch', 0)]
+    LOG.clear()
+    assert prints.changed() == [] and all(p.requires_grad for p in m.parameters())
+
+    def training(test):
+        t, m = trainer(callbacks=[Thaws()]), make(Frozen)
+        if test:
+            find(t, m, loader())
+        t.fit(m, loader())
+        return m.state_dict()
+
+    same(training(True), training(False))
+
+
+def test_accumulation_that_a_callback_sets():
+    fours = C.GradientAccumulationScheduler({0: 4, 1: 1})
+    given = find(trainer(callbacks=[fours]), make(Writes), loader(generator=gen()), num_training=5).curve
+    plain = find(
+        trainer(accumulate_grad_batches=4), make(Writes), loader(generator=gen()), num_training=5
+    ).curve
+    assert given.settings['accumulate'] == 4 and np.array_equal(given.losses, plain.losses)
+
+
+def test_callbacks_of_the_module():
+    class Brings(Writes):
+        def configure_callbacks(self):
+            return [callback(Clips), C.GradientAccumulationScheduler({0: 2})]
+
+    # The one of the trainer is replaced.
+    t = trainer(callbacks=[C.GradientAccumulationScheduler({0: 3})])
+    curve = find(t, make(Brings), loader(), num_training=5).curve
+    assert LOG.count('clip') == 5 and curve.settings['accumulate'] == 2
+
+
+@pytest.mark.parametrize(
+    'make_it, named',
+    [
+        (lambda: callback(Starts), 'Starts'),
+        (lambda: C.StochasticWeightAveraging(0.1), 'StochasticWeightAveraging'),
+        (lambda: C.EMAWeightAveraging(), 'EMAWeightAveraging'),
+        (lambda: C.ModelPruning('l1_unstructured', amount=0.5), 'ModelPruning'),
+        (lambda: C.LearningRateFinder(), 'LearningRateFinder'),
+        (lambda: C.BatchSizeFinder(), 'BatchSizeFinder'),
+        (lambda: C.LambdaCallback(on_train_batch_end=lambda *args: None), 'LambdaCallback'),
+        (lambda: callback(Watches), None),
+        (lambda: C.EarlyStopping('loss'), None),
+        (lambda: C.ModelCheckpoint(dirpath='checkpoints', every_n_train_steps=1), None),
+        (lambda: C.LearningRateMonitor('step'), None),
+        (lambda: C.DeviceStatsMonitor(), None),
+        (lambda: C.Timer(dict(seconds=0)), None),
+        (lambda: C.OnExceptionCheckpoint('.'), None),
+        (lambda: C.LambdaCallback(on_train_epoch_end=lambda *args: LOG.append('watched')), None),
+    ],
+    ids=lambda x: str(x) if not callable(x) else '',
+)
+def test_callbacks_that_take_no_part_are_named_if_they_may_shape_the_training(
+    make_it, named, tmp_path, capsys
+):
+    log = L.loggers.CSVLogger(tmp_path / 'logs')
+    t = trainer(callbacks=[make_it()], logger=log, enable_checkpointing=True)
+    prints = Fingerprint(callback=vars(t.callbacks[0]))
+    lr_find(t, make(), loader(), num_training=STEPS, probe=False)
+    said = capsys.readouterr().out
+    note = f'Note: These callbacks did not take part: {named}. One that has shapes_training = True'
+    assert (note in said) if named else ('take part' not in said)
+    assert ('take it out' in said) == (named == 'LearningRateFinder')
+    assert LOG == [] and prints.changed() == [] and listing(tmp_path) == []
+
+
+def test_a_callback_is_asked_to_take_part():
+    starts = callback(Starts)
+    starts.shapes_training = True
+    find(trainer(callbacks=[starts]), make(), loader())
+    assert LOG == ['started']
+
+
+def test_verify_looks_at_callbacks_that_take_part():
+    class Notes(Mixes):
+        count = 0
+
+        def on_train_batch_start(self, trainer, module, batch, batch_idx):
+            type(self).count += 1
+
+    with pytest.raises(NotRestored, match='callbacks.*count'):
+        find(trainer(callbacks=[callback(Notes)]), make(), loader(), verify=True)
+
+
+def test_hooks_of_the_module_act():
+    "Those that shape a step do as in a training, and a changed batch is changed once."
+
+    class Hooks(Steps):
+        def on_train_batch_start(self, batch, batch_idx):
+            LOG.append(float(batch[0].abs().max()))
+            batch[0].mul_(2)
+
+        def on_after_batch_transfer(self, batch, dataloader_idx):
+            LOG.append('transfer')
+            return batch
+
+        def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, **kw):
+            LOG.append('clip')
+            self.clip_gradients(optimizer, gradient_clip_val=1e-3)
+
+        def on_before_zero_grad(self, optimizer):
+            LOG.append('zero')
+
+        def on_before_optimizer_step(self, optimizer):
+            LOG.append('step')
+
+        def on_train_epoch_start(self):
+            LOG.append('epoch')
+
+    find(trainer(), make(Hooks), loader(shuffle=False), batches=2)
+    for hook in 'transfer', 'clip', 'zero', 'step':
+        assert LOG.count(hook) == STEPS
+    assert LOG.count('epoch') == 3
+    # There are two batches, as they come from the loader.
+    assert len({x for x in LOG if isinstance(x, float)}) == 2
+
+
+# Called in a running trainer.
+
+
+class Finds:
+    "What a user writes in the place of Lightning's `LearningRateFinder`."
+
+    def setup(self, trainer, module, stage):
+        if stage == 'fit':
+            self.found = lr_find(trainer, module, num_training=20, probe=False, silent=True, update_attr=True)
+
+
+class Module(Digits):
+    def train_dataloader(self):
+        return DataLoader(DATA.dataset, 64, shuffle=True)
+
+
+class Data:
+    def train_dataloader(self):
+        return DataLoader(DATA.dataset, 64, shuffle=True)
+
+
+@BOTH
+@pytest.mark.parametrize('source', ['loader', 'datamodule', 'module'])
+def test_in_setup_of_a_callback_the_rate_is_set_before_the_optimizers_are_made(pl, source):
+    "The training is the same, bit for bit, as after a range test before the fit."
+
+    def data():
+        if source == 'module':
+            return {}
+        if source == 'loader':
+            return dict(train_dataloaders=Data().train_dataloader())
+        return dict(datamodule=type('Data', (Data, pl.LightningDataModule), {})())
+
+    def run(inside):
+        m, finds = make(Module, pl, lr=0.7), callback(Finds, pl)
+        t = trainer(pl, max_epochs=1, callbacks=[finds] if inside else [])
+        given = data()
+        if not inside:
+            lr_find(t, m, num_training=20, probe=False, silent=True, update_attr=True, **given)
+        t.fit(m, **given)
+        assert t.optimizers[0].param_groups[0]['lr'] == m.lr != 0.7
+        assert t.global_step == 23 and m.trainer is t
+        return m.state_dict()
+
+    same(run(True), run(False))
+
+
+def test_with_other_callbacks_in_a_running_trainer(capsys):
+    "Those that were set up before, and the one that calls, aren't named; those that shape a step take part."
+
+    class Speaks(Finds):
+        def setup(self, trainer, module, stage):
+            lr_find(trainer, module, num_training=20, probe=False)
+
+    others = [Thaws(), callback(Mixes), C.EMAWeightAveraging()]
+    trainer(max_epochs=1, callbacks=[callback(Speaks), *others]).fit(make(Frozen), loader())
+    assert 'did not take part: EMAWeightAveraging. ' in capsys.readouterr().out
+    assert ('trains', True) not in LOG
+    # 20 batches of the range test, 6 of the training.
+    assert len([x for x in LOG if isinstance(x[0], int)]) == 26
+
+
+def in_hook(hook, base=nn.Module):
+    return type('Late', (base,), {hook: lambda self, trainer, module, *args: lr_find(trainer, module)})
+
+
+@pytest.mark.parametrize(
+    'hook', ['on_fit_start', 'on_train_start', 'on_train_epoch_start', 'on_train_batch_end']
+)
+def test_elsewhere_in_a_running_trainer_it_says_what_works(hook):
+    late = in_hook(hook, L.Callback)()
+    words = rf'is running \({hook} of trainer.fit\).*before trainer.fit, or in setup\(.*update_attr=True'
+    with pytest.raises(ValueError, match=words):
+        trainer(callbacks=[late]).fit(make(), loader())
+
+
+def test_in_its_own_range_test_it_says_so():
+    class SetsUp(Steps):
+        def setup(self, stage):
+            lr_find(self.trainer, self)
+
+    with pytest.raises(ValueError, match='in its own range test, which calls this hook too'):
+        trainer().fit(make(SetsUp), loader())
+    with pytest.raises(ValueError, match=r'running \(setup of trainer.validate'):
+        late = in_hook('x', L.Callback)()
+        late.setup = lambda t, m, stage: lr_find(t, m)
+        m = make()
+        m.validation_step = lambda batch, i: None
+        trainer(callbacks=[late]).validate(m, loader(), verbose=False)
+
+
+# LightningCLI, and what is written for Lightning's own `Tuner`.
+
+
+class CLIDigits(Digits):
+    def __init__(self, lr: float = 0.7):
+        super().__init__(hp=dict(lr=lr))
+
+
+class CLIAnyOptimizer(CLIDigits):
+    "`LightningCLI` gives it an optimizer."
+
+    configure_optimizers = L.LightningModule.configure_optimizers
+
+
+CLI_SETTINGS = dict(trainer_defaults=dict(max_epochs=1, **QUIET), save_config_callback=None)
+FEW = dict(num_training=50, probe=False, update_attr=True)
+
+
+def cli_module(kind):
+    return type(kind.__name__, (kind, L.LightningModule), {})
+
+
+def rate_of(trainer):
+    return trainer.optimizers[0].param_groups[0]['lr']
+
+
+def test_lightning_cli_without_a_subcommand():
+    from lightning.pytorch.cli import LightningCLI
+
+    data = type('Data', (Data, L.LightningDataModule), {})
+    cli = LightningCLI(cli_module(CLIDigits), data, run=False, args=['--model.lr=0.3'], **CLI_SETTINGS)
+    found = lr_find(cli.trainer, cli.model, datamodule=cli.datamodule, silent=True, **FEW)
+    cli.trainer.fit(cli.model, datamodule=cli.datamodule)
+    assert rate_of(cli.trainer) == cli.model.hparams.lr == found.suggestion() != 0.3
+
+
+def test_lightning_cli_before_its_fit_subcommand():
+    from lightning.pytorch.cli import LightningCLI
+
+    class CLI(LightningCLI):
+        def before_fit(self):
+            self.found = lr_find(self.trainer, self.model, datamodule=self.datamodule, silent=True, **FEW)
+
+    data = type('Data', (Data, L.LightningDataModule), {})
+    cli = CLI(cli_module(CLIDigits), data, args=['fit', '--model.lr=0.3'], **CLI_SETTINGS)
+    assert rate_of(cli.trainer) == cli.model.hparams.lr == cli.found.suggestion() != 0.3
+
+
+def test_an_optimizer_that_lightning_cli_was_given(capsys):
+    from lightning.pytorch.cli import LightningCLI
+
+    data = type('Data', (Data, L.LightningDataModule), {})
+    args = ['--optimizer=SGD', '--optimizer.lr=0.01']
+    cli = LightningCLI(cli_module(CLIAnyOptimizer), data, run=False, args=args, **CLI_SETTINGS)
+    lr_find(cli.trainer, cli.model, datamodule=cli.datamodule, **FEW)
+    said = capsys.readouterr().out
+    assert UNUSED.replace('model.lr', 'model.hparams.lr') in said and 'LightningCLI to the optimizer' in said
+    assert 'The highest rate' not in said
+
+
+def test_lines_for_the_tuner_of_lightning():
+    "Its result has the same methods; the tuner itself can't be passed."
+    from lightning.pytorch.tuner import Tuner
+
+    m, t = make(Digits, lr=0.7), trainer()
+    names = dict(min_lr=1e-6, max_lr=1.0, num_training=50, mode='linear', early_stop_threshold=10000.0)
+    res = lr_find(t, m, train_dataloaders=DATA, update_attr=True, attr_name='lr', **names, silent=True)
+    assert m.lr == res.suggestion() and res.results['lr'][0] == 1e-6
+    assert res.plot(show=True, suggest=True) is not None
+    with pytest.raises(TypeError, match='got a Tuner; pass the trainer that it was made with'):
+        lr_find(Tuner(t), m, DATA)

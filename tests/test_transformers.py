@@ -579,12 +579,16 @@ def test_the_number_is_for_the_schedule_of_the_trainer(tmp_path, capsys, measure
             and found.suggestion(schedule='linear') == s.linear == 5e-3
         )
         said = capsys.readouterr().out
-        assert (
-            said.startswith(f'Suggested learning_rate: {found.suggestion():.1E} (')
-            and f'a {schedule} schedule' in said
-            and ', range 1.0E-03 to 9.0E-03' in said
-            and vars(trainer.args) == args
+        # The words are those of Lightning's.
+        words = dict(
+            cosine='4.00E-03, the maximum of the cosine schedule of the trainer '
+            '(3.00E-03 for a constant rate, range 1.0E-03 to 9.0E-03)',
+            constant_with_warmup='3.00E-03 (range 1.0E-03 to 9.0E-03), for a constant rate, '
+            'as the schedule of the trainer (constant_with_warmup) has it\n'
+            'Suggested maximum for one-cycle: 6.00E-03',
         )
+        assert said.startswith(f'Suggested learning rate: {words[schedule]}')
+        assert vars(trainer.args) == args
     assert len(found.results['lr']) == len(found.curve) and found.plot() is not None
     with pytest.raises(ValueError, match="schedule must be a name of .*lr_scheduler_type.* got 'one_cycle'"):
         found.suggestion(schedule='one_cycle')
@@ -620,7 +624,8 @@ def test_each_schedule_of_transformers_has_its_rate(schedule, measured):
 def test_findings_follow_the_suggestion(update_args, tmp_path, capsys):
     found = lr_find(make(tmp_path), num_it=29, probe=False, update_args=update_args)
     first, *notes = capsys.readouterr().out.splitlines()
-    assert f'{found.suggestion():.1E} (' in first
+    where = 'Learning rate set to {}, as args.learning_rate' if update_args else 'Suggested learning rate: {}'
+    assert first.startswith(where.format(f'{found.suggestion():.2E}'))
     assert notes == [f'Note: {finding}' for finding in found.curve.findings]
     assert notes[0].startswith('Note: Only ')
 
@@ -630,7 +635,7 @@ def test_with_update_args_it_is_set_and_used(tmp_path, capsys):
     found = lr_find(trainer, update_args=True)
     assert type(trainer.args.learning_rate) is float
     assert trainer.args.learning_rate == found.suggestion() and capsys.readouterr().out.startswith(
-        'learning_rate set to '
+        'Learning rate set to '
     )
     trainer.train()
     assert (
@@ -639,10 +644,18 @@ def test_with_update_args_it_is_set_and_used(tmp_path, capsys):
     )
 
 
+def test_a_scheduler_of_the_users_own_is_said_to_be_unknown(tmp_path, capsys):
+    trainer = make(tmp_path)
+    opt = torch.optim.AdamW(trainer.model.parameters())
+    trainer.optimizer, trainer.lr_scheduler = opt, torch.optim.lr_scheduler.ExponentialLR(opt, 0.9)
+    assert lr_find(trainer, num_it=40, probe=False).schedule == 'constant'
+    assert "since the schedule of the trainer (ExponentialLR) isn't known" in capsys.readouterr().out
+
+
 def test_without_a_suggestion_nothing_is_set(tmp_path, capsys):
     trainer = make(tmp_path)
     found = lr_find(trainer, num_it=30, end_lr=1e-6, probe=False, batches=None)
-    assert capsys.readouterr().out.startswith('No suggested learning_rate. The loss does not fall')
+    assert capsys.readouterr().out.startswith('No learning rate is suggested: The loss does not fall')
     with pytest.raises(NoSuggestion):
         found.suggestion()
     with pytest.raises(NoSuggestion):
@@ -759,3 +772,93 @@ except ImportError as e: print(e)
         check=True,
     ).stdout
     assert said == 'fastlr.integrations.transformers needs transformers: pip install transformers\n'
+
+
+# Models and data of neighbours.
+
+
+class Rows:
+    "Sentences of 12 words. What they are about is the first word."
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.rows = []
+        for label in rng.integers(0, 2, 96).tolist():
+            words = [5 + label, *rng.integers(10, 30, 11).tolist()]
+            self.rows.append(dict(input_ids=words, attention_mask=[1] * 12, labels=label))
+
+
+def small_bert():
+    from transformers import BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=32, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+    )
+    return BertForSequenceClassification(config)
+
+
+def trainer_of(folder, model, data, **kw):
+    kw = dict(per_device_train_batch_size=8, num_train_epochs=1, use_cpu=True, report_to=[]) | kw
+    quiet = dict(disable_tqdm=True, save_strategy='no', logging_strategy='no')
+    args = TrainingArguments(output_dir=str(folder), **quiet, **kw)
+    return Trainer(model, args, train_dataset=data)
+
+
+def stays_the_same(make_trainer):
+    "Find a rate, and train. Return the curve, after a look at the weights without the range test."
+
+    def weights(find):
+        trainer = make_trainer()
+        found = lr_find(trainer, num_it=30, probe=False, silent=True, verify=True) if find else None
+        trainer.train()
+        return found, trainer.model.state_dict()
+
+    (found, after), (_, plain) = weights(True), weights(False)
+    assert all(torch.equal(after[k], plain[k]) for k in plain)
+    return found.curve
+
+
+def test_adapters_of_peft(tmp_path):
+    "LoRA: the weights of the model are frozen, and only those of the adapters are trained."
+    peft = pytest.importorskip('peft')
+    lora = dict(r=4, target_modules=['query', 'value'], lora_dropout=0.1)
+
+    def make_trainer():
+        model = peft.get_peft_model(small_bert(), peft.LoraConfig(task_type='SEQ_CLS', **lora))
+        return trainer_of(tmp_path, model, Rows().rows)
+
+    assert len(stays_the_same(make_trainer)) == 30
+
+
+def shuffled(batch):
+    ids = [torch.tensor(np.random.permutation(row)) for row in batch['input_ids']]
+    return {**{k: torch.tensor(v) for k, v in batch.items()}, 'input_ids': ids}
+
+
+@pytest.mark.parametrize('kind', ['Dataset', 'set_transform', 'IterableDataset'])
+def test_datasets_of_hugging_face(kind, tmp_path):
+    datasets = pytest.importorskip('datasets')
+
+    def make_trainer():
+        data = datasets.Dataset.from_list(Rows().rows)
+        if kind == 'IterableDataset':
+            data = data.to_iterable_dataset(num_shards=2).shuffle(seed=0, buffer_size=16)
+            return trainer_of(tmp_path, small_bert(), data, max_steps=12)
+        if kind == 'set_transform':
+            data.set_transform(shuffled)
+        return trainer_of(tmp_path, small_bert(), data, remove_unused_columns=False)
+
+    assert len(stays_the_same(make_trainer)) == 30
+
+
+def test_several_gpus_without_a_launcher(tmp_path):
+    """The trainer wraps the model in `DataParallel`, which passes everything through without a GPU, and
+    makes batches for all of them."""
+
+    def make_trainer():
+        trainer = trainer_of(tmp_path, small_bert(), Rows().rows)
+        trainer.args._n_gpu = 2
+        return trainer
+
+    assert len(stays_the_same(make_trainer)) == 30

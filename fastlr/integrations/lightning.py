@@ -6,7 +6,7 @@
 __all__ = ['LIGHTNING', 'lr_find']
 
 # %% ../../nbs/62_lightning.ipynb #c128da3b
-import time
+import math, time
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,9 +20,9 @@ from ..other_names import refuses_other_options
 from ..probes import run_probes
 from ..processes import fail_together
 from ..settings import SweepSettings
-from ..suggestion import NoSuggestion, peaks_text, range_text
-from ..tune import LRFound, rate_places, set_rate
-from ..utils import as_list, describe
+from ..suggestion import NoSuggestion
+from ..tune import LRFound, rate_places, rate_text, set_rate
+from ..utils import describe
 
 # %% ../../nbs/62_lightning.ipynb #60b20002
 LIGHTNING = EntryPoint('lr_find', dict(start_lr='min_lr', end_lr='max_lr', num_it='num_training', mode='mode',
@@ -39,8 +39,10 @@ def _package(trainer):
             return import_module(package)
     if not any(map(find_spec, ('lightning', 'pytorch_lightning'))):
         raise ImportError("fastlr.integrations.lightning needs Lightning: pip install lightning")
+    remedy = ("pass the trainer that it was made with" if type(trainer).__name__ == 'Tuner' else
+              "the order is lr_find(trainer, module)")
     raise TypeError(f"trainer must be a Trainer of lightning or pytorch_lightning, got {describe(trainer)}; "
-                    "the order is lr_find(trainer, module)")
+                    f"{remedy}")
 
 def _check_kind(pl, name, x, cls):
     "Raise `TypeError` unless `x` is a `cls`, a class of the package `pl`."
@@ -66,9 +68,7 @@ def _check_trainer(pl, trainer):
     if trainer.fast_dev_run:
         raise ValueError(f"the trainer has fast_dev_run={trainer.fast_dev_run!r}, and so few batches make no "
                          "curve: make the trainer without fast_dev_run to look for a rate")
-    if trainer.state.status == 'running':
-        raise ValueError("the trainer is running: call lr_find before trainer.fit, not from a hook or a "
-                         "callback")
+    if trainer.state.status == 'running': _check_running(trainer)
     kinds, strategy = pl.strategies, trainer.strategy
     name = type(strategy).__name__
     apart = ('FSDPStrategy', 'DeepSpeedStrategy', 'ModelParallelStrategy')
@@ -81,6 +81,26 @@ def _check_trainer(pl, trainer):
         raise ValueError(f"strategy: this {name} trains in processes that are made for each call, and what "
                          "they find is lost with them. Look for the rate with strategy='ddp' in a script, or "
                          "with devices=1")
+
+# %% ../../nbs/62_lightning.ipynb #785237ca
+def _check_running(trainer):
+    "Raise `ValueError` unless `trainer` is about to make its optimizers: in `setup`, for a fit."
+    if any(hasattr(cb, 'sweep') and hasattr(cb, 'left_out') for cb in trainer.callbacks):
+        raise ValueError("lr_find was called in its own range test, which calls this hook too: call it "
+                         "before trainer.fit, or in setup of a callback with shapes_training = False")
+    hook = trainer.lightning_module._current_fx_name
+    if hook == 'setup' and trainer.state.fn == 'fit': return
+    raise ValueError(f"the trainer is running ({hook} of trainer.{trainer.state.fn.value}), and has its "
+                     "optimizers already, or needs none: call lr_find before trainer.fit, or in "
+                     "setup(self, trainer, module, stage) of a callback, if stage == 'fit', with "
+                     "update_attr=True")
+
+def _data_of(trainer):
+    "Return loaders and datamodule with which `trainer` is running, or None for both."
+    if trainer.state.status != 'running': return None, None
+    if trainer.datamodule is not None: return None, trainer.datamodule
+    source = trainer.fit_loop._data_source.instance
+    return (None if source is trainer.lightning_module else source), None
 
 # %% ../../nbs/62_lightning.ipynb #60b20005
 def _stop_div(early_stop_threshold):
@@ -144,73 +164,98 @@ def lr_find(
                              entry=LIGHTNING)
     for dl in leaf_loaders(train_dataloaders): settings.check_restartable(dl)
     places = _places(module, update_attr, attr_name)
-    made = []
+    if train_dataloaders is None and datamodule is None: train_dataloaders, datamodule = _data_of(trainer)
     once = partial(sweep_once, pl, trainer, module, loaders=train_dataloaders, datamodule=datamodule,
-                   rings=[], made=made, monitor=monitor, verify=verify, silent=silent)
-    sweep, curve = _sweep_and_probe(once, settings, silent)
-    found = LRFound(curve, _schedule_of(as_list(sweep.schedulers)))
-    ignored = bool(update_attr) and _set_and_check(places, found, once, settings, made)
-    if not silent and trainer.is_global_zero:
-        print(_report(found, places, bool(sweep.schedulers), ignored))
+                   rings=[], monitor=monitor, verify=verify, silent=silent)
+    plans = []
+    curve = _sweep_and_probe(partial(once, plans=plans), settings, silent)
+    found, plan = LRFound(curve, plans[0].kind or 'constant'), plans[0]
+    notes = _notes_on(plan, _is_reached(plan))
+    set_to = None
+    if update_attr: set_to, notes = _set_and_check(places, found, once, settings, plan)
+    if not silent and trainer.is_global_zero: print(_report(found, plan, places, set_to, notes))
     return found
 
 # %% ../../nbs/62_lightning.ipynb #6a2d78ad
 def _sweep_and_probe(once, settings, silent):
-    "Return the sweep that `once` makes, and its curve, with probes if they are needed or asked for."
+    "Return the curve of the sweep that `once` makes, with probes if they are needed or asked for."
     began = time.monotonic()
-    sweep = once(settings)
-    seconds = (time.monotonic()-began) / max(1, len(sweep.curve))
-    return sweep, run_probes(sweep.curve, once, settings, seconds=seconds, silent=silent)
+    curve = once(settings).curve
+    seconds = (time.monotonic()-began) / max(1, len(curve))
+    return run_probes(curve, once, settings, seconds=seconds, silent=silent)
 
-def _set_and_check(places, found, once, settings, made):
-    "Set the suggested rate. Return whether the optimizers are made with the same rates whatever is set."
-    lr, before = found.suggestion(), [place.read() for place in places]
+# %% ../../nbs/62_lightning.ipynb #5fc000df
+def _set_and_check(places, found, once, settings, plan):
+    "Set the rate. Return what was set, and notes on what the training, which had this `plan`, makes of it."
+    lr, before = float(found.suggestion()), [place.read() for place in places]
     other = next(rate for rate in (2*lr, 3*lr) if rate not in before)
+    plans, set_to = [], lr
     try:
         set_rate(places, other)
         # Two steps at the lowest rates, which are undone.
-        once(settings.holding(found.curve.group_lrs[0], 2), silent=True, verify=False)
-    finally: set_rate(places, lr)
-    return made[0] == made[-1]
+        once(settings.holding(found.curve.group_lrs[0], 2), plans=plans, silent=True, verify=False)
+        set_to = lr/_factor(plan, plans[0], other)
+    finally: set_rate(places, set_to)
+    notes = _notes_on_groups(plan, plans[0], places)
+    peak = plans[0].peak
+    reached = bool(notes) or peak is None or math.isclose(peak*set_to/other, lr, rel_tol=0.05)
+    return set_to, [*notes, *_notes_on(plan, reached)]
 
-# %% ../../nbs/62_lightning.ipynb #0a0ec174
-_KINDS = dict(OneCycleLR='one_cycle', CosineAnnealingLR='cosine', CosineAnnealingWarmRestarts='cosine',
-              PolynomialLR='linear')
+def _factor(plan, other_plan, other):
+    "Return how many times the attribute the highest rate of the training is, if all its rates follow it."
+    if any(a == b for a, b in zip(plan.made, other_plan.made)): return 1.
+    highest = other_plan.first if other_plan.kind is None else other_plan.peak
+    return 1. if math.isclose(highest, other, rel_tol=0.05) else highest/other
 
-def _kind_of(scheduler):
-    "Return the kind of a torch scheduler, one of `SCHEDULES`; 'constant' if it isn't known."
-    names = [cls.__name__ for cls in type(scheduler).__mro__]
-    if 'SequentialLR' in names: return _kind_of(scheduler._schedulers[-1])
-    falls = 'LinearLR' in names and scheduler.end_factor < scheduler.start_factor
-    return 'linear' if falls else next((_KINDS[name] for name in names if name in _KINDS), 'constant')
-
-def _schedule_of(schedulers):
-    "Return the kind of all `schedulers`; 'constant' if they differ, or if there are none."
-    kinds = {_kind_of(scheduler) for scheduler in schedulers}
-    return kinds.pop() if len(kinds) == 1 else 'constant'
+def _notes_on_groups(plan, other_plan, places):
+    "Return a note if some or all parameter groups have rates that don't follow the attribute."
+    fixed = sum(a == b for a, b in zip(plan.made, other_plan.made))
+    labels = ' and '.join(place.label for place in places)
+    if fixed == len(plan.made):
+        return [f"configure_optimizers makes optimizers with the same rates whatever {labels} is, so a "
+                "training won't use the rate that was set: pass it to them there, or with LightningCLI to "
+                "the optimizer that it is given on the command line."]
+    if not fixed: return []
+    return [f"{fixed} of {len(plan.made)} parameter groups have rates that don't follow {labels}. The "
+            "suggestion is for all of them in the ratio that they had in the range test."]
 
 # %% ../../nbs/62_lightning.ipynb #60b20006
-def _report(found, places, scheduled, ignored):
-    "Return the text to print: the rate, for which schedule, where it was set, and the findings of the curve."
+def _report(found, plan, places, set_to, notes):
+    "Return the text to print: the rate, for which schedule, where it was set, and what is to be known."
+    lines = [f"Note: {note}" for note in notes]
     try: lr, s = found.suggestion(), found.curve.suggest()
-    except NoSuggestion as e: return f"No learning rate is suggested: {e}"
-    labels = ' and '.join(label for _, _, label in places)
-    rate = f"Learning rate set to {lr:.2E}, as {labels}" if places else f"Suggested learning rate: {lr:.2E}"
-    others = peaks_text(s, "Suggested maximum for {}") if found.schedule == 'constant' else ''
-    notes = [f"Note: {finding}" for finding in found.curve.findings]
-    if ignored:
-        notes.insert(0, "Note: configure_optimizers makes optimizers with the same rates whatever "
-                        f"{labels} is, so a training won't use the rate that was set: pass it to them there.")
-    return '\n'.join(filter(None, [rate + _meaning(s, found.schedule, scheduled), others, *notes]))
+    except NoSuggestion as e: return '\n'.join([f"No learning rate is suggested: {e}", *lines])
+    where = f"{set_to:.2E}, as {' and '.join(place.label for place in places)}" if places else ''
+    if places and set_to != lr: where += f", of which the optimizers make {lr:.2E}"
+    names = ', '.join(dict.fromkeys(p.name for p in plan.schedulers))
+    kind = plan.kind if plan.schedulers else 'constant'
+    rate = rate_text(lr, s, kind, 'configure_optimizers', names, where)
+    lines += [f"Note: {finding}" for finding in found.curve.findings]
+    return '\n'.join([rate, *lines])
 
-def _meaning(s, schedule, scheduled):
-    "What the rate is for: a known schedule, or a constant rate, because there is none or an unknown one."
-    if schedule == 'constant':
-        unknown = ", for a constant rate: the schedule of configure_optimizers isn't known"
-        return range_text(s, ' (range {})') + (unknown if scheduled else '')
-    constant = f"{s:.2E} for a constant rate{range_text(s, ', range {}')}"
-    name = schedule.replace('_', '-')
-    return f", the maximum of the {name} schedule of configure_optimizers ({constant})"
+def _notes_on(plan, reached):
+    "Return notes on a schedule, unless the suggested rate is `reached`, and on callbacks that take no part."
+    notes = [] if reached else [_note_on_schedule(plan)]
+    if plan.left_out:
+        notes.append(f"These callbacks did not take part: {', '.join(plan.left_out)}. One that has "
+                     "shapes_training = True takes part, and one with False isn't named.")
+    if 'LearningRateFinder' in plan.left_out:
+        notes.append("LearningRateFinder sets a rate of its own when the training begins: take it out.")
+    return notes
+
+def _is_reached(plan):
+    "Return whether the highest rate of the training is that of the optimizers, as far as is known."
+    # The maximum of a one-cycle schedule isn't always known to the optimizer, and is what is suggested.
+    if plan.peak is None or plan.kind == 'one_cycle': return True
+    return math.isclose(plan.peak, plan.first, rel_tol=0.05)
+
+def _note_on_schedule(plan):
+    every = dict(step='update', epoch='epoch')
+    parts = [f"{p.name}, stepped {p.steps} times, once per {every[p.interval]}" for p in plan.schedulers]
+    what = (f"The highest rate of this training is {plan.peak/plan.first:.2g} times that of the optimizers, "
+            f"because of {' and '.join(parts)}.")
+    if all(p.interval == 'step' for p in plan.schedulers): return what
+    return f"{what} With interval='step' in configure_optimizers it is stepped with each update."
 
 # %% ../../nbs/62_lightning.ipynb #d0c62001
 from .. import document

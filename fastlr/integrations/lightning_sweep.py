@@ -19,7 +19,10 @@ from fastcore.basics import patch
 
 from ..detour import Detour
 from ..fingerprint import Fingerprint
+from .lightning_callbacks import (OTHER_HOOKS, all_callbacks, first_accumulation, might_shape,
+                                                     stand_in, takes_part)
 from .lightning_trainer import private_trainer
+from .planned_rates import plan_of_training
 from ..lockstep import CommonBatches
 from ..settings import SweepSettings
 from ..signals import in_main_thread
@@ -30,19 +33,23 @@ from ..utils import as_list, has_step_hooks, known_len, progress_bar
 # %% ../../nbs/61_lightning_sweep.ipynb #3e276e5c
 class _SweepCallback:
     "Run a sweep from the first batch on, until it is over or the data has run out."
-    def __init__(self, snapshot, settings, rings, monitor, silent, leave):
+    def __init__(self, pl, snapshot, settings, rings, plans, monitor, silent, leave):
+        self.pl = pl
         self.snapshot = snapshot
         self.settings = settings
         # The `CommonBatches` of each loader; those of an earlier sweep, or none yet.
         self.rings = rings
+        # The `Plan` of the training goes here, if this is an empty list.
+        self.plans = plans
         self.monitor = monitor
         self.silent = silent
         # The exception that lets tuners leave Lightning's loop.
         self.leave = leave
-        # These exist from the start of the training on, as do the rates with which the optimizers were made.
+        # These exist from the start of the training on.
         self.sweep = None
         self.bar = None
-        self.made = None
+        # Callbacks of the trainer that may shape the training, and take no part.
+        self.left_out = []
         # The exception of a Ctrl-C, for which Lightning would end the program.
         self.interrupt = None
         # The batches of this epoch, and those of them in which an optimizer stepped.
@@ -55,6 +62,19 @@ class _SweepCallback:
     def finish(self, detour):
         "Finish the sweep when `detour` is left."
         if self.sweep is not None: self.sweep.finish(failed=detour.failed)
+
+# %% ../../nbs/61_lightning_sweep.ipynb #cdb21577
+@patch
+def attach(self:_SweepCallback, own, trainer):
+    "Let the callbacks of `trainer`, and of the module, that shape the training take part in a fit of `own`."
+    callbacks = all_callbacks(trainer.callbacks, as_list(own.lightning_module.configure_callbacks()))
+    own.accumulate_grad_batches = first_accumulation(callbacks, own.accumulate_grad_batches)
+    parts = [cb for cb in callbacks if takes_part(self.pl, cb)]
+    for cb in parts: self.snapshot.keep_object(cb)
+    own.callbacks = [*(stand_in(self.pl, cb) for cb in parts), self]
+    # In a trainer that is running, `setup` has been called already.
+    hooks = OTHER_HOOKS[1:] if trainer.state.status == 'running' else OTHER_HOOKS
+    self.left_out = [type(cb).__name__ for cb in callbacks if might_shape(self.pl, cb, hooks)]
 
 # %% ../../nbs/61_lightning_sweep.ipynb #59b20009
 @patch
@@ -71,7 +91,7 @@ def on_train_start(self:_SweepCallback, trainer, module):
     "Begin the sweep."
     optimizers = trainer.optimizers
     schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-    self.made = [(g.get('initial_lr', g['lr']), g.get('max_lr')) for o in optimizers for g in o.param_groups]
+    if self.plans == []: self.plans.append(plan_of_training(trainer, module, self.left_out))
     # A module may return the same objects in each training.
     for x in (*optimizers, *schedulers): self.snapshot.keep_object(x)
     # Otherwise Lightning would look for the metric that `ReduceLROnPlateau` needs.
@@ -292,7 +312,7 @@ def sweep_once(
     datamodule=None, # `LightningDataModule`
     *,
     rings:list=None, # the batches that earlier sweeps went round, or an empty list to store them in
-    made:list=None, # the rates with which the optimizers were made are appended to this list
+    plans:list=None, # if it is empty, the `Plan` of the training is appended
     monitor:str=None, # the loss is what the module logs by this name; default: what `training_step` returns
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
     silent:bool=False # no progress bar
@@ -300,14 +320,17 @@ def sweep_once(
     "Train `module` for one sweep, and restore everything. Raises `ValueError` if nothing can be measured."
     data = dict(train_dataloaders=loaders, datamodule=datamodule)
     rings = [] if rings is None else rings
-    before = Fingerprint(leave_out=(trainer,), module=module, **data) if verify else None
+    parts = [cb for cb in trainer.callbacks if takes_part(pl, cb)]
+    compared = dict(module=module, callbacks=parts, **data)
+    before = Fingerprint(leave_out=(trainer,), **compared) if verify else None
     parts = module, loaders, datamodule
     with _detour(pl, trainer, *parts, settings.entry) as detour, _quiet():
         _keep_surroundings(detour)
         silent = silent or not trainer.is_global_zero
-        callback = _make_callback(pl, detour.snapshot, settings, rings, monitor, silent)
+        callback = _make_callback(pl, detour.snapshot, settings, rings, plans, monitor, silent)
         detour.before_restore(partial(callback.finish, detour))
         own = private_trainer(pl, trainer, callback)
+        own._callback_connector._attach_model_callbacks = partial(callback.attach, own, trainer)
         _wrap_loaders(pl, own, detour.snapshot, settings, rings)
         _fit(partial(pl.Trainer.fit, own, module, **data), own, callback)
     sweep = callback.sweep
@@ -316,7 +339,6 @@ def sweep_once(
         raise ValueError("the training gave no batch: check the dataset, batch_size, drop_last, and the "
                          "trainer's limit_train_batches")
     if before is not None: before.check()
-    if made is not None: made.append(callback.made)
     return sweep
 
 # %% ../../nbs/61_lightning_sweep.ipynb #59b20016
@@ -324,7 +346,7 @@ def _make_callback(pl, *args):
     "Return a `_SweepCallback` that is also a `Callback` of the package `pl`."
     exceptions = import_module(f'{pl.__name__}.utilities.exceptions')
     cls = type('SweepCallback', (_SweepCallback, pl.Callback), {})
-    return cls(*args, leave=exceptions._TunerExitException)
+    return cls(pl, *args, leave=exceptions._TunerExitException)
 
 def _fit(fit, own, callback):
     "Call `fit`, which runs the private trainer `own`. Raises `KeyboardInterrupt` after Ctrl-C."

@@ -27,7 +27,7 @@ def sweep_once(
     datamodule: Any = None,
     *,
     rings: list[Any] | None = None,
-    made: list[Any] | None = None,
+    plans: list[Any] | None = None,
     monitor: str | None = None,
     verify: bool = False,
     silent: bool = False,
@@ -42,7 +42,7 @@ def sweep_once(
         loaders: as for `trainer.fit`; default: those of the datamodule or of the module
         datamodule: `LightningDataModule`
         rings: the batches that earlier sweeps went round, or an empty list to store them in
-        made: the rates with which the optimizers were made are appended to this list
+        plans: if it is empty, the `Plan` of the training is appended
         monitor: the loss is what the module logs by this name; default: what `training_step` returns
         verify: check by checksum that everything is restored; raises `NotRestored` if not
         silent: no progress bar

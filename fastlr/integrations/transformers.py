@@ -15,8 +15,8 @@ from ..other_names import refuses_other_options
 from ..probes import run_probes
 from ..processes import fail_together
 from ..settings import SweepSettings
-from ..suggestion import NoSuggestion, range_text
-from ..tune import LRFound
+from ..suggestion import NoSuggestion
+from ..tune import LRFound, rate_text
 from ..utils import describe
 
 # %% ../../nbs/65_transformers.ipynb #62b20002
@@ -53,23 +53,22 @@ class TrainerLRFound(LRFound):
 # %% ../../nbs/65_transformers.ipynb #ee5c6890
 def _schedule_of(trainer):
     "Return the name of the schedule; 'constant' for a scheduler of the user's own."
-    own = trainer.lr_scheduler is not None and not trainer._created_lr_scheduler
-    name = str(getattr(trainer.args.lr_scheduler_type, 'value', trainer.args.lr_scheduler_type))
-    return name if name in _KINDS and not own else 'constant'
+    name = _name_of_schedule(trainer)
+    return name if name in _KINDS else 'constant'
 
-def _report(found, updated):
-    "Return the text to print: the rate for two schedules, and the findings of the curve."
-    falls = _KINDS[found.schedule] != 'constant'
-    other = 'constant' if falls else 'linear'
-    try: lr, other_lr = found.suggestion(), found.suggestion(schedule=other)
-    except NoSuggestion as e: return f"No suggested learning_rate. {e}"
-    what = 'learning_rate set to' if updated else 'Suggested learning_rate:'
-    kind = 'the peak of' if falls else 'for'
-    known = range_text(found.curve.suggest(), ', range {}')
-    this, that = f"{kind} a {found.schedule} schedule", f"{other_lr:.1E} for a {other} one"
-    # The range is that of the constant rate.
-    this, that = (this, that+known) if falls else (this+known, that)
-    rate = f"{what} {lr:.1E} ({this}; {that})"
+def _name_of_schedule(trainer):
+    "Return the class of a scheduler of the user's own, or what Transformers calls its schedule."
+    own = trainer.lr_scheduler is not None and not trainer._created_lr_scheduler
+    if own: return type(trainer.lr_scheduler).__name__
+    return str(getattr(trainer.args.lr_scheduler_type, 'value', trainer.args.lr_scheduler_type))
+
+def _report(found, trainer, updated):
+    "Return the text to print: the rate, for which schedule, where it was set, and the findings of the curve."
+    try: lr, s = found.suggestion(), found.curve.suggest()
+    except NoSuggestion as e: return f"No learning rate is suggested: {e}"
+    name = _name_of_schedule(trainer)
+    set_to = f"{lr:.2E}, as args.learning_rate" if updated else ''
+    rate = rate_text(lr, s, _KINDS.get(name), 'the trainer', name, set_to)
     return '\n'.join([rate, *(f"Note: {finding}" for finding in found.curve.findings)])
 
 # %% ../../nbs/65_transformers.ipynb #abe79a73
@@ -161,7 +160,7 @@ def lr_find(
     found = TrainerLRFound(_sweep_and_probe(once, settings, silent), _schedule_of(trainer))
     # A plain number, because the arguments are saved with the model.
     if update_args: trainer.args.learning_rate = float(found.suggestion())
-    if not silent: print(_report(found, update_args))
+    if not silent: print(_report(found, trainer, update_args))
     return found
 
 # %% ../../nbs/65_transformers.ipynb #62b20009
