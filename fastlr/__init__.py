@@ -19,6 +19,7 @@ _modules = {
     'findings': [],
     'plot': ['plot_curves'],
     'live': [],
+    'loggers': [],
     'settings': [],
     'stop': [],
     'other_names': [],

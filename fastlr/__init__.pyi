@@ -34,6 +34,7 @@ from fastlr import link as link
 from fastlr import live as live
 from fastlr import loaders as loaders
 from fastlr import lockstep as lockstep
+from fastlr import loggers as loggers
 from fastlr import loop as loop
 from fastlr import lr_finder as lr_finder
 from fastlr import mixup as mixup

@@ -102,6 +102,9 @@ TEXTS = {
         'LivePlot.update': 'Args:\n    curve: `LRCurve` so far',
         'LivePlot.close': 'Args:\n    curve: `LRCurve` for a last picture, with its suggestions; default: remove the picture',
     },
+    'loggers': {
+        'LRCurve.log_to': "Args:\n    logger: of TensorBoard, W&B, MLflow, Lightning or Accelerate, as the table says; or a list of\n        loggers\n    name: what the names of all entries begin with, as in 'lr_find/loss'",
+    },
     'settings': {
         'is_number': 'Args:\n    x: anything',
         'is_whole': 'Args:\n    x: anything',
