@@ -25,6 +25,7 @@ _modules = {
     'other_names': [],
     'utils': [],
     'probes': [],
+    'progress': [],
     'signals': [],
     'kinds': [],
     'keepers': [],

@@ -47,6 +47,7 @@ from fastlr import points as points
 from fastlr import preds as preds
 from fastlr import probes as probes
 from fastlr import processes as processes
+from fastlr import progress as progress
 from fastlr import range_test as range_test
 from fastlr import recorder as recorder
 from fastlr import results as results

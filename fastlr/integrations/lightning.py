@@ -6,7 +6,6 @@
 __all__ = ['LIGHTNING', 'lr_find']
 
 # %% ../../nbs/62_lightning.ipynb #c128da3b
-import time
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ from .lightning_sweep import leaf_loaders, sweep_once
 from ..other_names import refuses_other_options
 from ..probes import run_probes
 from ..processes import fail_together
+from ..progress import Progress
 from ..settings import SweepSettings
 from ..suggestion import NoSuggestion, peaks_text, range_text
 from ..tune import LRFound, rate_places, set_rate
@@ -124,7 +124,7 @@ def lr_find(
     batches:int=8, # number of (accumulated) batches of each loader to go round; None: fresh ones throughout
     monitor:str=None, # the loss is what the module logs by this name; default: what `training_step` returns
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
-    silent:bool=False # no progress bar, no message
+    silent:bool=False # no progress bar, no line, no message
 ) -> LRFound: # with `suggestion()`, `schedule`, `results`, `plot()` and `curve`
     """Run a learning-rate range test in Lightning's own loop, and restore everything.
 
@@ -145,9 +145,11 @@ def lr_find(
     for dl in leaf_loaders(train_dataloaders): settings.check_restartable(dl)
     places = _places(module, update_attr, attr_name)
     made = []
+    progress = Progress(silent or not trainer.is_global_zero)
     once = partial(sweep_once, pl, trainer, module, loaders=train_dataloaders, datamodule=datamodule,
-                   rings=[], made=made, monitor=monitor, verify=verify, silent=silent)
-    sweep, curve = _sweep_and_probe(once, settings, silent)
+                   rings=[], made=made, monitor=monitor, verify=verify, progress=progress)
+    sweep = once(settings)
+    curve = run_probes(sweep.curve, once, settings, progress)
     found = LRFound(curve, _schedule_of(as_list(sweep.schedulers)))
     ignored = bool(update_attr) and _set_and_check(places, found, once, settings, made)
     if not silent and trainer.is_global_zero:
@@ -155,13 +157,6 @@ def lr_find(
     return found
 
 # %% ../../nbs/62_lightning.ipynb #6a2d78ad
-def _sweep_and_probe(once, settings, silent):
-    "Return the sweep that `once` makes, and its curve, with probes if they are needed or asked for."
-    began = time.monotonic()
-    sweep = once(settings)
-    seconds = (time.monotonic()-began) / max(1, len(sweep.curve))
-    return sweep, run_probes(sweep.curve, once, settings, seconds=seconds, silent=silent)
-
 def _set_and_check(places, found, once, settings, made):
     "Set the suggested rate. Return whether the optimizers are made with the same rates whatever is set."
     lr, before = found.suggestion(), [place.read() for place in places]
@@ -169,7 +164,7 @@ def _set_and_check(places, found, once, settings, made):
     try:
         set_rate(places, other)
         # Two steps at the lowest rates, which are undone.
-        once(settings.holding(found.curve.group_lrs[0], 2), silent=True, verify=False)
+        once(settings.holding(found.curve.group_lrs[0], 2), progress=False, verify=False)
     finally: set_rate(places, lr)
     return made[0] == made[-1]
 
