@@ -34,6 +34,7 @@ from fastlr import link as link
 from fastlr import live as live
 from fastlr import loaders as loaders
 from fastlr import lockstep as lockstep
+from fastlr import loggers as loggers
 from fastlr import loop as loop
 from fastlr import lr_finder as lr_finder
 from fastlr import mixup as mixup
@@ -46,6 +47,7 @@ from fastlr import points as points
 from fastlr import preds as preds
 from fastlr import probes as probes
 from fastlr import processes as processes
+from fastlr import progress as progress
 from fastlr import range_test as range_test
 from fastlr import recorder as recorder
 from fastlr import results as results

@@ -69,7 +69,8 @@ def run(
     rule:str='auto', # name of a rule, as for `curve.suggest`
     device=None, # name of a device, such as cuda; default: that of the data
     seed:int=0, # of all random numbers, from 0 to 2**63-1
-    force:bool=False # replace results that are in the directory
+    force:bool=False, # replace results that are in the directory
+    quiet:bool=False # print nothing to the error output while it runs, which has a line now and then
 ) -> tuple: # (`LRCurve`, its `answer`)
     "Build what `config` describes, look for a rate, and write the results. Raises `ConfigError`."
     if not is_whole(seed) or not 0 <= seed < 2**63:
@@ -77,6 +78,7 @@ def run(
         raise ConfigError(f"{option} must be a whole number from 0 to 2**63-1, got {seed!r}")
     with _seeded(seed):
         from fastlr.lr_finder import run_range_test
+        from fastlr.progress import Progress
         configuration = Configuration(config, settings.entry)
         learn = configuration.learner(device)
         settings = replace(settings, accumulate=configuration.training['accumulate'])
@@ -91,7 +93,8 @@ def run(
                 _write(directory, force, settings.entry, curve, found, configuration.to_yaml(), text, rule)
             return curve, found
 
-        try: run_range_test(learn, settings, silent=True)
+        progress = Progress(quiet, runs=settings.runs, file=sys.stderr)
+        try: run_range_test(learn, settings, silent=True, progress=progress)
         except KeyboardInterrupt:
             # There is a curve of what has been measured, unless that is nothing.
             if learn.recorder.curve is not None: conclude(INTERRUPTED)
@@ -216,7 +219,8 @@ def run_command(
         if args.print_config:
             print(Configuration(config, CLI).to_yaml(), end='')
             return 0
-        _, found = run(config, settings, directory, file.stem, args.rule, args.device, args.seed, args.force)
+        _, found = run(config, settings, directory, file.stem, args.rule, args.device, args.seed, args.force,
+                       args.quiet)
     _print_result(found, directory, args)
     return 1 if found['error'] else 0
 

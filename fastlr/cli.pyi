@@ -50,6 +50,7 @@ def run(
     device: Any = None,
     seed: int = 0,
     force: bool = False,
+    quiet: bool = False,
 ) -> tuple[Any, ...]:
     """Build what `config` describes, look for a rate, and write the results. Raises `ConfigError`.
 
@@ -62,6 +63,7 @@ def run(
         device: name of a device, such as cuda; default: that of the data
         seed: of all random numbers, from 0 to 2**63-1
         force: replace results that are in the directory
+        quiet: print nothing to the error output while it runs, which has a line now and then
 
     Returns:
         tuple[Any, ...]: (`LRCurve`, its `answer`)

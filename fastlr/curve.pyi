@@ -189,6 +189,15 @@ class LRCurve:
         Returns:
             matplotlib.axes.Axes: the axes
         """
+    def log_to(self, logger: Any, name: str = 'lr_find') -> None:
+        """Send losses, suggestion and picture to a logger. Its steps and runs stay as they are. Raise `TypeError`
+        for another object, `ValueError` if there is no run yet, or no line to draw.
+
+        Args:
+            logger: of TensorBoard, W&B, MLflow, Lightning or Accelerate, as the table says; or a list of
+                loggers
+            name: what the names of all entries begin with, as in 'lr_find/loss'
+        """
 
 def write_whole(path: Any, write: Any) -> pathlib.Path:
     """Write a file completely or not at all: under another name first, and then in its place.

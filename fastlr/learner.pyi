@@ -287,7 +287,7 @@ class Learner:
             live: in a notebook, draw the curve while it grows
             where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
             verify: check by checksum that everything is restored; raises `NotRestored` if not
-            silent: no bar, no message
+            silent: no bar, no line, no message
 
         Returns:
             LRCurve: also at `learn.recorder.curve`
@@ -330,7 +330,7 @@ class Learner:
             live: in a notebook, draw the curve while it grows
             where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
             verify: check by checksum that everything is restored; raises `NotRestored` if not
-            silent: no bar, no message
+            silent: no bar, no line, no message
 
         Returns:
             LRFound: with `suggestion()`, `results`, `plot()` and `curve`

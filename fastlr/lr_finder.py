@@ -6,7 +6,7 @@
 __all__ = ['LR_FIND', 'LR_FINDER', 'LRFinder', 'lr_find', 'run_range_test']
 
 # %% ../nbs/35_lr_finder.ipynb #78f0ea7b
-import copy, math, sys, time
+import copy, math, sys
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
@@ -27,11 +27,12 @@ from .optim import OptimWrapper
 from .other_names import refuses_other_options
 from .probes import run_probes
 from .processes import fail_together
+from .progress import Progress
 # Importing it gives every learner a recorder.
 from .recorder import Recorder # noqa: F401
 from .settings import SweepSettings, is_number, is_whole
 from .sweep import LRSweep
-from .utils import check_flag, inner_optimizer, is_main_process, known_len, progress_bar
+from .utils import check_flag, inner_optimizer, is_main_process, known_len
 
 # %% ../nbs/35_lr_finder.ipynb #f4903942
 LR_FIND = EntryPoint('lr_find', {**{o: o for o in OPTIONS}, 'loader': 'train_dl'})
@@ -53,7 +54,7 @@ class LRFinder(LearnerCallback):
         stop_div=True, # stop when the loss diverges: True, False, a factor on the best loss, or a function
         wd:float=None, # weight decay during the sweep, from 0; default: the optimizer's
         val_batches:int=0, # measure the loss on this number of validation batches; 0: the training loss
-        silent:bool=True, # no progress bar
+        silent:bool=True, # show no progress; `progress`, a `Progress` that is shared, replaces it
         live=None, # a `LivePlot` to redraw meanwhile
         *,
         mode:str='exp', # 'exp', 'linear', or 'hold': `start_lr` throughout
@@ -61,7 +62,7 @@ class LRFinder(LearnerCallback):
         extend:bool=False, # go on beyond `end_lr` while the loss still falls there
         batches:int=8, # number of (windows of `accumulate`) batches to go round; None: fresh ones throughout
         settings:SweepSettings=None, # already checked; replaces the options above that it contains
-        **kwargs # `seed`, `where`, `verify`, `snapshot`: see `LRSweep`
+        **kwargs # `seed`, `where`, `verify`, `snapshot`, `progress`: see `LRSweep`
     ):
         if isinstance(learn, nn.Module):
             raise TypeError("LRFinder is a callback of a Learner. For a model, an optimizer and a criterion, "
@@ -80,14 +81,13 @@ class LRFinder(LearnerCallback):
         self.val_batches = val_batches
         self.silent = silent
         self.live = live
-        self.kwargs = kwargs
+        self.kwargs = {'progress': Progress(silent), **kwargs}
         # With a snapshot from before the first callback the sweep begins after the last one, which may have
         # brought an optimizer of its own, and everything is restored when the others are done.
         if 'snapshot' in kwargs: self.order_in = dict(self.order_in, on_train_begin=1000, on_train_end=1000)
-        # Of the running training: the `LRSweep`, its progress bar, whether a batch has begun but not ended,
+        # Of the running training: the `LRSweep`, whether a batch has begun but not ended,
         # and the learner's data, whose training loader is replaced.
         self.sweep = None
-        self.bar = None
         self.in_batch = False
         self.data_before = None
 
@@ -128,7 +128,6 @@ def on_train_begin(self:LRFinder, **_):
     learn.data = copy.copy(learn.data)
     learn.data.train_dl = batches
     if self.wd is not None: learn.opt.wd = self.wd
-    self.bar = progress_bar(self.settings.num_it, self.silent)
     return {'skip_validate': True}
 
 def _keep_epochs_long(batches):
@@ -185,7 +184,6 @@ def on_batch_end(self:LRFinder, last_loss, train, skip_step, iteration, **_):
     if skip_step: self._check_window(iteration)
     if self.val_batches: last_loss = None if skip_step else self._valid_loss()
     done = sweep.record(last_loss, update=not skip_step)
-    if self.bar is not None: self.bar.update(min(len(sweep), self.settings.num_it))
     if self.live is not None and self.live.due and self.settings.mode != 'hold': self.live.update(sweep.curve)
     if done: return {'stop_epoch': True, 'stop_training': True}
 
@@ -223,7 +221,6 @@ def on_train_end(self:LRFinder, exception=None, **_):
         if self.data_before is not None: self.learn.data = self.data_before
         if complete and self.settings.mode != 'hold':
             self.learn.recorder.hold(self.sweep.curve, self.learn.opt.mom)
-        if self.bar is not None: self.bar.on_iter_end()
 
 # %% ../nbs/35_lr_finder.ipynb #2648cca5
 @fail_together()
@@ -246,7 +243,7 @@ def lr_find(
     live:bool=False, # in a notebook, draw the curve while it grows
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
-    silent:bool=False # no bar, no message
+    silent:bool=False # no bar, no line, no message
 ) -> LRCurve: # also at `learn.recorder.curve`
     "Explore rates from `start_lr` to `end_lr` over `num_it` updates; everything is restored afterwards."
     first, last = learn.lr_range(start_lr, 'start_lr'), learn.lr_range(end_lr, 'end_lr')
@@ -268,7 +265,8 @@ def run_range_test(
     live:bool=False, # in a notebook, draw the curve while it grows
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
-    silent:bool=False # no bar, no message
+    silent:bool=False, # no bar, no line, no message
+    progress:Progress=None # shows how far it is; default: one that `silent` switches off
 ) -> LRCurve: # also at `learn.recorder.curve`
     """Run the range test that `settings` describe; everything but the recorder's curve is restored.
 
@@ -279,14 +277,13 @@ def run_range_test(
     recorder = learn.recorder
     silent = silent or learn.quiet
     common = CommonBatches.of(learn.data.train_dl, settings)
-    options = dict(wd=wd, val_batches=val_batches, where=where, verify=verify, silent=silent)
+    if progress is None: progress = Progress(silent, runs=settings.runs)
+    options = dict(wd=wd, val_batches=val_batches, where=where, verify=verify, progress=progress)
     if learn.opt is None: _make_first_optimizer()
     with _drawing(recorder, live) as picture:
-        began = time.monotonic()
         _run_sweeps(learn, common, settings, live=picture, **options)
-        seconds = (time.monotonic()-began) / max(1, settings.runs*len(recorder.curve))
         sweep_once = partial(_sweep_once, learn, common, **options)
-        recorder.hold(run_probes(recorder.curve, sweep_once, settings, seconds=seconds, silent=silent))
+        recorder.hold(run_probes(recorder.curve, sweep_once, settings, progress))
     if not silent: _report(learn, settings.probe)
     return recorder.curve
 

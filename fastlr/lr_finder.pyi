@@ -7,6 +7,7 @@ from fastlr.callback import LearnerCallback
 from fastlr.curve import EntryPoint
 from fastlr.curve import LRCurve
 from fastlr.learner import Learner
+from fastlr.progress import Progress
 from fastlr.settings import SweepSettings
 from fastlr.snapshot import Snapshot
 
@@ -25,7 +26,7 @@ class LRFinder(LearnerCallback):
         stop_div: stop when the loss diverges: True, False, a factor on the best loss, or a function
         wd: weight decay during the sweep, from 0; default: the optimizer's
         val_batches: measure the loss on this number of validation batches; 0: the training loss
-        silent: no progress bar
+        silent: show no progress; `progress`, a `Progress` that is shared, replaces it
         live: a `LivePlot` to redraw meanwhile
         mode: 'exp', 'linear', or 'hold': `start_lr` throughout
         accumulate: batches that make one optimizer update, at least 1
@@ -36,6 +37,7 @@ class LRFinder(LearnerCallback):
         where: where the copy of the state is stored: 'device', 'cpu', or a directory
         snapshot: one that was taken earlier, of the same objects; the sweep doesn't close it
         verify: check by checksum that all is restored; `NotRestored` names what is not
+        progress: print a line now and then in a log file: True, False, or a `Progress` to share
     """
     order_in: dict[str, int]
     shapes_training: bool
@@ -48,9 +50,8 @@ class LRFinder(LearnerCallback):
     val_batches: int
     silent: bool
     live: Any
-    kwargs: Any
+    kwargs: dict[Any, Any]
     sweep: Any
-    bar: Any
     in_batch: bool
     data_before: Any
     def __init__(
@@ -74,6 +75,7 @@ class LRFinder(LearnerCallback):
         where: Any = 'device',
         snapshot: Snapshot | None = None,
         verify: bool = False,
+        progress: Any = True,
     ) -> None: ...
     def on_train_begin(self, *args: Any, **kwargs: Any) -> Any:
         """Save the state of the training, set the first rate, and switch validation off."""
@@ -133,7 +135,7 @@ def lr_find(
         live: in a notebook, draw the curve while it grows
         where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
         verify: check by checksum that everything is restored; raises `NotRestored` if not
-        silent: no bar, no message
+        silent: no bar, no line, no message
 
     Returns:
         LRCurve: also at `learn.recorder.curve`
@@ -149,6 +151,7 @@ def run_range_test(
     where: Any = 'device',
     verify: bool = False,
     silent: bool = False,
+    progress: Progress | None = None,
 ) -> LRCurve:
     """Run the range test that `settings` describe; everything but the recorder's curve is restored.
 
@@ -162,7 +165,8 @@ def run_range_test(
         live: in a notebook, draw the curve while it grows
         where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
         verify: check by checksum that everything is restored; raises `NotRestored` if not
-        silent: no bar, no message
+        silent: no bar, no line, no message
+        progress: shows how far it is; default: one that `silent` switches off
 
     Returns:
         LRCurve: also at `learn.recorder.curve`

@@ -8,7 +8,7 @@ __all__ = ['PROBE_STEPS', 'run_probes']
 # %% ../nbs/10_probes.ipynb #07000008
 from .plot import LRCurve
 from .settings import SweepSettings
-from .utils import is_main_process, trains_alone
+from .utils import duration_text, trains_alone
 
 # %% ../nbs/10_probes.ipynb #07000009
 PROBE_STEPS = 60
@@ -17,16 +17,15 @@ def run_probes(
     curve:LRCurve, # without probes
     sweep_once, # function `SweepSettings` -> finished `LRSweep`, from the state in which `curve` began
     settings:SweepSettings, # of the sweep that made `curve`
-    *,
-    seconds:float=None, # that one update takes, to say how long the probes will take; default: don't say
-    silent:bool=False # print nothing
+    progress=None # `Progress` of the sweeps, which prints what is done and why; default: print nothing
 ) -> LRCurve:
     """Return the `curve` with probes, if `settings.probe` asks for them; unchanged after Ctrl-C. Raise
     `ValueError` if the data runs out."""
     rates = _rates(curve, settings)
     if not rates: return curve
-    silent = silent or not is_main_process()
-    if not silent: print(_announcement(curve, len(rates), seconds))
+    if progress is not None:
+        progress.say(_announcement(curve, len(rates), progress.seconds))
+        progress.stage('Probe', len(rates))
     probes = {}
     try:
         for lr in rates:
@@ -37,7 +36,7 @@ def run_probes(
     except KeyboardInterrupt:
         # Other processes have stopped with an error, so this one must not go on alone.
         if not trains_alone(): raise
-        if not silent: print("Stopped: the suggestion is the sweep's own.")
+        if progress is not None: progress.say("Stopped: the suggestion is the sweep's own.")
         return curve
     longest = max(map(len, probes.values()), default=0)
     # Where all break down, there is nothing to compare.
@@ -58,16 +57,11 @@ def _announcement(curve, rates, seconds):
     "What will be done, why, and about how long it takes."
     updates = rates*PROBE_STEPS
     if seconds is None: time = ''
-    else: time = f", about {_duration(updates*seconds)}"
+    else: time = f", about {duration_text(updates*seconds)}"
     why = "Probing the suggestion"
     if curve.needs_probes: why = f"This sweep can't tell which rate is good, because {curve.view.doubt}"
     return (f"{why}: training at {rates} rates for {PROBE_STEPS} updates each (up to {updates} further "
             f"updates{time}). Ctrl-C stops this, and leaves the sweep's own answer.")
-
-def _duration(seconds):
-    "A number of seconds, as one says it."
-    if seconds < 1.5: return "a second"
-    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds/60:.0f} minutes"
 
 def _without_data(curve, settings):
     "The curve alone if probes were not asked for; else raise `ValueError`."

@@ -9,14 +9,7 @@ from fastlr.settings import SweepSettings
 __all__ = ['PROBE_STEPS', 'run_probes']
 
 PROBE_STEPS: int
-def run_probes(
-    curve: LRCurve,
-    sweep_once: Any,
-    settings: SweepSettings,
-    *,
-    seconds: float | None = None,
-    silent: bool = False,
-) -> LRCurve:
+def run_probes(curve: LRCurve, sweep_once: Any, settings: SweepSettings, progress: Any = None) -> LRCurve:
     """Return the `curve` with probes, if `settings.probe` asks for them; unchanged after Ctrl-C. Raise
     `ValueError` if the data runs out.
 
@@ -25,6 +18,5 @@ def run_probes(
         sweep_once: function `SweepSettings` -> finished `LRSweep`, from the state in which `curve`
             began
         settings: of the sweep that made `curve`
-        seconds: that one update takes, to say how long the probes will take; default: don't say
-        silent: print nothing
+        progress: `Progress` of the sweeps, which prints what is done and why; default: print nothing
     """

@@ -6,7 +6,7 @@
 __all__ = ['MORE', 'FIND_LR', 'find_lr', 'train_sweep', 'PlainTraining']
 
 # %% ../nbs/24_range_test.ipynb #a72acb30
-import time, traceback
+import traceback
 from functools import partial
 
 import torch
@@ -22,12 +22,13 @@ from .other_names import instead_of
 from .plot import LRCurve
 from .probes import run_probes
 from .processes import fail_together
+from .progress import Progress
 from .settings import SweepSettings
 from .settle import settle_statistics
 from .snapshot import check_parts
 from .sweep import LRSweep
 from .utils import (
-    add_note, as_list, describe, has_step_hooks, needs_closure, progress_bar, steps_twice)
+    add_note, as_list, describe, has_step_hooks, needs_closure, steps_twice)
 from .watch import check_rates
 
 # %% ../nbs/24_range_test.ipynb #528a8ade
@@ -55,7 +56,7 @@ def find_lr(
     val_loader=None, # measure the loss on these batches after each update; None: the training loss
     step=None, # batch -> loss, instead of `criterion(model(input), target)`; without `backward`
     device=None, # where to train; default: where the model is
-    progress:bool=True, # show a bar
+    progress:bool=True, # show a bar; in a log file print a line now and then
     **kwargs # `scaler`, `extend`, `others`, `schedulers`, `where`, `verify`, `reduce`: see `LRSweep`
 ) -> LRCurve: # of the sweep, or the median of its `runs`
     """Run a learning-rate range test, and restore everything.
@@ -73,17 +74,16 @@ def find_lr(
         settings.check_restartable(loader)
         loss_of, on_step = _loss_function(training, criterion, step)
         common = CommonBatches.of(loader, settings)
+        shown = Progress(not progress, runs=runs)
 
         def sweep_once(settings, seed=None):
             sweep = LRSweep(training.opts, training.modules, settings=settings, seed=seed,
-                            shift=1 if val_loader is None else 0, **kwargs)
+                            shift=1 if val_loader is None else 0, progress=shown, **kwargs)
             data = common if seed is None else redraw(common)
-            return training.run(sweep, data, loss_of, val_loader, on_step, progress)
+            return training.run(sweep, data, loss_of, val_loader, on_step)
 
-        began = time.monotonic()
         curve = LRCurve.median([sweep_once(settings, run or None).curve for run in range(runs)])
-        seconds = (time.monotonic()-began) / max(1, runs*len(curve))
-        return run_probes(curve, sweep_once, settings, seconds=seconds, silent=not progress)
+        return run_probes(curve, sweep_once, settings, shown)
 
 # %% ../nbs/24_range_test.ipynb #aed2aa49
 def _check_options(options):
@@ -156,8 +156,7 @@ def train_sweep(
     sweep, # running `LRSweep`
     loader, # iterable of batches
     loss_of, # batch -> scalar tensor
-    measure=None, # () -> loss, recorded after each update instead of the training loss
-    bar=None # progress bar
+    measure=None # () -> loss, recorded after each update instead of the training loss
 ):
     "Train until `sweep` is over."
     train_batch = _train_with_closure if needs_closure(sweep.opts[0]) else _train_batch
@@ -170,7 +169,6 @@ def train_sweep(
         if measure is None: sweep.record(loss, update=full)
         elif full: sweep.record(measure(), update=True)
         else: sweep.record(None, update=False)
-        if bar is not None: bar.update(min(len(sweep), sweep.num_it))
     left = n % sweep.accumulate
     if sweep.stop_reason == 'data' and left: _train_rest(sweep, left, measure)
 
@@ -282,8 +280,7 @@ def run(self:PlainTraining,
     loader, # iterable of training batches
     loss_of, # batch -> scalar tensor
     val_loader=None, # measure the loss on these batches after each update, in evaluation mode
-    on_step=None, # hook, called before each step of an optimizer
-    progress:bool=True # show a bar in notebooks and terminals
+    on_step=None # hook, called before each step of an optimizer
 ) -> LRSweep: # `sweep`, finished
     "Train until the `sweep` is over, and restore everything."
     with sweep:
@@ -294,13 +291,10 @@ def run(self:PlainTraining,
             sweep.use_loader(loader)
             settle_statistics(sweep, trained, loss_of, loader)
             measure = partial(mean_loss, trained, loss_of, val_loader, opts=self.opts)
-        bar = progress_bar(sweep.num_it, silent=not progress)
-        try: train_sweep(sweep, loader, loss_of, measure, bar)
+        try: train_sweep(sweep, loader, loss_of, measure)
         except Exception as e:
             if len(sweep) and _may_be_divergence(e): add_note(e, self._rate_note(sweep))
             raise
-        finally:
-            if bar is not None: bar.on_iter_end()
     return sweep
 
 @patch

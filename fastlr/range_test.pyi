@@ -62,7 +62,7 @@ def find_lr(
         val_loader: measure the loss on these batches after each update; None: the training loss
         step: batch -> loss, instead of `criterion(model(input), target)`; without `backward`
         device: where to train; default: where the model is
-        progress: show a bar
+        progress: show a bar; in a log file print a line now and then
         scaler: `torch.amp.GradScaler`: a step that it skips is not a point
         schedulers: schedulers that the loop steps: one or a list; they do nothing during the sweep
         extend: go on beyond `end_lr` while the loss still falls, for up to `num_it` more updates
@@ -75,7 +75,7 @@ def find_lr(
         LRCurve: of the sweep, or the median of its `runs`
     """
 
-def train_sweep(sweep: LRSweep, loader: Any, loss_of: Any, measure: Any = None, bar: Any = None) -> None:
+def train_sweep(sweep: LRSweep, loader: Any, loss_of: Any, measure: Any = None) -> None:
     """Train until `sweep` is over.
 
     Args:
@@ -83,7 +83,6 @@ def train_sweep(sweep: LRSweep, loader: Any, loss_of: Any, measure: Any = None, 
         loader: iterable of batches
         loss_of: batch -> scalar tensor
         measure: () -> loss, recorded after each update instead of the training loss
-        bar: progress bar
     """
 
 class PlainTraining:
@@ -127,7 +126,6 @@ class PlainTraining:
         loss_of: Any,
         val_loader: Any = None,
         on_step: Any = None,
-        progress: bool = True,
     ) -> LRSweep:
         """Train until the `sweep` is over, and restore everything.
 
@@ -137,7 +135,6 @@ class PlainTraining:
             loss_of: batch -> scalar tensor
             val_loader: measure the loss on these batches after each update, in evaluation mode
             on_step: hook, called before each step of an optimizer
-            progress: show a bar in notebooks and terminals
 
         Returns:
             LRSweep: `sweep`, finished

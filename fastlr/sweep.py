@@ -19,6 +19,7 @@ from .lockstep import CommonBatches, Lockstep, LoopEnded
 from .plot import LRCurve
 from .points import Points, as_scalar
 from .processes import SingleProcess, current_processes, fail_together
+from .progress import as_progress
 from .settings import SweepSettings, settings_of
 from .snapshot import Snapshot, check_parts
 from .stop import VALIDATION_FLOOR, Divergence, rule_in_file
@@ -29,8 +30,6 @@ from .watch import Rates, ScalerWatch
 SWEEP = EntryPoint('LRSweep', {option: option for option in (
     'start_lr', 'end_lr', 'num_it', 'mode', 'stop_div', 'accumulate', 'extend', 'batches',
     'opt', 'model', 'schedulers', 'scaler', 'others', 'where')})
-
-
 
 class LRSweep(Lockstep):
     "A range test around a loop of your own. After the `with` block, everything that was passed is restored."
@@ -54,6 +53,7 @@ class LRSweep(Lockstep):
         where='device', # where the copy of the state is stored: 'device', 'cpu', or a directory
         snapshot:Snapshot=None, # one that was taken earlier, of the same objects; the sweep doesn't close it
         verify:bool=False, # check by checksum that all is restored; `NotRestored` names what is not
+        progress=True, # print a line now and then in a log file: True, False, or a `Progress` to share
         settings:SweepSettings=None # instead of `start_lr` to `batches`, which can't be passed besides
     ):
         super().__init__()
@@ -62,18 +62,17 @@ class LRSweep(Lockstep):
         with fail_together(reduce, to_the_end=False):
             self.settings = s = settings_of(settings, asked, SWEEP)
             check_flag('verify', verify)
+            self.progress = as_progress(progress)
             check_parts(as_list(model), as_list(opt), as_list(schedulers), scaler, as_list(others), s.entry)
         self.num_it, self.mode, self.accumulate = s.num_it, s.mode, s.accumulate
         # Of a wrapper, such as accelerate's, the optimizer inside is swept, and it is restored like others.
         self.model = model
         self.opts = [inner_optimizer(o) for o in as_list(opt)]
-
         self.schedulers = schedulers
         self.scaler = scaler
         self.others = [*as_list(others), *(o for o in as_list(opt) if o not in self.opts)]
         self.shift, self.seed = shift, seed
-        self.reduce = reduce
-        self.where, self.verify = where, verify
+        self.where, self.verify, self.reduce = where, verify, reduce
         # What restores and verifies it. The snapshot is None before and after the sweep.
         self.snapshot = self.fingerprint = None
         self._lent = snapshot
@@ -107,7 +106,6 @@ def start(self:LRSweep) -> LRSweep: # itself
         if self.verify: self.fingerprint = self._fingerprint()
         snapshot = self._lent
         if snapshot is None:
-
             snapshot = Snapshot(self.model, self.opts, schedulers=self.schedulers, scaler=self.scaler,
                                 others=self.others, where=self.where, entry=self.settings.entry)
         return self._launch(snapshot)
@@ -150,6 +148,7 @@ def _launch(self:LRSweep, snapshot):
     within = (LRSweep.start, LRSweep.finish, LRSweep.__enter__, LRSweep.__exit__)
     detour = self._detour = Detour(snapshot, close=self._lent is None, within=within, opts=self.opts)
     detour.before_restore(lambda: self._note_end(detour.failed))
+    detour.before_restore(self.progress.end)
     detour.after_restore(lambda: self.processes.leave(detour.failed))
     detour.start()
     self.snapshot = snapshot
@@ -181,6 +180,7 @@ def _begin(self:LRSweep):
     if self.scaler is not None: self.use_scaler(self.scaler)
     if self.seed is not None: seed_all(self.seed)
     self._rates.set(0)
+    self.progress.begin(self.num_it)
 
 @patch
 def _note_end(self:LRSweep, failed):
@@ -238,6 +238,7 @@ def flush(self:LRSweep) -> bool: # whether the sweep is over
     # Several processes send what is due with the next message.
     if at_end or rest or points.is_full and not self.several: self._read()
     if at_end and not self.done and not self._goes_on(): self.end('end')
+    self.progress.follow(self, self._rates.current[self._rates.top])
     if not self.done: self._rates.set(len(points))
     return self.done
 

@@ -8,6 +8,7 @@ from fastlr.curve import EntryPoint
 from fastlr.curve import LRCurve
 from fastlr.lockstep import CommonBatches
 from fastlr.lockstep import Lockstep
+from fastlr.progress import Progress
 from fastlr.settings import SweepSettings
 from fastlr.snapshot import Snapshot
 
@@ -37,6 +38,7 @@ class LRSweep(Lockstep):
         where: where the copy of the state is stored: 'device', 'cpu', or a directory
         snapshot: one that was taken earlier, of the same objects; the sweep doesn't close it
         verify: check by checksum that all is restored; `NotRestored` names what is not
+        progress: print a line now and then in a log file: True, False, or a `Progress` to share
         settings: instead of `start_lr` to `batches`, which can't be passed besides
     """
     num_it: int
@@ -49,13 +51,14 @@ class LRSweep(Lockstep):
     others: list[Any]
     shift: int
     seed: int | None
-    reduce: bool
     where: Any
     verify: bool
+    reduce: bool
     snapshot: Any
     fingerprint: Any
     groups: list[Any]
     settings: SweepSettings
+    progress: Progress
     def __init__(
         self,
         opt: Any,
@@ -77,6 +80,7 @@ class LRSweep(Lockstep):
         where: Any = 'device',
         snapshot: Snapshot | None = None,
         verify: bool = False,
+        progress: Any = True,
         settings: SweepSettings | None = None,
     ) -> None: ...
     def end(self, reason: str) -> None:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['as_list', 'describe', 'check_flag', 'check_iterable', 'known_len', 'add_note', 'is_main_process', 'trains_alone',
-           'is_watched', 'progress_bar', 'set_group_value', 'set_group_values', 'has_copies', 'inner_optimizer',
-           'needs_closure', 'steps_twice', 'has_step_hooks', 'read_every']
+           'is_watched', 'progress_bar', 'duration_text', 'set_group_value', 'set_group_values', 'has_copies',
+           'inner_optimizer', 'needs_closure', 'steps_twice', 'has_step_hooks', 'read_every']
 
 # %% ../nbs/09_utils.ipynb #09000003
 import inspect, sys
@@ -81,7 +81,9 @@ def trains_alone() -> bool:
 
 def is_watched() -> bool:
     "Return whether a progress bar would be seen: in a notebook or a terminal, and in the first process only."
-    return (IN_NOTEBOOK or sys.stdout.isatty()) and is_main_process()
+    # What stands in the place of `sys.stdout` may lack the method, and a program without a console has None.
+    isatty = getattr(sys.stdout, 'isatty', None)
+    return (IN_NOTEBOOK or isatty is not None and isatty()) and is_main_process()
 
 def progress_bar(
     n:int, # updates
@@ -93,6 +95,13 @@ def progress_bar(
     bar = bar_over(range(n), leave=False)
     bar.update(0)
     return bar
+
+def duration_text(
+    seconds:float # from 0
+) -> str:
+    "Return a number of seconds as one says it."
+    if seconds < 1.5: return "a second"
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds/60:.0f} minutes"
 
 # %% ../nbs/09_utils.ipynb #0900000e
 def set_group_value(

@@ -5,8 +5,8 @@
 from typing import Any
 
 __all__ = ['as_list', 'describe', 'check_flag', 'check_iterable', 'known_len', 'add_note', 'is_main_process',
-    'trains_alone', 'is_watched', 'progress_bar', 'set_group_value', 'set_group_values', 'has_copies',
-    'inner_optimizer', 'needs_closure', 'steps_twice', 'has_step_hooks', 'read_every']
+    'trains_alone', 'is_watched', 'progress_bar', 'duration_text', 'set_group_value', 'set_group_values',
+    'has_copies', 'inner_optimizer', 'needs_closure', 'steps_twice', 'has_step_hooks', 'read_every']
 
 def as_list(x: Any) -> list[Any]:
     """Return `x` as a list: an empty one for None, and one entry for anything but a list, tuple or set.
@@ -77,6 +77,13 @@ def progress_bar(n: int, silent: bool = False) -> Any:
 
     Returns:
         fastprogress's bar, or None
+    """
+
+def duration_text(seconds: float) -> str:
+    """Return a number of seconds as one says it.
+
+    Args:
+        seconds: from 0
     """
 
 def set_group_value(group: dict[Any, Any], name: str, value: Any) -> None:

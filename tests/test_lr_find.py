@@ -368,7 +368,7 @@ def test_a_bar_that_cannot_be_closed_leaves_nothing_unrestored(error):
 
     class GivesBar(Callback):
         def on_batch_begin(self, **_):
-            finder.bar = Bar()
+            finder.kwargs['progress']._bar = Bar()
 
     with pytest.raises(error, match='the bar'):
         learn.fit(1, learn.opt.lr, callbacks=[finder, GivesBar()])

@@ -300,6 +300,13 @@ def test_only_the_first_process_prints(two):
     assert second == ''
 
 
+def test_only_the_first_process_writes_lines_into_a_log(two):
+    "Of `find_lr`, and of a loop of one's own."
+    first, second = two.printed('plain.progress')
+    assert re.findall(r'Range test: (\d+) of 15 updates, lr', first) == ['10', '10'], first
+    assert second == ''
+
+
 def test_validation_is_the_mean_over_all(two):
     a, b = two('accelerate.validate')
     from scenarios.accelerate import small_net

@@ -150,7 +150,7 @@ TESTS = {
     ),
     'Only the first process prints': (
         None,
-        None,
+        'processes:only_the_first_process_writes_lines_into_a_log',
         'processes:only_the_first_process_prints',
         'processes:only_the_first_lightning_process_prints',
         'processes:only_the_first_trainer_prints',

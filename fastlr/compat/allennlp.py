@@ -6,6 +6,7 @@
 __all__ = ['SEARCH', 'ALLENNLP', 'search_learning_rate', 'find_learning_rate_model', 'find_learning_rate_from_args']
 
 # %% ../../nbs/52_compat_allennlp.ipynb #621f42d2
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ..cli import run, run_command, sweep_settings
 from ..config import read_config
 from ..curve import EntryPoint
 from ..lr_finder import run_range_test
+from ..progress import Progress
 from ..results import check_directory
 
 # %% ../../nbs/52_compat_allennlp.ipynb #37b5c5a3
@@ -44,7 +46,7 @@ def search_learning_rate(
     settings = sweep_settings(SEARCH, start_lr, end_lr, num_batches, linear_steps, stopping_factor, runs,
                               probe, accumulate, extend, batches)
     curve = run_range_test(trainer, settings, wd=wd, val_batches=val_batches, live=live, where=where,
-                           verify=verify, silent=True)
+                           verify=verify, silent=True, progress=Progress(runs=runs, file=sys.stderr))
     return curve.lrs.tolist(), curve.losses.tolist()
 
 # %% ../../nbs/52_compat_allennlp.ipynb #f46c36cb

@@ -22,6 +22,7 @@ from ..batch import check_loaders, check_loss, to_device
 from .loader_iter import DataLoaderIter, TrainDataLoaderIter, ValDataLoaderIter # noqa: F401
 from ..curve import EntryPoint, LRCurve
 from ..plot import new_axes
+from ..progress import Progress
 from ..range_test import PlainTraining
 from ..rules import NoSuggestion
 from ..settings import SweepSettings, is_number
@@ -171,9 +172,9 @@ def range_test(self:RangeTest,
     check_loaders(train.data_loader, None if val is None else val.data_loader, ('train_loader', 'val_loader'))
     where = 'device' if self.memory_cache else self.cache_dir or tempfile.gettempdir()
     sweep = LRSweep(training.opts, training.modules, settings=settings, scaler=scaler,
-                    shift=1 if val is None else 0, where=where)
+                    shift=1 if val is None else 0, where=where, progress=Progress(not progress))
     loss_of = partial(self._loss, device=training.place, non_blocking=non_blocking_transfer)
-    try: training.run(sweep, train, loss_of, val, progress=progress)
+    try: training.run(sweep, train, loss_of, val)
     finally:
         # A test that was interrupted has a curve, too, unless it never began.
         if sweep.groups: self._store(sweep.curve, smooth_f, progress)

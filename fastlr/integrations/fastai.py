@@ -6,7 +6,7 @@
 __all__ = ['FASTAI', 'SuggestedLRs', 'lr_find']
 
 # %% ../../nbs/66_fastai.ipynb #66f00016
-import copy, time
+import copy
 from functools import partial
 
 import torch
@@ -21,13 +21,14 @@ from ..kinds import parts_of_function
 from ..lockstep import CommonBatches
 from ..other_names import refuses_other_options
 from ..probes import run_probes
+from ..progress import Progress
 from ..rules import RULES
 from ..settings import SweepSettings, is_number
 from ..snapshot import Snapshot
 from ..suggestion import NoSuggestion, range_text
 from ..sweep import LRSweep
 from ..tune import LRFound
-from ..utils import as_list, check_flag, describe, inner_optimizer, known_len, needs_closure, progress_bar
+from ..utils import as_list, check_flag, describe, inner_optimizer, known_len, needs_closure
 
 # %% ../../nbs/66_fastai.ipynb #66f00017
 FASTAI = EntryPoint('lr_find', dict(start_lr='start_lr', end_lr='end_lr', num_it='num_it',
@@ -143,11 +144,11 @@ class _SweepCallback:
     order = 1000
     # By this attribute of the learner, callbacks know that a range test is running.
     name = 'lr_finder'
-    def __init__(self, snapshot, settings, loader, bar):
+    def __init__(self, snapshot, settings, loader, progress):
         self.snapshot = snapshot
         self.settings = settings
         self.loader = loader
-        self.bar = bar
+        self.progress = progress
         # The learner, which fastai sets, and the `LRSweep`, which exists from the start of the training on.
         self.learn = None
         self.sweep = None
@@ -179,7 +180,7 @@ def before_fit(self:_SweepCallback):
         raise TypeError(f"{type(opt).__name__} needs a closure that evaluates the loss, which fastai's loop "
                         "doesn't offer: use another optimizer, or LRSweep with a loop of your own")
     sweep = LRSweep(opt, learn.model, settings=self.settings, scaler=vars(learn).get('scaler'),
-                    snapshot=self.snapshot)
+                    snapshot=self.snapshot, progress=self.progress)
     self.sweep = sweep.start()
     sweep.use_loader(self.loader)
     sweep.common_batches(self.loader)
@@ -223,7 +224,6 @@ def _record(self:_SweepCallback):
     sweep = self.sweep
     sweep.record(None if self.loss is None else self.loss.detach().mean(), update=False)
     if self.stepped or sweep.step_skipped: sweep.flush()
-    if self.bar is not None: self.bar.update(min(len(sweep), self.settings.num_it))
 
 # %% ../../nbs/66_fastai.ipynb #66f00027
 _ASIDE = {f'fastai.callback.{name}' for name in ('progress', 'tracker', 'schedule', 'tensorboard', 'wandb',
@@ -278,20 +278,17 @@ def _common_batches(learn, rings, settings):
     return rings[0]
 
 # %% ../../nbs/66_fastai.ipynb #66f0002c
-def _sweep_once(learn, settings, *, rings, where='device', verify=False, silent=False):
+def _sweep_once(learn, settings, *, rings, progress, where='device', verify=False):
     "Let `learn` train for one sweep, and restore everything. Return the finished `LRSweep`."
     before = Fingerprint(learn=learn) if verify else None
-    bar = progress_bar(settings.num_it, silent)
     with Detour(_snapshot(learn, where)) as detour:
         loader = _common_batches(learn, rings, settings)
-        callback = _SweepCallback(detour.snapshot, settings, loader, bar)
+        callback = _SweepCallback(detour.snapshot, settings, loader, progress)
         detour.before_restore(partial(callback.finish, detour))
         _equip(learn, loader)
         # The scaler may skip updates, so there may be more of them than points.
         updates = 2*settings.num_it + 1000
-        try: learn.fit(updates*settings.accumulate//len(loader) + 1, cbs=[callback])
-        finally:
-            if bar is not None: bar.on_iter_end()
+        learn.fit(updates*settings.accumulate//len(loader) + 1, cbs=[callback])
     if before is not None: before.check()
     sweep = callback.sweep
     if sweep is not None and (len(sweep) or settings.mode == 'hold'): return sweep
@@ -342,7 +339,7 @@ def lr_find(
     batches:int=8, # number of (windows of accumulated) batches to go round; None: fresh ones throughout
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raise `NotRestored` if not
-    silent:bool=False # no progress bar, no message
+    silent:bool=False # no progress bar, no line, no message
 ) -> SuggestedLRs: # fastai's entries, and `suggestion()`, `results`, `plot()` and `curve`
     """Run a learning-rate range test with the steps that `learn` itself would take, and restore everything.
 
@@ -352,11 +349,9 @@ def lr_find(
     for rule in as_list(suggest_funcs): _named(rule)
     settings = SweepSettings(start_lr, end_lr, num_it, 'exp', stop_div, _window(learn), probe=probe,
                              batches=batches, entry=FASTAI)
-    once = partial(_sweep_once, learn, rings=[], where=where, verify=verify, silent=silent)
-    began = time.monotonic()
-    curve = once(settings).curve
-    seconds = (time.monotonic()-began) / len(curve)
-    found = SuggestedLRs(run_probes(curve, once, settings, seconds=seconds, silent=silent), suggest_funcs)
+    progress = Progress(silent)
+    once = partial(_sweep_once, learn, rings=[], progress=progress, where=where, verify=verify)
+    found = SuggestedLRs(run_probes(once(settings).curve, once, settings, progress), suggest_funcs)
     if show_plot: found.plot()
     if not silent: print(_report(found))
     return found

@@ -73,7 +73,7 @@ def lr_find(
         batches: number of (windows of accumulated) batches to go round; None: fresh ones throughout
         where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
         verify: check by checksum that everything is restored; raise `NotRestored` if not
-        silent: no progress bar, no message
+        silent: no progress bar, no line, no message
 
     Returns:
         SuggestedLRs: fastai's entries, and `suggestion()`, `results`, `plot()` and `curve`

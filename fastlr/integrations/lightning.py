@@ -6,7 +6,7 @@
 __all__ = ['LIGHTNING', 'lr_find']
 
 # %% ../../nbs/62_lightning.ipynb #c128da3b
-import math, time
+import math
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,6 +19,7 @@ from .lightning_sweep import leaf_loaders, sweep_once
 from ..other_names import refuses_other_options
 from ..probes import run_probes
 from ..processes import fail_together
+from ..progress import Progress
 from ..settings import SweepSettings
 from ..suggestion import NoSuggestion
 from ..tune import LRFound, rate_places, rate_text, set_rate
@@ -144,7 +145,7 @@ def lr_find(
     batches:int=8, # number of (accumulated) batches of each loader to go round; None: fresh ones throughout
     monitor:str=None, # the loss is what the module logs by this name; default: what `training_step` returns
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
-    silent:bool=False # no progress bar, no message
+    silent:bool=False # no progress bar, no line, no message
 ) -> LRFound: # with `suggestion()`, `schedule`, `results`, `plot()` and `curve`
     """Run a learning-rate range test in Lightning's own loop, and restore everything.
 
@@ -165,24 +166,17 @@ def lr_find(
     for dl in leaf_loaders(train_dataloaders): settings.check_restartable(dl)
     places = _places(module, update_attr, attr_name)
     if train_dataloaders is None and datamodule is None: train_dataloaders, datamodule = _data_of(trainer)
+    progress = Progress(silent or not trainer.is_global_zero)
     once = partial(sweep_once, pl, trainer, module, loaders=train_dataloaders, datamodule=datamodule,
-                   rings=[], monitor=monitor, verify=verify, silent=silent)
+                   rings=[], monitor=monitor, verify=verify, progress=progress)
     plans = []
-    curve = _sweep_and_probe(partial(once, plans=plans), settings, silent)
+    curve = run_probes(once(settings, plans=plans).curve, once, settings, progress)
     found, plan = LRFound(curve, plans[0].kind or 'constant'), plans[0]
     notes = _notes_on(plan, _is_reached(plan))
     set_to = None
     if update_attr: set_to, notes = _set_and_check(places, found, once, settings, plan)
     if not silent and trainer.is_global_zero: print(_report(found, plan, places, set_to, notes))
     return found
-
-# %% ../../nbs/62_lightning.ipynb #6a2d78ad
-def _sweep_and_probe(once, settings, silent):
-    "Return the curve of the sweep that `once` makes, with probes if they are needed or asked for."
-    began = time.monotonic()
-    curve = once(settings).curve
-    seconds = (time.monotonic()-began) / max(1, len(curve))
-    return run_probes(curve, once, settings, seconds=seconds, silent=silent)
 
 # %% ../../nbs/62_lightning.ipynb #5fc000df
 def _set_and_check(places, found, once, settings, plan):
@@ -193,7 +187,7 @@ def _set_and_check(places, found, once, settings, plan):
     try:
         set_rate(places, other)
         # Two steps at the lowest rates, which are undone.
-        once(settings.holding(found.curve.group_lrs[0], 2), plans=plans, silent=True, verify=False)
+        once(settings.holding(found.curve.group_lrs[0], 2), plans=plans, progress=False, verify=False)
         set_to = lr/_factor(plan, plans[0], other)
     finally: set_rate(places, set_to)
     notes = _notes_on_groups(plan, plans[0], places)

@@ -50,7 +50,7 @@ def lr_find(
         batches: number of (accumulated) batches of each loader to go round; None: fresh ones throughout
         monitor: the loss is what the module logs by this name; default: what `training_step` returns
         verify: check by checksum that everything is restored; raises `NotRestored` if not
-        silent: no progress bar, no message
+        silent: no progress bar, no line, no message
 
     Returns:
         LRFound: with `suggestion()`, `schedule`, `results`, `plot()` and `curve`

@@ -28,12 +28,12 @@ from ..settings import SweepSettings
 from ..signals import in_main_thread
 from ..snapshot import Snapshot
 from ..sweep import LRSweep
-from ..utils import as_list, has_step_hooks, known_len, progress_bar
+from ..utils import as_list, has_step_hooks, known_len
 
 # %% ../../nbs/61_lightning_sweep.ipynb #3e276e5c
 class _SweepCallback:
     "Run a sweep from the first batch on, until it is over or the data has run out."
-    def __init__(self, pl, snapshot, settings, rings, plans, monitor, silent, leave):
+    def __init__(self, pl, snapshot, settings, rings, plans, monitor, progress, leave):
         self.pl = pl
         self.snapshot = snapshot
         self.settings = settings
@@ -42,12 +42,11 @@ class _SweepCallback:
         # The `Plan` of the training goes here, if this is an empty list.
         self.plans = plans
         self.monitor = monitor
-        self.silent = silent
+        self.progress = progress
         # The exception that lets tuners leave Lightning's loop.
         self.leave = leave
         # These exist from the start of the training on.
         self.sweep = None
-        self.bar = None
         # Callbacks of the trainer that may shape the training, and take no part.
         self.left_out = []
         # The exception of a Ctrl-C, for which Lightning would end the program.
@@ -99,14 +98,14 @@ def on_train_start(self:_SweepCallback, trainer, module):
     settings = replace(self.settings, accumulate=trainer.accumulate_grad_batches)
     scaler = getattr(trainer.precision_plugin, 'scaler', None)
     sweep = LRSweep(optimizers, module, settings=settings, scaler=scaler, schedulers=schedulers,
-                    snapshot=self.snapshot)
+                    snapshot=self.snapshot, progress=self.progress)
     self.sweep = sweep.start()
     loaders = self.rings or leaf_loaders(trainer.train_dataloader)
     for dl in loaders: sweep.use_loader(dl, training=len(loaders) == 1)
     for ring in self.rings: sweep.common_batches(ring)
     for opt in optimizers:
         if has_step_hooks(opt): opt.register_step_post_hook(self._note_step)
-    self.bar = progress_bar(settings.num_it, self.silent)
+
 
 @patch
 def _note_step(self:_SweepCallback, *args): self.stepped = True
@@ -148,7 +147,6 @@ def on_train_batch_end(self:_SweepCallback, trainer, module, outputs, batch, bat
     self.steps += stepped
     sweep.record(loss, update=False)
     done = sweep.flush() if stepped else sweep.done
-    if self.bar is not None: self.bar.update(min(len(sweep), self.settings.num_it))
     if done: raise self.leave
     _raise_limits(trainer)
 
@@ -315,7 +313,7 @@ def sweep_once(
     plans:list=None, # if it is empty, the `Plan` of the training is appended
     monitor:str=None, # the loss is what the module logs by this name; default: what `training_step` returns
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
-    silent:bool=False # no progress bar
+    progress=False # shows how far it is: True, False, or a `Progress` that is shared
 ) -> LRSweep: # finished
     "Train `module` for one sweep, and restore everything. Raises `ValueError` if nothing can be measured."
     data = dict(train_dataloaders=loaders, datamodule=datamodule)
@@ -326,8 +324,7 @@ def sweep_once(
     parts = module, loaders, datamodule
     with _detour(pl, trainer, *parts, settings.entry) as detour, _quiet():
         _keep_surroundings(detour)
-        silent = silent or not trainer.is_global_zero
-        callback = _make_callback(pl, detour.snapshot, settings, rings, plans, monitor, silent)
+        callback = _make_callback(pl, detour.snapshot, settings, rings, plans, monitor, progress)
         detour.before_restore(partial(callback.finish, detour))
         own = private_trainer(pl, trainer, callback)
         own._callback_connector._attach_model_callbacks = partial(callback.attach, own, trainer)
@@ -354,7 +351,6 @@ def _fit(fit, own, callback):
     except SystemExit:
         if callback.interrupt is None: raise
     finally:
-        if callback.bar is not None: callback.bar.on_iter_end()
         # Release the module, which DDP may have wrapped, before anything is restored.
         vars(own.strategy).update(_lightning_module=None, _model=None)
     if callback.interrupt is not None: raise callback.interrupt

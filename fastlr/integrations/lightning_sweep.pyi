@@ -30,7 +30,7 @@ def sweep_once(
     plans: list[Any] | None = None,
     monitor: str | None = None,
     verify: bool = False,
-    silent: bool = False,
+    progress: Any = False,
 ) -> LRSweep:
     """Train `module` for one sweep, and restore everything. Raises `ValueError` if nothing can be measured.
 
@@ -45,7 +45,7 @@ def sweep_once(
         plans: if it is empty, the `Plan` of the training is appended
         monitor: the loss is what the module logs by this name; default: what `training_step` returns
         verify: check by checksum that everything is restored; raises `NotRestored` if not
-        silent: no progress bar
+        progress: shows how far it is: True, False, or a `Progress` that is shared
 
     Returns:
         LRSweep: finished

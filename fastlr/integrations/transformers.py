@@ -6,7 +6,7 @@
 __all__ = ['TRANSFORMERS', 'TrainerLRFound', 'lr_find']
 
 # %% ../../nbs/65_transformers.ipynb #5028ec67
-import sys, time
+import sys
 from functools import partial
 
 from ..curve import EntryPoint, LRCurve
@@ -14,6 +14,7 @@ from .transformers_sweep import sweep_once
 from ..other_names import refuses_other_options
 from ..probes import run_probes
 from ..processes import fail_together
+from ..progress import Progress
 from ..settings import SweepSettings
 from ..suggestion import NoSuggestion
 from ..tune import LRFound, rate_text
@@ -144,7 +145,7 @@ def lr_find(
     update_args:bool=False, # set `trainer.args.learning_rate` to the suggestion
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
-    silent:bool=False # no progress bar, no message
+    silent:bool=False # no progress bar, no line, no message
 ) -> TrainerLRFound: # with `suggestion()`, `results`, `plot()` and `curve`
     """Run a learning-rate range test with the steps that `trainer` itself would take, and restore everything.
 
@@ -155,26 +156,25 @@ def lr_find(
     settings = SweepSettings(start_lr, end_lr, num_it, TRANSFORMERS.mode_of(mode), stop_div, extend=extend,
                              runs=runs, probe=probe, batches=batches, entry=TRANSFORMERS)
     silent = silent or not trainer.is_world_process_zero()
+    progress = Progress(silent, runs=runs)
     expected_lr = trainer.args.learning_rate if update_args else None
-    once = partial(sweep_once, trainer, where=where, expected_lr=expected_lr, verify=verify, silent=silent)
-    found = TrainerLRFound(_sweep_and_probe(once, settings, silent), _schedule_of(trainer))
+    once = partial(sweep_once, trainer, where=where, expected_lr=expected_lr, verify=verify,
+                   progress=progress)
+    found = TrainerLRFound(_sweep_and_probe(once, settings, progress), _schedule_of(trainer))
     # A plain number, because the arguments are saved with the model.
     if update_args: trainer.args.learning_rate = float(found.suggestion())
     if not silent: print(_report(found, trainer, update_args))
     return found
 
 # %% ../../nbs/65_transformers.ipynb #62b20009
-def _sweep_and_probe(once, settings, silent):
+def _sweep_and_probe(once, settings, progress):
     "Return the median curve of all runs, with probes if they are needed or asked for."
-    began = time.monotonic()
     # The first sweep has the seed of the trainer, and so batches that the training would see. Each further
     # one draws its own.
     rings, *others = ([] for _ in range(settings.runs))
     curves = [once(settings, rings=rings).curve]
     curves += [once(settings, rings=other, seed=run).curve for run, other in enumerate(others, 1)]
-    curve = LRCurve.median(curves)
-    seconds = (time.monotonic()-began) / max(1, settings.runs*len(curve))
-    return run_probes(curve, partial(once, rings=rings), settings, seconds=seconds, silent=silent)
+    return run_probes(LRCurve.median(curves), partial(once, rings=rings), settings, progress)
 
 # %% ../../nbs/65_transformers.ipynb #d0c65001
 from .. import document

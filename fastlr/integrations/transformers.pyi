@@ -71,7 +71,7 @@ def lr_find(
         update_args: set `trainer.args.learning_rate` to the suggestion
         where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
         verify: check by checksum that everything is restored; raises `NotRestored` if not
-        silent: no progress bar, no message
+        silent: no progress bar, no line, no message
 
     Returns:
         TrainerLRFound: with `suggestion()`, `results`, `plot()` and `curve`

@@ -22,7 +22,7 @@ from ..lockstep import CommonBatches
 from ..settings import SweepSettings
 from ..snapshot import Snapshot
 from ..sweep import LRSweep
-from ..utils import inner_optimizer, known_len, progress_bar, set_group_value
+from ..utils import inner_optimizer, known_len, set_group_value
 from ..watch import check_rates
 
 # %% ../../nbs/64_transformers_sweep.ipynb #30a639bb
@@ -120,7 +120,7 @@ def _configs(model):
 # %% ../../nbs/64_transformers_sweep.ipynb #2c03f186
 class _SweepCallback:
     "Run a sweep in a training, until it is over or the data has run out."
-    def __init__(self, snapshot, settings, rings, seed, scaler, expected_lr, bar):
+    def __init__(self, snapshot, settings, rings, seed, scaler, expected_lr, progress):
         self.snapshot = snapshot
         self.settings = settings
         # The `CommonBatches` of an earlier sweep, in a list, or none yet.
@@ -128,7 +128,7 @@ class _SweepCallback:
         self.seed = seed
         self.scaler = scaler
         self.expected_lr = expected_lr
-        self.bar = bar
+        self.progress = progress
         # The `LRSweep`; it exists from the start of the training on.
         self.sweep = None
         # The losses of the micro-batches since the last update.
@@ -155,7 +155,7 @@ class _SweepCallback:
         for g in opt.param_groups: set_group_value(g, 'lr', g.get('initial_lr', g['lr']))
         settings = replace(self.settings, accumulate=args.gradient_accumulation_steps)
         sweep = LRSweep(opt, model, settings=settings, schedulers=lr_scheduler, scaler=self.scaler,
-                        seed=self.seed, snapshot=self.snapshot)
+                        seed=self.seed, snapshot=self.snapshot, progress=self.progress)
         self.sweep = sweep.start()
         self.sweep.use_loader(train_dataloader)
         self.sweep.common_batches(train_dataloader)
@@ -173,7 +173,6 @@ class _SweepCallback:
         # The sweep counts batches.
         self.sweep.iterations += len(self.shares) - 1
         control.should_training_stop = self.sweep.record(torch.stack(self.shares).sum(), update=True)
-        if self.bar is not None: self.bar.update(min(len(self.sweep), self.settings.num_it))
 
     def on_train_end(self, *args, **kwargs):
         if not self.sweep.done: self.sweep.out_of_data()
@@ -225,27 +224,24 @@ def sweep_once(
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     expected_lr:float=None, # raise `ValueError` unless the optimizer begins at this rate
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
-    silent:bool=False # no progress bar
+    progress=False # shows how far it is: True, False, or a `Progress` that is shared
 ) -> LRSweep: # finished
     "Let `trainer` train for one sweep, and restore everything. Raises `ValueError` if there is no batch."
     # The trainer would make a scheduler first, for which there must be a rate, too.
     if trainer.optimizer is not None: check_rates([inner_optimizer(trainer.optimizer)])
     rings = [] if rings is None else rings
     before = Fingerprint(trainer=trainer) if verify else None
-    bar = progress_bar(settings.num_it, silent)
     with Detour(_snapshot(trainer, where)) as detour:
         quiet = ExitStack()
         detour.before_restore(quiet.close)
         quiet.enter_context(_quiet())
         _keep_attributes(detour, trainer)
         scaler = trainer.accelerator.scaler
-        callback = _make_callback(detour.snapshot, settings, rings, seed, scaler, expected_lr, bar)
+        callback = _make_callback(detour.snapshot, settings, rings, seed, scaler, expected_lr, progress)
         detour.before_restore(partial(callback.finish, detour))
         # The scaler may skip updates, so there may be more of them than points.
         _equip(trainer, callback, 2*settings.num_it + 1000, seed)
-        try: _train(trainer, callback)
-        finally:
-            if bar is not None: bar.on_iter_end()
+        _train(trainer, callback)
     if before is not None: before.check()
     return callback.sweep
 

@@ -17,7 +17,7 @@ def sweep_once(
     where: Any = 'device',
     expected_lr: float | None = None,
     verify: bool = False,
-    silent: bool = False,
+    progress: Any = False,
 ) -> LRSweep:
     """Let `trainer` train for one sweep, and restore everything. Raises `ValueError` if there is no batch.
 
@@ -29,7 +29,7 @@ def sweep_once(
         where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
         expected_lr: raise `ValueError` unless the optimizer begins at this rate
         verify: check by checksum that everything is restored; raises `NotRestored` if not
-        silent: no progress bar
+        progress: shows how far it is: True, False, or a `Progress` that is shared
 
     Returns:
         LRSweep: finished

@@ -1,9 +1,14 @@
 "Scenarios without a framework: `find_lr`, `LRSweep` and a `Learner` over DistributedDataParallel."
 
+import itertools
+from functools import partial
+from types import SimpleNamespace
+
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+import fastlr.progress
 import fastlr.utils
 from conftest import problem
 from fastlr import Callback, Learner, LRSweep, find_lr
@@ -48,6 +53,17 @@ CROSS_ENTROPY = nn.CrossEntropyLoss()
 def found(model, opt, loader, loss=CROSS_ENTROPY, **kwargs):
     "Return the curve of a range test with these."
     return find_lr(model, opt, loss, loader, progress=False, **kwargs)
+
+
+@scenario
+def progress(rank):
+    "Two range tests into a log. An update takes a second of a clock that is made up."
+    clock = SimpleNamespace(monotonic=partial(next, itertools.count()))
+    with replaced(fastlr.progress, 'time', clock):
+        model, opt = training()
+        find_lr(model, opt, CROSS_ENTROPY, batches(rank), num_it=15, probe=False)
+        with LRSweep(opt, model, num_it=15) as sweep:
+            train(sweep, model, opt, batches(rank))
 
 
 def take_steps(model, opt, batches, loss_func=cross_entropy):
