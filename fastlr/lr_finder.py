@@ -268,7 +268,8 @@ def run_range_test(
     live:bool=False, # in a notebook, draw the curve while it grows
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not
-    silent:bool=False # no bar, no message
+    silent:bool=False, # no bar, no message
+    announce:bool=None # before probes, print what they will cost; default: unless `silent`
 ) -> LRCurve: # also at `learn.recorder.curve`
     """Run the range test that `settings` describe; everything but the recorder's curve is restored.
 
@@ -286,7 +287,8 @@ def run_range_test(
         _run_sweeps(learn, common, settings, live=picture, **options)
         seconds = (time.monotonic()-began) / max(1, settings.runs*len(recorder.curve))
         sweep_once = partial(_sweep_once, learn, common, **options)
-        recorder.hold(run_probes(recorder.curve, sweep_once, settings, seconds=seconds, silent=silent))
+        quiet = silent if announce is None else not announce
+        recorder.hold(run_probes(recorder.curve, sweep_once, settings, seconds=seconds, silent=quiet))
     if not silent: _report(learn, settings.probe)
     return recorder.curve
 

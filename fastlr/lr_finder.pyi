@@ -149,6 +149,7 @@ def run_range_test(
     where: Any = 'device',
     verify: bool = False,
     silent: bool = False,
+    announce: bool | None = None,
 ) -> LRCurve:
     """Run the range test that `settings` describe; everything but the recorder's curve is restored.
 
@@ -163,6 +164,7 @@ def run_range_test(
         where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
         verify: check by checksum that everything is restored; raises `NotRestored` if not
         silent: no bar, no message
+        announce: before probes, print what they will cost; default: unless `silent`
 
     Returns:
         LRCurve: also at `learn.recorder.curve`
