@@ -502,7 +502,7 @@ TEXTS = {
     },
     'parser': {
         'parser': 'Args:\n    prog: what the usage calls the command',
-        'CommandParser.parse_args': 'Args:\n    args: texts; default: those of the command line\n    namespace: for the result; default: a new one',
+        'CommandParser.parse_args': 'Args:\n    args: list of texts; default: those of the command line\n    namespace: for the result; default: a new one\n\nReturns:\n    of the type of `namespace`',
     },
     'results': {
         'answer': 'Args:\n    curve: of the range test\n    rule: name of a rule, as for `curve.suggest`\n\nReturns:\n    dict[Any, Any]: the fields of the table above, without `directory`',

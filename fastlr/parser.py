@@ -20,9 +20,9 @@ class CommandParser(argparse.ArgumentParser):
     commands = {}
 
     def parse_args(self,
-        args:list=None, # texts; default: those of the command line
-        namespace:argparse.Namespace=None # for the result; default: a new one
-    ) -> argparse.Namespace:
+        args=None, # list of texts; default: those of the command line
+        namespace=None # for the result; default: a new one
+    ): # of the type of `namespace`
         "Parse the arguments; options that don't exist are refused before anything else is missed."
         self._check_options(sys.argv[1:] if args is None else args)
         return super().parse_args(args, namespace)

@@ -10,16 +10,15 @@ __all__ = ['PROBE_CHOICES', 'CommandParser', 'parser']
 class CommandParser(argparse.ArgumentParser):
     """A parser whose errors say what was received, and what was probably meant."""
     commands: dict[Any, Any]
-    def parse_args(
-        self,
-        args: list[Any] | None = None,
-        namespace: argparse.Namespace | None = None,
-    ) -> argparse.Namespace:
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse the arguments; options that don't exist are refused before anything else is missed.
 
         Args:
-            args: texts; default: those of the command line
+            args: list of texts; default: those of the command line
             namespace: for the result; default: a new one
+
+        Returns:
+            of the type of `namespace`
         """
 
 def parser(prog: str = 'fastlr') -> argparse.ArgumentParser:
