@@ -9,6 +9,7 @@ Nothing is imported until a name is used, so that `import fastlr` is free and th
 from collections.abc import Callable
 from typing import Any
 
+from fastlr import __main__ as __main__
 from fastlr import anneal as anneal
 from fastlr import batch as batch
 from fastlr import bounds as bounds
@@ -42,6 +43,7 @@ from fastlr import mock_training as mock_training
 from fastlr import one_cycle as one_cycle
 from fastlr import optim as optim
 from fastlr import other_names as other_names
+from fastlr import parser as parser
 from fastlr import plot as plot
 from fastlr import points as points
 from fastlr import preds as preds

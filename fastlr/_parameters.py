@@ -5,6 +5,8 @@
 TEXTS = {
     'curve': {
         'write_whole': 'Args:\n    path: file to write, in a directory that exists\n    write: called with an open binary file\n\nReturns:\n    pathlib.Path: of the file',
+        'plain': 'Args:\n    x: anything\n\nReturns:\n    of dicts with texts as keys, lists, texts, finite numbers, True, False and None',
+        'did_you_mean': 'Args:\n    name: what was written\n    names: the names that exist\n    or_all: if none of them is close, list them all; False: return an empty text',
         'LRCurve': 'Args:\n    lrs: (n,) learning rate of each optimizer update, increasing; of the fastest group\n    losses: (n,) loss recorded with each rate, raw and finite\n    group_lrs: (n, groups) rate of each parameter group; default: one group, `lrs`\n    stop_reason: why the sweep ended, one of `STOP_REASONS`\n    shift: 1: each loss was measured before its rate was applied (training loss); 0: after it\n    runs: losses of the single sweeps, at most n values each, if the curve is their median\n    settings: of the sweep, plain values; `momentum`, if it is known\n    probes: pairs of a rate and the losses of a short training at it, if there were any\n    batches: (n,) which of the common batches, or windows of them, made each loss, from 0',
         'LRCurve.aligned': 'Returns:\n    tuple[NDArray[Any], NDArray[Any]]: rates (n-shift,), losses (n-shift,)',
         'LRCurve.aligned_batches': 'Returns:\n    NDArray[Any] | None: (n-shift,) whole numbers from 0; None if they are unknown',
@@ -350,7 +352,6 @@ TEXTS = {
         'might_shape': 'Args:\n    cb: a callback, or a class of callbacks',
         'check_callback': 'Args:\n    cb: what is to be registered as a callback',
         'listens_to': 'Args:\n    cb: `Callback`\n    event: one of `EVENTS`',
-        'did_you_mean': 'Args:\n    name: what was written\n    names: the names that exist',
         'new_state': 'Returns:\n    dict[Any, Any]: entry -> value',
         'entries_for': 'Args:\n    method: bound method of a callback, or a function that an instance was given in its place\n\nReturns:\n    tuple[Any, ...] | None: names of entries; None for all of them',
         'Callback.jump_to_epoch': 'Args:\n    epoch: counted from 0',
@@ -512,6 +513,10 @@ TEXTS = {
         'Configuration.make': "Args:\n    name: 'model', 'data', 'optimizer' or 'loss'\n\nReturns:\n    for an optimizer, and for a loss that is a function, that function with its arguments bound",
         'Configuration.learner': "Args:\n    device: name of a device, such as 'cuda'; default: that of the data",
     },
+    'parser': {
+        'parser': 'Args:\n    prog: what the usage calls the command',
+        'CommandParser.parse_args': 'Args:\n    args: list of texts; default: those of the command line\n    namespace: for the result; default: a new one\n\nReturns:\n    of the type of `namespace`',
+    },
     'results': {
         'answer': 'Args:\n    curve: of the range test\n    rule: name of a rule, as for `curve.suggest`\n\nReturns:\n    dict[Any, Any]: the fields of the table above, without `directory`',
         'can_be_drawn': 'Args:\n    curve: of the range test',
@@ -523,7 +528,7 @@ TEXTS = {
         'sweep_settings': "Args:\n    entry: the function that was called: messages use its option names\n    start_lr: first rate, above zero\n    end_lr: last rate, above the first\n    num_batches: optimizer updates, more than 10\n    linear: equal steps instead of equal factors\n    stopping_factor: stop when the smoothed loss exceeds its best by this factor, above 1\n    runs: sweeps from the same state, whose median counts, at least 1\n    probe: train shortly at five rates: True, False, or 'auto': if the sweep can't tell\n    accumulate: batches that make one optimizer update, at least 1\n    extend: go on beyond `end_lr` while the loss still falls there\n    batches: number of batches to go round, at least 1; None: fresh ones throughout",
         'run': 'Args:\n    config: as `read_config` returns it\n    settings: as `sweep_settings` returns them\n    directory: for the results; None: nothing is written\n    name: what to call it in the report\n    rule: name of a rule, as for `curve.suggest`\n    device: name of a device, such as cuda; default: that of the data\n    seed: of all random numbers, from 0 to 2**63-1\n    force: replace results that are in the directory\n    quiet: print nothing to the error output while it runs, which has a line now and then\n\nReturns:\n    tuple[Any, ...]: (`LRCurve`, its `answer`)',
         'run_command': 'Args:\n    args: as `parser` returns it, for `find-lr`\n\nReturns:\n    int: exit code: 0 found, 1 no suggestion',
-        'main': 'Args:\n    argv: arguments; default: those of the command line\n\nReturns:\n    int: exit code',
+        'main': 'Args:\n    argv: arguments; default: those of the command line\n    prog: what the usage calls the command\n\nReturns:\n    int: exit code',
     },
     'compat.loader_iter': {
         'DataLoaderIter': 'Args:\n    data_loader: any iterable of batches',

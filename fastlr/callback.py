@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['EVENTS', 'STATE', 'FLAGS', 'SHAPING_EVENTS', 'Callback', 'shapes_training', 'might_shape', 'LearnerCallback',
-           'check_callback', 'listens_to', 'did_you_mean', 'new_state', 'entries_for']
+           'check_callback', 'listens_to', 'new_state', 'entries_for']
 
 # %% ../nbs/26_callback.ipynb #c9361d4e
-import difflib, inspect, types
+import inspect, types
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from fastcore.basics import camel2snake
 
 from . import old_names
+from .curve import did_you_mean
 from .other_names import V2_EVENTS
 
 # %% ../nbs/26_callback.ipynb #7518495a
@@ -194,14 +195,6 @@ def listens_to(
 ) -> bool:
     "Return whether `cb` overrides `event`."
     return getattr(getattr(cb, event), '__func__', None) is not getattr(Callback, event)
-
-def did_you_mean(
-    name:str, # what was written
-    names # the names that exist
-) -> str:
-    "Return the end of an error message: the name that is closest to `name`, or else all of `names`."
-    close = difflib.get_close_matches(name, names, 1)
-    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(names)}"
 
 # %% ../nbs/26_callback.ipynb #45b852c1
 def new_state() -> dict: # entry -> value

@@ -6,7 +6,7 @@ from typing import Any
 from fastlr.learner import Learner
 
 __all__ = ['EVENTS', 'STATE', 'FLAGS', 'SHAPING_EVENTS', 'Callback', 'shapes_training', 'might_shape',
-    'LearnerCallback', 'check_callback', 'listens_to', 'did_you_mean', 'new_state', 'entries_for']
+    'LearnerCallback', 'check_callback', 'listens_to', 'new_state', 'entries_for']
 
 EVENTS: tuple[str, ...]
 STATE: dict[str, str]
@@ -98,14 +98,6 @@ def listens_to(cb: Callback, event: str) -> bool:
     Args:
         cb: `Callback`
         event: one of `EVENTS`
-    """
-
-def did_you_mean(name: str, names: Any) -> str:
-    """Return the end of an error message: the name that is closest to `name`, or else all of `names`.
-
-    Args:
-        name: what was written
-        names: the names that exist
     """
 
 def new_state() -> dict[Any, Any]:

@@ -7,10 +7,9 @@ from typing import Any
 from fastlr.curve import EntryPoint
 from fastlr.settings import SweepSettings
 
-__all__ = ['CLI', 'PROBE_CHOICES', 'INTERRUPTED', 'sweep_settings', 'run', 'parser', 'run_command', 'main']
+__all__ = ['CLI', 'INTERRUPTED', 'sweep_settings', 'run', 'run_command', 'main']
 
 CLI: EntryPoint
-PROBE_CHOICES: dict[str, Any]
 def sweep_settings(
     entry: EntryPoint,
     start_lr: float = 1e-05,
@@ -69,9 +68,6 @@ def run(
         tuple[Any, ...]: (`LRCurve`, its `answer`)
     """
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line. Most options have AllenNLP's names and defaults."""
-
 def run_command(args: argparse.Namespace) -> int:
     """Do what the arguments of `fastlr find-lr` say. Raises `ConfigError`.
 
@@ -82,11 +78,12 @@ def run_command(args: argparse.Namespace) -> int:
         int: exit code: 0 found, 1 no suggestion
     """
 
-def main(argv: list[Any] | None = None) -> int:
+def main(argv: list[Any] | None = None, prog: str = 'fastlr') -> int:
     """Run the command `fastlr`: 0 found, 1 no suggestion, 2 bad input, 130 interrupted.
 
     Args:
         argv: arguments; default: those of the command line
+        prog: what the usage calls the command
 
     Returns:
         int: exit code

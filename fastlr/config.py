@@ -6,7 +6,7 @@
 __all__ = ['EXAMPLES', 'PARTS', 'KINDS', 'CONFIGURATION', 'ConfigError', 'read_config', 'training_settings', 'Configuration']
 
 # %% ../nbs/40_config.ipynb #b1ccbf45
-import inspect, json, os
+import inspect, json, os, pkgutil
 from argparse import ArgumentError, Namespace
 from copy import deepcopy
 from enum import Enum
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
-from .curve import EntryPoint
+from .curve import EntryPoint, did_you_mean
 
 # %% ../nbs/40_config.ipynb #4c91f5c7
 EXAMPLES = {'digits': """\
@@ -90,11 +90,23 @@ def _read(config): # (text, format)
     path = Path(config)
     if path.suffix not in KINDS:
         raise ConfigError(f"the configuration must end in {', '.join(KINDS)}, or be one of the examples "
-                          f"{', '.join(EXAMPLES)}; got {str(config)!r}")
+                          f"{', '.join(EXAMPLES)}; got {str(config)!r}{_near(config, _others(path))}")
     try: return path.read_text('utf-8'), KINDS[path.suffix]
     except (OSError, UnicodeDecodeError) as e:
         reason = getattr(e, 'strerror', None) or e
-        raise ConfigError(f"the configuration {str(config)!r} can't be read: {reason}") from e
+        near = '' if path.exists() else _near(config, _others(path))
+        raise ConfigError(f"the configuration {str(config)!r} can't be read: {reason}{near}") from e
+
+def _others(path):
+    "What could have been meant by `path`: an example, or a configuration in the same directory."
+    try: beside = [p for p in path.parent.iterdir() if p.suffix in KINDS]
+    except OSError: beside = []
+    return [*EXAMPLES, *map(str, beside)]
+
+def _near(name, names):
+    "The end of a message: the name that was probably meant, if there is one."
+    near = did_you_mean(str(name), names, or_all=False)
+    return near and f'; {near}'
 
 def _parse(config, text, kind):
     try:
@@ -146,7 +158,8 @@ def training_settings(
     if accumulate < 1:
         raise ConfigError(f"training.accumulate must be at least 1 batch per update, got {accumulate}")
     if precision not in (None, 'bf16', 'fp16'):
-        raise ConfigError(f"training.precision must be bf16, fp16 or null, got {precision!r}")
+        near = _near(precision, ['bf16', 'fp16'])
+        raise ConfigError(f"training.precision must be bf16, fp16 or null, got {precision!r}{near}")
     if clip is not None and not clip > 0:
         raise ConfigError(f"training.clip must be above zero, or null, got {clip!r}")
     if wd is not None and not 0 <= wd < float('inf'):
@@ -166,7 +179,9 @@ class Configuration:
         self.parser = _parser_for(self.targets)
         try: self.values = self.parser.parse_object(self.given)
         except (ArgumentError, TypeError, ValueError) as e:
-            raise ConfigError(f"{_place_of_error(self.given, self.targets)}: {_one_line(e)}") from e
+            near = _misspelt(self.given, self.parser.get_defaults())
+            place = _place_of_error(self.given, self.targets)
+            raise ConfigError(f"{place}: {_one_line(e)}{near}") from e
         for name in PARTS: _check_untyped(self.targets[name], self.given[name], name)
         self.training = training_settings(**vars(self.values['training']))
         if self.training['wd'] is not None and 'weight_decay' in self.given['optimizer']['init_args']:
@@ -193,7 +208,7 @@ def _check_keys(mapping, name, known):
     for key in mapping:
         if key in known: continue
         holds = f"{', '.join(known[:-1])} and {known[-1]}"
-        raise ConfigError(f"{name} has the unknown key {key!r}; it holds {holds}")
+        raise ConfigError(f"{name} has the unknown key {key!r}; it holds {holds}{_near(key, known)}")
 
 def _check_part(part, name):
     if isinstance(part, dict): _check_keys(part, name, ['class_path', 'init_args'])
@@ -211,9 +226,37 @@ def _import(path, name, entry):
     # Importing a module can raise anything.
     try: return getattr(import_module(module), attribute)
     except Exception as e:
-        remedy = entry.say("; {include_package} imports further packages") or ''
+        remedy = _near_path(path) or entry.say("; {include_package} imports further packages") or ''
         reason = f"{type(e).__name__}: {e}"
         raise ConfigError(f"{name}.class_path: {path!r} can't be imported ({reason}){remedy}") from e
+
+def _near_path(path):
+    "The end of a message: what was probably meant by the first name in `path` that doesn't exist."
+    found = None
+    for name in path.split('.'):
+        try: found = _inside(found, name)
+        except Exception:
+            names = _names_in(found)
+            return '' if name in names else _near(name, names)
+
+def _inside(module, name):
+    if module is None: return import_module(name)
+    return getattr(module, name) if hasattr(module, name) else import_module(f'{module.__name__}.{name}')
+
+def _names_in(module):
+    "The public names in `module`; None: the modules that a path probably begins with."
+    directories = [os.getcwd()] if module is None else getattr(module, '__path__', [])
+    names = ['torch', 'fastlr'] if module is None else dir(module)
+    modules = [m.name for m in pkgutil.iter_modules(directories)]
+    return [name for name in [*names, *modules] if not name.startswith('_')]
+
+def _misspelt(given, known):
+    "The end of a message: what was probably meant by a key in `given` that isn't in `known`."
+    for key, value in given.items():
+        if str(key) not in known: return _near(key, list(vars(known)))
+        nested = isinstance(value, dict) and isinstance(known[key], Namespace)
+        if nested and (near := _misspelt(value, known[key])): return near
+    return ''
 
 # %% ../nbs/40_config.ipynb #eac7ae59
 def _parser_for(targets):

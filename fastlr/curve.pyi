@@ -12,7 +12,7 @@ from fastlr.findings import Finding
 from fastlr.smooth import View
 from fastlr.suggestion import Suggestion
 
-__all__ = ['STOP_REASONS', 'OPTIONS', 'LRCurve', 'write_whole', 'EntryPoint']
+__all__ = ['STOP_REASONS', 'OPTIONS', 'LRCurve', 'write_whole', 'plain', 'EntryPoint', 'did_you_mean']
 
 STOP_REASONS: tuple[str, ...]
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,6 +105,8 @@ class LRCurve:
         Args:
             path: file written by `save`
         """
+    def to_frame(self) -> Any:
+        """Return the points as a table, and the other fields in its `attrs`. Raise `ImportError` without pandas."""
     @property
     def entry(self) -> EntryPoint:
         """What the function that made the curve calls our options."""
@@ -210,6 +212,16 @@ def write_whole(path: Any, write: Any) -> pathlib.Path:
         pathlib.Path: of the file
     """
 
+def plain(x: Any) -> Any:
+    """Return `x` as plain values, which strict JSON can hold: None for NaN and infinity, else text.
+
+    Args:
+        x: anything
+
+    Returns:
+        of dicts with texts as keys, lists, texts, finite numbers, True, False and None
+    """
+
 OPTIONS: tuple[str, ...]
 class EntryPoint:
     """A function that starts a range test, and its names for our options.
@@ -267,3 +279,12 @@ class EntryPoint:
         Returns:
             str: a template, for `advise`
         """
+
+def did_you_mean(name: str, names: Any, or_all: bool = True) -> str:
+    """Return the end of an error message: the name that is closest to `name`, or else all of `names`.
+
+    Args:
+        name: what was written
+        names: the names that exist
+        or_all: if none of them is close, list them all; False: return an empty text
+    """

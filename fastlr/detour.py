@@ -88,9 +88,9 @@ class Detour:
         # An interruption must not come between, and leave a detour that runs forever.
         self.guard.install()
         try:
-            # A sweep that is given up without `finish` must not keep the signals. Before the guard was there, an
-            # interruption would leave a finalizer behind, and the next one be lost if it came in the garbage
-            # collection that calls it.
+            # A sweep that is given up without `finish` must not keep the signals. (If this came before the
+            # guard, an interruption would leave a finalizer behind, and a later one be lost if it came while
+            # garbage collection calls it.)
             self._finalizer = finalize(self, self.guard.remove)
             self._finalizer.atexit = False
             self._enter()

@@ -122,8 +122,8 @@ def end(self:Progress):
 def say(self:Progress,
     text:str # a line
 ):
-    "Print `text`, unless this `Progress` is silent, its lines go to a file, or another process prints."
-    if not self.silent and self.file is None and is_main_process(): print(text, flush=True)
+    "Print `text` where the lines go, unless this `Progress` is silent or another process prints."
+    if not self.silent and is_main_process(): print(text, file=self.file, flush=True)
 
 # %% ../nbs/10_progress.ipynb #10b0000c
 def as_progress(

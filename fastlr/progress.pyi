@@ -63,7 +63,7 @@ class Progress:
     def end(self) -> None:
         """The sweep is over."""
     def say(self, text: str) -> None:
-        """Print `text`, unless this `Progress` is silent, its lines go to a file, or another process prints.
+        """Print `text` where the lines go, unless this `Progress` is silent or another process prints.
 
         Args:
             text: a line

@@ -14,7 +14,7 @@ from functools import wraps
 import numpy as np
 from fastcore.basics import patch
 
-from .curve import EntryPoint, LRCurve
+from .curve import EntryPoint, LRCurve, did_you_mean
 from .smooth import View, view_of
 from .suggestion import (
     MIN_POINTS, RULES, NoSuggestion, Suggestion, check_fall, check_points, function_of_view, no_fall, rule)
@@ -221,8 +221,9 @@ def suggest(self:LRCurve,
 ) -> Suggestion:
     "Return the rate that `rule` finds. Raise `NoSuggestion`, or `ValueError` for an unknown rule."
     if not callable(rule) and rule not in RULES:
-        raise ValueError(f"suggest: unknown rule {rule!r}; choose from {', '.join(RULES)}, "
-                         "or pass a function")
+        near = did_you_mean(rule, RULES, or_all=False)
+        raise ValueError(f"suggest: unknown rule {rule!r}; "
+                         f"{near or 'choose from ' + ', '.join(RULES) + ', or pass a function'}")
     check_data(self)
     find = function_of_view(rule) if callable(rule) else RULES[rule].find
     try: s = find(self.view)

@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from fastlr import LRCurve, cli, config, lr_finder, results
 from fastlr.compat.allennlp import (
@@ -417,7 +419,7 @@ print([main(args.split()) for args in {errors}], 'torch' in sys.modules)
 
 def test_neither_help_nor_argument_errors_need_torch():
     errors = [
-        'find-lr digits',
+        'find-lr digits --quiet',
         'find-lr digits -s d --num-batches 10',
         'find-lr digits -s d --start-lr 20',
         'find-lr no.yaml -s d',
@@ -437,15 +439,19 @@ BAD_OVERRIDES = {
     'override': ('{a}', '--overrides'),
     'empty list': ('[]', 'JSON object'),
     'object': ('[1]', 'JSON object'),
-    'class': ('{"model.class_path": "mine.Nett"}', 'mine.Nett'),
+    'class': ('{"model.class_path": "mine.Nett"}', "'Nett'); did you mean 'Net'?"),
+    'module': ('{"model.class_path": "mien.Net"}', "'mien'); did you mean 'mine'?"),
+    'module in a package': ('{"optimizer.class_path": "torch.optm.SGD"}', "did you mean 'optim'?"),
+    'acronym': ('{"optimizer.class_path": "torch.optim.SDG"}', "did you mean 'SGD'?"),
     'type': ('{"model.init_args.hidden": "many"}', 'hidden'),
     'argument': (
         '{"model.init_args.hiden": 3}',
-        "model.init_args for mine.Net: Option 'model.init_args.hiden'",
+        "for mine.Net: Option 'model.init_args.hiden' is not accepted; did you mean 'hidden'?",
     ),
     'key': (
         '{"trainer": 1}',
-        "configuration has the unknown key 'trainer'; it holds model, data, optimizer, loss and training",
+        "configuration has the unknown key 'trainer'; it holds model, data, optimizer, loss and training; "
+        "did you mean 'training'?",
     ),
     'fit': ('{"data.init_args.columns": 5}', "can't be run"),
     'raises': ('{"data.class_path": "mine.nothing"}', 'no such data'),
@@ -453,29 +459,34 @@ BAD_OVERRIDES = {
     'no dot': ('{"model.class_path": "mine"}', 'with dots'),
     'typo': (
         '{"loss.clas_path": "x"}',
-        "loss has the unknown key 'clas_path'; it holds class_path and init_args",
+        "loss has the unknown key 'clas_path'; it holds class_path and init_args; did you mean 'class_path'?",
     ),
     'list of arguments': ('{"model.init_args": [4]}', 'must be a mapping'),
     'broken module': ('{"model.class_path": "broken.X"}', 'NameError'),
     'quits': ('{"model.class_path": "mine.quits"}', 'SystemExit'),
     'both wd': ('{"training.wd": 0.1, "optimizer.init_args.weight_decay": 0.1}', 'leave one of them out'),
-    'training': ('{"training.precision": "fp8"}', 'precision'),
+    'training': ('{"training.precision": "BF16"}', "got 'BF16'; did you mean 'bf16'?"),
     'unknown training': (
         '{"training.clipp": 1}',
-        "training has the unknown key 'clipp'; it holds accumulate, precision, clip and wd",
+        "has the unknown key 'clipp'; it holds accumulate, precision, clip and wd; did you mean 'clip'?",
     ),
     'type of training': ('{"training.clip": "x"}', 'error: training: '),
 }
 
 # Arguments that can't be used, and words of the error.
 BAD = {
-    'no directory': (['small.json'], '--serialization-dir'),
+    'empty directory': (['small.json', '-s', ''], "--serialization-dir must name a directory, got ''"),
+    'nothing to replace': (['small.json', '-f'], '--force replaces results in a directory'),
+    'no result': (['small.json', '--quiet'], '--quiet would leave nothing of the result'),
     'ten batches': (['small.json', '-s', 'd', '--num-batches', '10'], '--num-batches'),
     'start': (['small.json', '-s', 'd', '--start-lr', '20'], '--end-lr'),
     'negative': (['small.json', '-s', 'd', '--start-lr', '-1'], '--start-lr'),
     'factor': (['small.json', '-s', 'd', '--stopping-factor', '0.5'], '--stopping-factor'),
     'runs': (['small.json', '-s', 'd', '--runs', '0'], '--runs'),
     'missing': (['no.yaml', '-s', 'd'], 'No such file'),
+    'file': (['smal.json'], "No such file or directory; did you mean 'small.json'?"),
+    'no ending': (['small', '-s', 'd'], "got 'small'; did you mean 'small.json'?"),
+    'example': (['digit'], "got 'digit'; did you mean 'digits'?"),
     'ending': (['small.txt', '-s', 'd'], 'must end in'),
     'package': (['small.json', '-s', 'd', '--include-package', 'absent'], 'absent'),
     'broken package': (['small.json', '-s', 'd', '--include-package', 'broken'], 'NameError'),
@@ -504,19 +515,205 @@ def test_debug_shows_where_an_error_comes_from(capfd):
     assert 'Traceback' in capfd.readouterr().err
 
 
-REFUSED = [
-    ['find-lr'],
-    ['find-lr', 'digits', '--rule', 'best'],
-    ['find-lr', 'digits', '--start-lr', 'low'],
-    ['fnd-lr'],
-    ['examples', 'cats'],
-]
+# Arguments that argparse refuses, and the last line of what it says.
+REFUSED = {
+    '': 'fastlr: error: the following arguments are required: COMMAND',
+    'find-lr': 'fastlr find-lr: error: the following arguments are required: CONFIG',
+    'find-lr digits --start-lr low': "find-lr: error: argument --start-lr: invalid float value: 'low'",
+    'find-lr digits --rule best': "--rule: must be auto, steep, minimum, valley or slide, got 'best'",
+    'find-lr digits --rule Stepe': "got 'Stepe'; did you mean 'steep'?",
+    'find-lr digits --probe allways': "auto, always or never, got 'allways'; did you mean 'always'?",
+    'fnd-lr digits': "COMMAND: must be find-lr or examples, got 'fnd-lr'; did you mean 'find-lr'?",
+    'examples cats': "NAME: must be digits or sevens, got 'cats'",
+    'examples seven': "NAME: must be digits or sevens, got 'seven'; did you mean 'sevens'?",
+    'find-lr digits --num_batches 9': "unknown option '--num_batches'; did you mean '--num-batches'?",
+    # The number and the missing CONFIG are not what is wrong.
+    'find-lr --sede 9': "find-lr: error: unknown option '--sede'; did you mean '--seed'?",
+    'find-lr --sede=9 digits': "unknown option '--sede'; did you mean '--seed'?",
+    'find-lr digits --optimize': "unknown option '--optimize'; `fastlr find-lr --help` lists all options",
+    'find-lr digits more': 'error: unrecognized arguments: more',
+    '--verison': "fastlr: error: unknown option '--verison'; did you mean '--version'?",
+    '--seed 9 find-lr digits': "unknown option '--seed'; it belongs to find-lr, and comes after it",
+    '--print-completion bas': "must be bash or zsh, got 'bas'; did you mean 'bash'?",
+}
 
 
-@pytest.mark.parametrize('args', REFUSED)
-def test_what_the_parser_refuses(args, capfd):
-    assert code(*args) == 2
-    assert capfd.readouterr().err.startswith('usage:')
+@pytest.mark.parametrize('line', REFUSED)
+def test_what_the_parser_refuses(line, capfd):
+    assert code(*line.split()) == 2
+    out, err = capfd.readouterr()
+    assert out == ''
+    assert err.startswith('usage:')
+    assert err.endswith(f'{REFUSED[line]}\n')
+
+
+def test_what_looks_like_a_misspelt_option_and_is_none():
+    "An option may be abbreviated, and what stands after `--` is CONFIG."
+    read = cli.parser().parse_args
+    assert read(['find-lr', 'digits', '--num', '60', '--seed=3']).num_batches == 60
+    assert read(['find-lr', '--', '--sede']).param_path == '--sede'
+    for text, choice in ('true', 'always'), ('False', 'never'), ('auto', 'auto'):
+        assert read(['find-lr', 'digits', '--probe', text]).probe == choice
+
+
+def test_as_a_module_it_is_the_same_command():
+    args = 'examples', 'sevens'
+    ours, theirs = fastlr(*args), module(*args)
+    assert (theirs.returncode, theirs.stdout, theirs.stderr) == (0, ours.stdout, ours.stderr)
+    refused = module('find-lr', '--start-lr', '1')
+    assert refused.returncode == 2
+    assert refused.stderr.startswith('usage: python -m fastlr find-lr [-h]')
+    assert refused.stderr.endswith(
+        'python -m fastlr find-lr: error: the following arguments are required: CONFIG\n'
+    )
+    failed = module('find-lr', 'small.json', '-s', 'd', '--runs', '0')
+    assert (failed.returncode, failed.stderr) == (2, 'fastlr: error: --runs must be at least 1, got 0\n')
+
+
+def module(*args):
+    python = [sys.executable, '-m', 'fastlr']
+    return subprocess.run([*python, *args], capture_output=True, text=True, env=env(), timeout=120)
+
+
+def test_a_rate_without_a_directory(here, capfd):
+    before = contents('.')
+    assert code('find-lr', 'small.json', '--num-batches', '25', '--probe', 'never') == 0
+    out, err = capfd.readouterr()
+    assert err == ''
+    assert re.match(r'Suggested lr: \d.\d\dE-\d\d ', out)
+    assert out.endswith('\nNothing was written: -s DIR writes a picture, the curve and a report\n')
+    shutil.rmtree('__pycache__', ignore_errors=True)
+    assert contents('.') == before
+
+
+NOISY = """
+import os
+import sys
+import mine
+
+print('imported')
+stdout = sys.stdout
+
+class Net(mine.Net):
+    def forward(self, x):
+        print('forward')
+        return super().forward(x)
+
+def data():
+    os.system('echo from a shell')
+    sys.__stdout__.write('to the old object')
+    os.write(1, b'to the descriptor')
+    return mine.data()
+"""
+
+
+def no_constant(text):
+    raise ValueError(f'{text} is not JSON')
+
+
+def strict(text):
+    return json.loads(text, parse_constant=no_constant)
+
+
+def test_json_is_all_that_is_printed_to_stdout(here, capfd):
+    Path('noisy.py').write_text(NOISY)
+    changes = '{"model.class_path": "noisy.Net", "data.class_path": "noisy.data"}'
+    args = 'find-lr', 'small.json', '-o', changes
+    p = fastlr(*args, '--num-batches', '25', '--json', '--probe')
+    assert p.returncode == 0
+    found = strict(p.stdout)
+    assert found['lr'] > 0
+    assert found['directory'] is None
+    for noise in ('imported', 'forward', 'from a shell', 'to the old object', 'to the descriptor', 'probes'):
+        assert noise in p.stderr
+    assert [f for f in files('.') if f != '__pycache__'] == ['mine.py', 'noisy.py', 'small.json']
+    # This is also true of a configuration, and of the command in this process.
+    assert code(*args, '--print-config') == 0
+    out, err = capfd.readouterr()
+    assert 'imported' in err
+    assert yaml.safe_load(out)['model']['class_path'] == 'noisy.Net'
+    # What is printed afterwards goes to stdout again.
+    print('after')
+    os.system('echo after')
+    assert capfd.readouterr().out.split() == ['after', 'after']
+
+
+def test_the_cost_of_probes_is_told_before_they_start(capfd):
+    Path('noisy.py').write_text(NOISY)
+    args = 'find-lr', 'small.json', '--num-batches', '25', '-o', '{"model.class_path": "noisy.Net"}'
+    assert code(*args, '--probe', 'true', '--runs', '2') == 0
+    out, err = capfd.readouterr()
+    assert 'probes' not in out.replace('the best of 5 probes', '')
+    lines = [line for line in err.splitlines() if line != 'imported']
+    first, second = (i for i, line in enumerate(lines) if line != 'forward')
+    assert lines[first] == (
+        'After the sweep (up to 50 updates) come the probes that were asked for: 5 trainings of 60 updates '
+        'each (up to 300 further updates).'
+    )
+    seconds = r'up to 300 further updates, about (a second|\d+ seconds)\)\. Ctrl-C stops this'
+    assert re.search(seconds, lines[second])
+    # The sweep has two runs of 25 steps, and each of the probes at most 60.
+    assert (first, second) == (0, 51)
+    assert 5 * 10 < len(lines) - 52 <= 5 * 60
+    # Nothing is told where nothing but errors is to be printed.
+    assert code('find-lr', 'small.json', '-s', 'd', *SHORT, '--probe', 'true') == 0
+    assert capfd.readouterr() == ('', '')
+
+
+def test_the_usual_tools_read_what_is_written(undrawn):
+    pandas = pytest.importorskip('pandas')
+    losses_of('d', '--runs', '2', '--probe')
+    curve = LRCurve.load('d/curve.json')
+    table = pandas.read_csv('d/curve.csv')
+    assert list(table) == ['lr', 'loss', 'lr_0', 'run_0', 'run_1', 'metadata']
+    assert np.allclose(table['lr'], curve.lrs, rtol=1e-12)
+    assert np.allclose(table['loss'], curve.losses, rtol=1e-12)
+    assert len(strict(table['metadata'][0])['probes']) == 5
+    assert LRCurve.load('d/curve.csv').to_dict() == curve.to_dict()
+    assert strict(Path('d/curve.json').read_text())['lrs'] == curve.lrs.tolist()
+    assert yaml.safe_load(Path('d/config.yaml').read_text()) == config.read_config('d/config.yaml')
+
+
+def completed(script, *words):
+    "Return what bash offers for the last of the words of a command line."
+    line = ' '.join(f"'{word}'" for word in words)
+    ask = f'COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _shtab_fastlr; echo "${{COMPREPLY[@]}}"'
+    p = subprocess.run(['bash', '-c', f'source {script}; {ask}'], capture_output=True, text=True)
+    assert p.stderr == ''
+    return set(p.stdout.split())
+
+
+def test_bash_completes_the_command():
+    pytest.importorskip('shtab')
+    p = fastlr('--print-completion', 'bash')
+    assert (p.returncode, p.stderr) == (0, '')
+    Path('complete.sh').write_text(p.stdout)
+    assert subprocess.run(['bash', '-n', 'complete.sh'], capture_output=True).stderr == b''
+    assert completed('complete.sh', 'fastlr', 'find-') == {'find-lr'}
+    assert completed('complete.sh', 'fastlr', 'examples', 's') == {'sevens'}
+    assert completed('complete.sh', 'fastlr', 'find-lr', '--ru') == {'--rule', '--runs'}
+    assert completed('complete.sh', 'fastlr', 'find-lr', '--rule', '') == set(RULES)
+    assert completed('complete.sh', 'fastlr', 'find-lr', 's') == {'sevens', 'small.json'}
+    Path('smith').mkdir()
+    assert completed('complete.sh', 'fastlr', 'find-lr', '-s', 'sm') == {'smith'}
+    assert module('--print-completion', 'bash').stdout == p.stdout
+
+
+def test_zsh_accepts_its_script(capfd):
+    pytest.importorskip('shtab')
+    assert code('--print-completion', 'zsh') == 0
+    out, err = capfd.readouterr()
+    assert err == ''
+    assert out.startswith('#compdef fastlr\n')
+    assert '_fastlr_configurations' in out and 'find-lr' in out
+    if shutil.which('zsh'):
+        assert subprocess.run(['zsh', '-n'], input=out, text=True, capture_output=True).stderr == ''
+
+
+def test_without_shtab_completion_names_it(monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, 'shtab', None)
+    assert code('--print-completion', 'bash') == 2
+    assert capfd.readouterr().err.endswith('--print-completion needs a package: pip install shtab\n')
 
 
 def test_seeds_make_runs_the_same_or_not(undrawn):

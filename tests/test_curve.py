@@ -1,6 +1,6 @@
 "Curves, suggestions and plots: invariances, exact round trips, refusals with a reason."
 
-import copy, gc, json, pickle, weakref
+import copy, csv, gc, json, pickle, re, weakref
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.sparse.linalg import spsolve
 import fastlr.smooth
 from conftest import examples
 from fastlr import LRCurve, NoSuggestion
+from fastlr.curve import did_you_mean
 from fastlr.rules import RULES as BY_NAME
 from fastlr.smooth import smoothed, whittaker
 
@@ -56,6 +57,79 @@ def test_save_and_load_are_exact(tmp_path_factory, data, n, k, groups, suffix):
     )
     path = c.save(tmp_path_factory.mktemp('c') / f'curve.{suffix}')
     assert LRCurve.load(path).to_dict() == c.to_dict()
+    pd = pytest.importorskip('pandas')
+    if n and suffix == 'csv':
+        table = pd.read_csv(path).drop(columns='metadata')
+        pd.testing.assert_frame_equal(table, c.to_frame(), rtol=1e-13, atol=0, check_dtype=k == 0)
+
+
+# A file that version 0.1.0 has written.
+OLD_CSV = """\
+# {"stop_reason": "diverged", "shift": 1, "settings": {"num_it": 3}, "probes": [[0.1, [2.0, 1.5]]]}
+lr,loss,lr_0,lr_1,run_0,run_1,batch
+0.01,2.0,0.001,0.01,2.0,3.0,0
+0.1,1.0,0.01,0.1,1.0,,1
+"""
+
+
+def test_csv_of_older_versions_loads(tmp_path):
+    path = tmp_path / 'old.csv'
+    path.write_text(OLD_CSV)
+    c = LRCurve.load(path)
+    assert (
+        c.stop_reason == 'diverged' and c.settings == dict(num_it=3) and c.probes[0][1].tolist() == [2.0, 1.5]
+    )
+    assert c.group_lrs.tolist() == [[0.001, 0.01], [0.01, 0.1]] and c.batches.tolist() == [0, 1]
+    assert [r.tolist() for r in c.runs] == [[2.0, 1.0], [3.0]]
+    # Saved again, it has the new form.
+    assert LRCurve.load(c.save(path)).to_dict() == c.to_dict()
+    assert path.read_text().startswith('lr,loss,lr_0,lr_1,run_0,run_1,batch,metadata\n')
+
+
+def test_csv_from_elsewhere_loads(tmp_path):
+    "Without metadata, and as a spreadsheet writes it."
+    path = tmp_path / 'c.csv'
+    path.write_bytes(b'\xef\xbb\xbflr,loss\r\n0.1,2\r\n0.2,1\r\n')
+    assert LRCurve.load(path).losses.tolist() == [2, 1]
+    c = curve(settings=dict(note='x' * 200_000))
+    limit = csv.field_size_limit()
+    assert LRCurve.load(c.save(path)).to_dict() == c.to_dict() and csv.field_size_limit() == limit
+
+
+def test_a_table_has_the_points_and_the_other_fields(monkeypatch):
+    pd = pytest.importorskip('pandas')
+    c = LRCurve.median([curve(), curve(seed=1, n=100).trim(0, 9)])
+    table = c.to_frame()
+    assert isinstance(table, pd.DataFrame) and len(table) == len(c)
+    assert list(table) == ['lr', 'loss', 'lr_0', 'run_0', 'run_1']
+    assert table['loss'].tolist() == c.losses.tolist() and table['run_1'].count() == len(c.runs[1])
+    assert table.attrs['stop_reason'] == c.stop_reason and table.attrs['settings'] == c.settings
+    batches = LRCurve([0.1, 0.2], [2, 1], batches=[1, 0]).to_frame()['batch']
+    assert batches.tolist() == [1, 0] and batches.dtype.kind == 'i'
+    monkeypatch.setitem(__import__('sys').modules, 'pandas', None)
+    with pytest.raises(ImportError, match='LRCurve.to_frame: .* pip install pandas'):
+        c.to_frame()
+
+
+@pytest.mark.parametrize('suffix', ['json', 'csv'])
+def test_json_is_strict(tmp_path, suffix):
+    odd = dict(worst=float('inf'), many=[float('nan'), np.float32(0.5)], of=dict(best=np.array([-np.inf, 1])))
+    c = curve(settings=odd)
+    text = c.save(tmp_path / f'c.{suffix}').read_text()
+    assert not re.search('NaN|Infinity', text)
+    held = dict(worst=None, many=[None, 0.5], of=dict(best=[None, 1.0]))
+    assert LRCurve.load(tmp_path / f'c.{suffix}').settings == held
+    assert json.loads(json.dumps(c.to_dict(), allow_nan=False))['settings'] == held
+
+
+def test_the_name_that_was_meant():
+    names = ['Adam', 'SGD', 'sgd', 'adamw']
+    assert did_you_mean('SDG', names) == "did you mean 'SGD'?"
+    assert did_you_mean('ADAMw', names) == "did you mean 'adamw'?"
+    assert did_you_mean('x', names) == 'choose from Adam, SGD, sgd, adamw'
+    assert did_you_mean('x', names, or_all=False) == did_you_mean('x', [], or_all=False) == ''
+    with pytest.raises(ValueError, match="^suggest: unknown rule 'stepe'; did you mean 'steep'\\?$"):
+        curve().suggest('stepe')
 
 
 def test_a_dict_from_an_older_version_loads():

@@ -47,8 +47,7 @@ def parameters(*functions):
 
 def command_options():
     "Return the options of `fastlr find-lr`, as they are typed."
-    (commands,) = (a for a in parser()._actions if hasattr(a, 'choices') and a.choices)
-    return set(commands.choices['find-lr']._option_string_actions)
+    return set(parser().commands['find-lr']._option_string_actions)
 
 
 # The keys of a configuration.
@@ -105,7 +104,8 @@ def test_an_entry_point_names_parameters_of_its_function(place):
 
 # Names that a module may use, because the parameters are its own.
 OWN = {
-    'cli': {'--serialization-dir', '--print-config', '--include-package', '--debug'},
+    'cli': {'--serialization-dir', '--force', '--quiet', '--json', '--include-package', '--debug'},
+    'parser': {'--help', '--json', '--print-completion'},
     'compat.torch_lr_finder': {'start_lr', 'end_lr', 'num_iter', 'diverge_th'},
     # This is a key of the configuration.
     'config': {'accumulate'},

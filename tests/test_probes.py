@@ -206,6 +206,10 @@ def test_the_command(slow, steps, capsys):
         assert cli.main([*call, '-s', str(i), *option]) == 0
         curve = LRCurve.load(f'{i}/curve.json')
         assert bool(curve.probes) == probes and 0 <= steps.n - len(curve) <= 5 * PROBE * probes
+        # What they cost is told on the way, and not where the result is printed.
+        out, err = capsys.readouterr()
+        assert ("This sweep can't tell which rate is good" in err) == ('further updates' in err) == probes
+        assert 'further updates' not in out
 
 
 def command_data(slow: bool):

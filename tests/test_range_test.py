@@ -165,7 +165,7 @@ def test_the_command_refuses_other_values_of_probe_in_its_own_words(capsys):
         cli.sweep_settings(cli.CLI, probe='sometimes')
     with pytest.raises(SystemExit):
         cli.parser().parse_args(['find-lr', 'digits', '--probe', 'sometimes'])
-    assert "argument --probe: invalid choice: 'sometimes'" in capsys.readouterr().err
+    assert "argument --probe: must be auto, always or never, got 'sometimes'" in capsys.readouterr().err
 
 
 # Everything is restored.

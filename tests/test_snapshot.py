@@ -610,7 +610,7 @@ def test_an_interrupt_before_the_guard_is_there_leaves_no_finalizer(monkeypatch)
         LRSweep(t.opt, t.model).start()
     # The error holds the frame, and so the detour, as the traceback of a notebook does.
     assert taken and e.tb is not None
-    assert finalizers() == before
+    assert finalizers() <= before
 
 
 @pytest.mark.parametrize('given_back', ['raises', 'is interrupted'])
