@@ -12,6 +12,7 @@ import pytest
 import fastlr
 from children import run_python
 from fastlr import Learner, LRCurve, LRSweep, find_lr
+from recipes import RECIPES, SHARED, needed_by
 
 ROOT = Path(__file__).parent.parent
 STUBS = sorted((ROOT / 'fastlr').rglob('*.pyi'))
@@ -104,6 +105,9 @@ def pages(tmp_path_factory):
     code = {'README': readme, SURFACE: ['# pyright: strict', surface]}
     for notebook in (ROOT / 'nbs' / 'tutorials').glob('*.ipynb'):
         code[notebook.stem] = blocks_of(notebook)
+    # Each recipe is a page, since all of them use the same names.
+    del code['recipes']
+    code |= {f'recipe_{needed_by(title)}': [SHARED, *blocks] for title, blocks in RECIPES.items()}
     assert len(code) > 9 and code['README'] and code['start']
     for name, blocks in code.items():
         (folder / f'{name}.py').write_text('\n\n'.join(blocks) + '\n')
