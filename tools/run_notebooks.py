@@ -336,7 +336,9 @@ def name_missing(paths):
         missing = {lacks(cell): True for cell in nbformat.read(p, as_version=4).cells}
         missing.pop(None, None)
         if missing:
-            print(f'not run: cells of {os.path.relpath(p, ROOT)} that need {", ".join(missing)} (not installed)')
+            print(
+                f'not run: cells of {os.path.relpath(p, ROOT)} that need {", ".join(missing)} (not installed)'
+            )
 
 
 def first_line(cell):
