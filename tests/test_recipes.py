@@ -1,5 +1,5 @@
-"""The page of recipes: each runs with the real package, and the training that follows is the one of somebody who
-has typed the rate. A recipe whose package isn't installed is skipped."""
+"""The page of recipes: each runs with the real package, and the training that follows is the same as if the
+rate had been typed. A recipe whose package isn't installed is skipped."""
 
 import configparser, logging, os, re
 from importlib.util import find_spec
