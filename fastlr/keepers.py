@@ -32,8 +32,13 @@ def keep_parts(
 ): # iterable over what is in `x`, to be saved next; None: `x` is left alone
     "Save `x` as it is now, in the way that is registered for its class."
     if is_closed(x): return None
-    if mode != 'near': return keep_inside(x, snapshot, mode)
+    if mode != 'near' or _is_config(x): return keep_inside(x, snapshot, mode)
     return _keep_state_dict(x, snapshot) if has_state_dict(x) else None
+
+def _is_config(x):
+    "Return whether `x` is a configuration of Transformers: in a forward pass, models write into their own."
+    homes = [kind.__module__ for kind in type(x).__mro__]
+    return any(m.startswith('transformers.') and m.endswith('configuration_utils') for m in homes)
 
 # %% ../nbs/13_keepers.ipynb #bf3f3c2e
 @keep_parts.register(torch.Tensor)
@@ -75,7 +80,8 @@ def _place(t):
 def _without_repeats(t):
     "Return a view of `t` without the repetitions of an expanded tensor."
     strides = t.stride()
-    if 0 not in strides: return t
+    # Without numbers there is nothing to repeat, and no memory for the one that `as_strided` would show.
+    if 0 not in strides or t.numel() == 0: return t
     shape = [1 if stride == 0 else n for n, stride in zip(t.shape, strides)]
     return t.as_strided(shape, strides, t.storage_offset())
 

@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -115,6 +116,16 @@ def test_current_outputs_pass_and_stay(notebook, main, capsys):
     assert path.read_text() == text
     assert out.startswith('1 notebook, 1 at a time, for a test\n')
     assert 'small.ipynb' in out
+
+
+def test_a_cell_that_needs_a_package_is_run_where_it_is_installed(main, tmp_path, capsys):
+    path = written(
+        tmp_path / 'needs.ipynb', '#| needs: no_such_package\nimport no_such_package', '#| needs: json\n1/0'
+    )
+    assert main([str(path)]) == 1
+    printed = capsys.readouterr().out
+    assert re.search(r'not run: cells of \S*needs.ipynb that need no_such_package ', printed)
+    assert 'ZeroDivisionError' in printed and 'ModuleNotFoundError' not in printed
 
 
 def test_every_failing_place_is_reported_at_once(notebook, main, tmp_path, capsys):

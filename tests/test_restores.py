@@ -204,6 +204,7 @@ def test_sparse_and_expanded_tensors_are_restored_and_lazy_modules_refused():
             self.emb = nn.Embedding(10, 4, sparse=True)
             self.register_buffer('adj', torch.eye(4).to_sparse())
             self.register_buffer('wide', torch.ones(1).expand(4, 4))
+            self.register_buffer('empty', torch.from_numpy(np.zeros((4, 0))))
 
         def forward(self, i):
             return self.emb(i) @ self.adj + self.wide[0]

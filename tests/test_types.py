@@ -4,6 +4,7 @@ The stubs are made by tools/stubs.py, and tools/in_step.py checks that they are 
 Here two type checkers read them, jedi completes with them, and `help` shows what they say."""
 
 import ast, configparser, importlib, inspect, json, os, pydoc, re, subprocess, sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import jedi
@@ -12,6 +13,7 @@ import pytest
 import fastlr
 from children import run_python
 from fastlr import Learner, LRCurve, LRSweep, find_lr
+from recipes import RECIPES, SHARED, needed_by
 
 ROOT = Path(__file__).parent.parent
 STUBS = sorted((ROOT / 'fastlr').rglob('*.pyi'))
@@ -31,6 +33,11 @@ OF_OTHERS = {
     'is possibly unbound': "a loop that always runs",
     'Need type annotation for': "an empty list",
     'Argument "key" to "min"': "`dict.get` as a key",
+    'is not exported from module "monai': "monai's packages import names without exporting them",
+    'Module is not callable': "a function of torch_geometric, which has the name of its module",
+    '"verbose" of type "str"': "Keras also takes 0 and 1",
+    'Operator "<" not supported for': "skorch's history and ignite's output, which hold many things",
+    'Method "fit" overrides class "Trainer"': "darts calls `fit` with few of its arguments",
 }
 OPTIONS = dict(
     pythonVersion='3.11',
@@ -48,7 +55,7 @@ cache_dir = cache
 mypy_path = {ROOT}:{ROOT / 'benchmarks'}
 [mypy-fastlr,fastlr.*]
 follow_imports = normal
-[mypy-sklearn.*,fastcore.*,fastprogress.*]
+[mypy-sklearn.*,fastcore.*,fastprogress.*,pandas.*,{','.join(f'{needed_by(title)}.*' for title in RECIPES)}]
 ignore_missing_imports = True
 """
 # Where the stubs differ from the library on purpose: names as `stubtest` gives them.
@@ -104,6 +111,11 @@ def pages(tmp_path_factory):
     code = {'README': readme, SURFACE: ['# pyright: strict', surface]}
     for notebook in (ROOT / 'nbs' / 'tutorials').glob('*.ipynb'):
         code[notebook.stem] = blocks_of(notebook)
+    # Each recipe is a page, since all of them use the same names.
+    del code['recipes']
+    for title, blocks in RECIPES.items():
+        if find_spec(needed_by(title)):
+            code[f'recipe_{needed_by(title)}'] = [SHARED, *blocks]
     assert len(code) > 9 and code['README'] and code['start']
     for name, blocks in code.items():
         (folder / f'{name}.py').write_text('\n\n'.join(blocks) + '\n')

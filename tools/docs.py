@@ -58,7 +58,9 @@ def pages():
     nbs = sorted(p.stem for p in (ROOT / 'nbs').glob('[0-9]*.ipynb'))
     tutorials = lambda *names: [f'tutorials/{n}' for n in names]
     return {
-        'Use it': tutorials('start', 'choosing_a_rate', 'your_own_loop', 'where_it_works', 'coming_from'),
+        'Use it': tutorials(
+            'start', 'choosing_a_rate', 'your_own_loop', 'recipes', 'where_it_works', 'coming_from'
+        ),
         'What it is worth': tutorials('which_rule', 'measured', 'restored', 'speed'),
         'The library, explained': nbs,
         'Reference': ['reference/index'],

@@ -4,9 +4,9 @@ Texts and tables must have the same words, with numbers that agree to 1 in 1000 
 printed digits; figures must look the same. Every difference is printed, and the exit code is 1. With
 `--write` the outputs that differ are stored instead, and only errors count. Of a cell that begins with
 `#| volatile` only the kinds of the outputs are compared; a cell with `#| eval: false` is not run. A notebook
-about a package that is not installed is named and left out. On Linux the kernels are forked from a process
-that has imported PyTorch: see kernel_server.py. With `--fresh` each kernel is a new process, and everything
-takes longer."""
+about a package that is not installed is left out, and so is a cell with `#| needs: PACKAGE`; these packages
+are named. On Linux the kernels are forked from a process that has imported PyTorch: see kernel_server.py.
+With `--fresh` each kernel is a new process, and everything takes longer."""
 
 import argparse
 import asyncio
@@ -37,6 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SLOW = (
     '35_lr_finder',
     '65_transformers',
+    'recipes',
     'your_own_loop',
     'coming_from',
     '62_lightning',
@@ -181,6 +182,12 @@ def says(cell, directive):
     return re.search(rf'^#\| *{directive}\b', cell.source, re.M)
 
 
+def lacks(cell):
+    """Return the name of the package that `cell` says it needs, if that can't be imported, or None."""
+    needed = re.search(r'^#\| *needs: *(\w+)', cell.source, re.M)
+    return needed[1] if needed and find_spec(needed[1]) is None else None
+
+
 async def run(path, kernels, write=False):
     """Run the notebook at `path` in one of `kernels`; return (seconds, [(cell, error or difference)])."""
     notebook = nbformat.read(path, as_version=4)
@@ -191,7 +198,7 @@ async def run(path, kernels, write=False):
     )
     async with client.async_setup_kernel(cwd=str(path.parent), env=environment(), cleanup_kc=True):
         for i, cell in enumerate(notebook.cells):
-            if cell.cell_type != 'code' or says(cell, '(eval: *false|notest)'):
+            if cell.cell_type != 'code' or says(cell, '(eval: *false|notest)') or lacks(cell):
                 continue
             stored = deepcopy(cell)
             try:
@@ -266,6 +273,7 @@ def report(path, seconds, wrong):
 def main(args=None):
     args, paths = parse(args)
     paths = without_missing(paths)
+    name_missing(paths)
     starting, how = start_kernels(args.fresh)
     with starting as kernels:
         jobs = max(1, min(args.jobs, len(paths)))
@@ -320,6 +328,17 @@ def without_missing(paths):
             f'not run: {os.path.relpath(p, ROOT)}, since {NEEDS[p.stem]} is not installed (make .venv/.dev)'
         )
     return [p for p in paths if p not in missing]
+
+
+def name_missing(paths):
+    """Print which packages are missing for cells of the notebooks at `paths` that say what they need."""
+    for p in paths:
+        missing = {lacks(cell): True for cell in nbformat.read(p, as_version=4).cells}
+        missing.pop(None, None)
+        if missing:
+            print(
+                f'not run: cells of {os.path.relpath(p, ROOT)} that need {", ".join(missing)} (not installed)'
+            )
 
 
 def first_line(cell):
