@@ -121,7 +121,7 @@ def __getattr__(self:LRCurve, name):
     # Python looks up names with two underscores itself, such as hooks for copying: those are not ours.
     if name in ('valley', 'slide', 'minimum', 'steep'):
         raise AttributeError(f"a curve has no {name!r}: call curve.suggest({name!r})")
-    if not name.startswith('__') and not hasattr(type(self), name): import_module('fastlr.plot')
+    if not name.startswith('__') and not hasattr(type(self), name): import_module('fastlr.interactive')
     return object.__getattribute__(self, name)
 
 # %% ../nbs/00_curve.ipynb #d885218d
