@@ -278,6 +278,43 @@ def claim(split=None):
     ).replace('%', ' %')
 
 
+# The columns of the table in the README: what they are called there, in the tables of suggestions, and in
+# `side_effects.json`.
+BESIDE = {
+    'fastlr': ('fastlr', 'Fastlr'),
+    'fastai (`valley`)': ('fastai valley', 'Fastai'),
+    'Lightning': ('lightning', 'Lightning'),
+    'pytorch-lr-finder': ('torch-lr-finder steepest', 'PytorchLRFinder'),
+    'ignite': ('ignite', 'Ignite'),
+}
+
+
+def beside(split=None):
+    "Return the lines of the README's table, in Markdown, which compares fastlr with the other finders."
+    r = read(split or judged_on())
+    effects = json.loads((Path(__file__).parent / 'side_effects.json').read_text())['tools']
+    suggestions, packages = zip(*BESIDE.values())
+    found = [effects[package] for package in packages]
+    rows = {
+        '': list(BESIDE),
+        'given up at a constant rate': [percent(r.mean(rule, 'const')) for rule in suggestions],
+        'given up with one-cycle': [percent(r.mean(rule, 'onecycle')) for rule in suggestions],
+        'updates that it takes': [f'{r.row(rule)["steps"]:.0f}' for rule in suggestions],
+        'your training goes on as if it had not run': [yes(f['goes_on']) for f in found],
+        'your weights survive an error in the middle': [yes('weights' not in f['failed']) for f in found],
+    }
+    lines = [f'| {" | ".join([label, *cells])} |' for label, cells in rows.items()]
+    return [lines[0].replace('|  |', '| |'), '|---' * (len(BESIDE) + 1) + '|', *lines[1:]]
+
+
+def percent(share):
+    return f'{share:.0%}'.replace('%', ' %')
+
+
+def yes(flag):
+    return 'yes' if flag else 'no'
+
+
 # The pages that quote the sentence; the README is made of the second.
 PAGES = 'README.md', 'nbs/index.ipynb', 'nbs/tutorials/measured.ipynb'
 END = r'fixed rates gives up \d+ % \([^|"]*?\) and \d+ % \([^|"]*?\)\.'
@@ -285,15 +322,23 @@ SENTENCE = re.compile(r'On \d+ trainings [^|"]*?' + END)
 
 
 def main():
-    p = argparse.ArgumentParser(description='Print the sentence that the README quotes.')
-    p.add_argument('--write', action='store_true', help='put it into the pages that quote it')
+    p = argparse.ArgumentParser(description='Print the sentence and the table that the README quotes.')
+    p.add_argument('--write', action='store_true', help='put them into the pages that quote them')
     args, sentence = p.parse_args(), claim()
     for page in PAGES if args.write else ():
         file = Path(__file__).parent.parent / page
         text, n = SENTENCE.subn(lambda old: sentence, file.read_text())
-        file.write_text(text)
+        file.write_text(with_table(text))
         print(f'{page}: {n} replaced')
-    print(sentence)
+    print(sentence, *beside(), sep='\n')
+
+
+def with_table(text):
+    "Return the text of a page with the lines of the README's table put anew, where it has that table."
+    for line in beside()[2:]:
+        label = line.split(' | ')[0]
+        text = re.sub(re.escape(label) + r' \|[^\n"\\]*\|', lambda old: line, text)
+    return text
 
 
 if __name__ == '__main__':

@@ -85,12 +85,15 @@ class Detour:
 
     def start(self):
         "Guard the signals from here on; the same as entering the `with` block. Return the detour."
-        # A sweep that is given up without `finish` must not keep the signals.
-        self._finalizer = finalize(self, self.guard.remove)
-        self._finalizer.atexit = False
         # An interruption must not come between, and leave a detour that runs forever.
         self.guard.install()
-        try: self._enter()
+        try:
+            # A sweep that is given up without `finish` must not keep the signals. Before the guard was there, an
+            # interruption would leave a finalizer behind, and the next one be lost if it came in the garbage
+            # collection that calls it.
+            self._finalizer = finalize(self, self.guard.remove)
+            self._finalizer.atexit = False
+            self._enter()
         except BaseException:
             self._forget()
             raise

@@ -589,6 +589,30 @@ def test_a_sweep_that_is_given_up_keeps_no_signal():
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+def test_an_interrupt_before_the_guard_is_there_leaves_no_finalizer(monkeypatch):
+    """Garbage collection would call it later, and lose a Ctrl-C that comes meanwhile.
+
+    In a large program that takes a tenth of a second, so that this is likelier than it looks."""
+    set_handler, taken = signal.signal, []
+
+    def interrupted(s, handler):
+        if isinstance(handler, SignalGuard):
+            taken.append(s)
+            raise KeyboardInterrupt
+        return set_handler(s, handler)
+
+    def finalizers():
+        return {f for f in weakref.finalize._registry if f.alive}
+
+    before, t = finalizers(), Training()
+    monkeypatch.setattr(signal, 'signal', interrupted)
+    with pytest.raises(KeyboardInterrupt) as e:
+        LRSweep(t.opt, t.model).start()
+    # The error holds the frame, and so the detour, as the traceback of a notebook does.
+    assert taken and e.tb is not None
+    assert finalizers() == before
+
+
 @pytest.mark.parametrize('given_back', ['raises', 'is interrupted'])
 def test_a_signal_that_raises_keeps_no_other_one(given_back, monkeypatch):
     "Ctrl-C arrives with other signals, or while their handlers come back."
