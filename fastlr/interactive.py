@@ -91,9 +91,8 @@ def plot_plotly(self:LRCurve,
 def _layout(ax):
     "The layout of plotly, as a dict, for what is drawn on `ax`."
     import numpy as np
-    frame = dict(showline=True, mirror=True, linecolor='black', ticks='outside', showgrid=False, zeroline=False)
-    x = dict(frame, type='log', range=np.log10(ax.get_xlim()).tolist(), exponentformat='power')
-    y = dict(frame, range=list(ax.get_ylim()))
+    frame = dict(showline=True, mirror=True, ticks='outside', showgrid=False, zeroline=False)
+    x = dict(frame, title=dict(text=ax.get_xlabel()), type='log', range=np.log10(ax.get_xlim()).tolist(), exponentformat='power')
+    y = dict(frame, title=dict(text=ax.get_ylabel()), range=list(ax.get_ylim()))
     return dict(template='none', height=480, margin=dict(l=60, r=20, t=20, b=50), hovermode='closest',
-                xaxis=dict(x, title=dict(text=ax.get_xlabel())), yaxis=dict(y, title=dict(text=ax.get_ylabel())),
-                legend=dict(orientation='h', y=-0.2))
+                xaxis=x, yaxis=y, legend=dict(orientation='h', y=-0.2))
