@@ -8,6 +8,7 @@ __all__ = []
 # %% ../nbs/06_interactive.ipynb #81aaafd1
 from html import escape
 
+import numpy as np
 from fastcore.basics import patch
 
 # From `plot`, and not from `curve`, so that a curve can be drawn.
@@ -90,9 +91,9 @@ def plot_plotly(self:LRCurve,
 
 def _layout(ax):
     "The layout of plotly, as a dict, for what is drawn on `ax`."
-    import numpy as np
+    span = np.log10(ax.get_xlim()).tolist()
     frame = dict(showline=True, mirror=True, ticks='outside', showgrid=False, zeroline=False)
-    x = dict(frame, title=dict(text=ax.get_xlabel()), type='log', range=np.log10(ax.get_xlim()).tolist(), exponentformat='power')
+    x = dict(frame, title=dict(text=ax.get_xlabel()), type='log', range=span, exponentformat='power')
     y = dict(frame, title=dict(text=ax.get_ylabel()), range=list(ax.get_ylim()))
     return dict(template='none', height=480, margin=dict(l=60, r=20, t=20, b=50), hovermode='closest',
                 xaxis=x, yaxis=y, legend=dict(orientation='h', y=-0.2))
