@@ -199,7 +199,7 @@ def test_no_figure_of_a_notebook_is_lost(site):
             'on a phone, stripes.svg is not shown',
         ),
         (
-            '<article><table style="width: 9em"><td style="width: 9px; word-break: break-all">'
+            '<article><table style="width: 9px"><td style="width: 9px; word-break: break-all">'
             + 'letters ' * 9
             + '</table></article>',
             'damaged.html: on a phone, a cell is',
