@@ -1,6 +1,7 @@
 "The settings of the site. `tools/docs.py` gathers the pages, and calls Sphinx with this file."
 
 import configparser, sys
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +24,9 @@ extensions = [
 html_theme = 'furo'
 html_title = project
 html_favicon = str(ROOT / 'docs' / '_static' / 'favicon.svg')
-html_static_path = [str(ROOT / 'docs' / '_static')]
+# The script that draws the figures of plotly comes with that package.
+plotly = Path(find_spec('plotly').origin).parent
+html_static_path = [str(ROOT / 'docs' / '_static'), str(plotly / 'package_data' / 'plotly.min.js')]
 html_css_files = ['site.css']
 html_math_renderer = 'mathml'
 html_show_sourcelink = False

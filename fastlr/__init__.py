@@ -18,6 +18,7 @@ _modules = {
     'rules': [],
     'findings': [],
     'plot': ['plot_curves'],
+    'interactive': [],
     'live': [],
     'loggers': [],
     'settings': [],

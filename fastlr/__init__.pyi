@@ -27,6 +27,7 @@ from fastlr import findings as findings
 from fastlr import fingerprint as fingerprint
 from fastlr import handler as handler
 from fastlr import integrations as integrations
+from fastlr import interactive as interactive
 from fastlr import keepers as keepers
 from fastlr import kinds as kinds
 from fastlr import layer_groups as layer_groups

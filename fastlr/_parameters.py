@@ -99,6 +99,9 @@ TEXTS = {
         'plot_curves': 'Args:\n    curves: label -> `LRCurve`, at least one\n    suggestion: mark a rate on each curve: True for the default suggestion, or the name of a rule\n    skip_start: points to leave out at the low end of each, from 0\n    skip_end: points to leave out at the high end of each, from 0\n    k: smooth `k` times as far as the rules do, above zero; default: as the rules do\n    show_grid: draw a grid\n    ax: matplotlib axes to draw on; default: axes of a new figure\n\nReturns:\n    matplotlib.axes.Axes: the axes',
         'LRCurve.plot': 'Args:\n    suggestion: mark suggested rates: True for steepest, default and its one-cycle maximum, or\n        name(s)\n    skip_start: points to leave out at the low end, from 0\n    skip_end: points to leave out at the high end, from 0\n    k: smooth `k` times as far as the rules do, above zero; default: as the rules do\n    show_grid: draw a grid\n    ax: matplotlib axes to draw on; default: axes of a new figure\n    bounds: shade from the base to the maximum rate for a cyclical schedule\n\nReturns:\n    matplotlib.axes.Axes: the axes',
     },
+    'interactive': {
+        'LRCurve.plot_plotly': 'Args:\n    suggestion: mark suggested rates: True for steepest, default and its one-cycle maximum, or\n        name(s)\n    skip_start: points to leave out at the low end, from 0\n    skip_end: points to leave out at the high end, from 0\n    k: smooth `k` times as far as the rules do, above zero; default: as the rules do\n    bounds: shade from the base to the maximum rate for a cyclical schedule\n\nReturns:\n    a `plotly.graph_objects.Figure`',
+    },
     'live': {
         'LivePlot': 'Args:\n    ax: matplotlib axes, cleared before each drawing; default: axes of a figure outside of pyplot\n    every: least time between two drawings, in seconds\n    clock: function () -> time in seconds',
         'LivePlot.update': 'Args:\n    curve: `LRCurve` so far',

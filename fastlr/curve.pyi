@@ -191,6 +191,29 @@ class LRCurve:
         Returns:
             matplotlib.axes.Axes: the axes
         """
+    def plot_plotly(
+        self,
+        suggestion: Any = True,
+        skip_start: int = 0,
+        skip_end: int = 0,
+        k: float | None = None,
+        *,
+        bounds: bool = False,
+    ) -> Any:
+        """Draw loss against rate to be pointed at, with plotly. Raise `ImportError` without it, and `ValueError`
+        if the skips leave nothing to draw.
+
+        Args:
+            suggestion: mark suggested rates: True for steepest, default and its one-cycle maximum, or
+                name(s)
+            skip_start: points to leave out at the low end, from 0
+            skip_end: points to leave out at the high end, from 0
+            k: smooth `k` times as far as the rules do, above zero; default: as the rules do
+            bounds: shade from the base to the maximum rate for a cyclical schedule
+
+        Returns:
+            a `plotly.graph_objects.Figure`
+        """
     def log_to(self, logger: Any, name: str = 'lr_find') -> None:
         """Send losses, suggestion and picture to a logger. Its steps and runs stay as they are. Raise `TypeError`
         for another object, `ValueError` if there is no run yet, or no line to draw.

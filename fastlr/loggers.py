@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 from fastcore.basics import patch
 
-from .plot import LRCurve
+from .interactive import LRCurve
 from .smooth import ceiling
 from .suggestion import SCHEDULES, NoSuggestion, peaks_text, range_text
 

@@ -6,6 +6,7 @@
 __all__ = ['label_rates', 'new_axes', 'plot_curves']
 
 # %% ../nbs/05_plot.ipynb #017b46be
+from itertools import cycle
 from textwrap import fill
 
 import numpy as np
@@ -59,7 +60,7 @@ _MARKS = {
     'auto': dict(marker='D', ms=7, zorder=5.3),
     'minimum': dict(marker='s', ms=8, zorder=5),
     'valley': dict(marker='v', ms=10, zorder=5),
-    'slide': dict(marker='P', ms=9, zorder=5),
+    'slide': dict(marker='P', ms=12, zorder=5),
 }
 
 def _look(rule):
@@ -102,9 +103,7 @@ def _mark_rules(ax, line, found, explain):
         if isinstance(s, NoSuggestion): continue
         if rule == 'one_cycle': _mark(ax, line, s.one_cycle, color, mark, f"{name}: {s.one_cycle:.2e}")
         else: _mark_suggestion(ax, line, s, color, mark, _rate_label(name, s))
-    for text in _without_rate(found, explain):
-        # As wide as the legend may become.
-        ax.plot([], [], ' ', label=fill(text, max(24, int(8*_inches(ax)))))
+    for text in _without_rate(found, explain): ax.plot([], [], ' ', label=text)
 
 def _without_rate(found, explain):
     "Why there is no rate, if no rule has found one; otherwise, with `explain`, the rules that found none."
@@ -174,6 +173,10 @@ def _small(ax):
     "The size of small print, in points, for the width of `ax`."
     return float(np.clip(3 + _inches(ax), 6, 9))
 
+def _letters(ax):
+    "The number of letters of small print that a line of the legend has room for."
+    return max(24, int(140*_inches(ax)/_small(ax)) - 8)
+
 # %% ../nbs/05_plot.ipynb #863ee744
 def label_rates(
     ax # matplotlib axes with rates along x, whose limits are set
@@ -202,6 +205,9 @@ def _finish(ax, low, high, show_grid):
     if show_grid: ax.grid(True, alpha=0.4)
     legend = ax.legend(loc='best', fontsize=_small(ax), framealpha=0.7, edgecolor='none', labelspacing=0.3,
                        handlelength=1.5, markerscale=0.8)
+    # A long name takes several lines, and no room from the axes.
+    legend.set_in_layout(False)
+    for text in legend.get_texts(): text.set_text(fill(text.get_text(), _letters(ax)))
     # There the triangle is beside its name, and not below it.
     for line in legend.get_lines():
         if line.get_marker() == _MARKS['one_cycle']['marker']: line.set_marker('^')
@@ -233,7 +239,9 @@ def plot(self:LRCurve,
     _mark_rules(ax, (x[:len(z)], z), found, explain=suggestion is not True)
     if bounds: _shade_bounds(ax, self)
     _mark_stop(ax, self, x[show][-1])
-    return _finish(ax, low, high, show_grid)
+    _finish(ax, low, high, show_grid)
+    if (self.group_lrs != self.lrs[:, None]).any(): ax.set_xlabel('Learning rate (fastest group)')
+    return ax
 
 # %% ../nbs/05_plot.ipynb #cab54161
 def new_axes():
@@ -242,6 +250,9 @@ def new_axes():
     return plt.subplots(figsize=(6.4, 4), layout='constrained')[1]
 
 # %% ../nbs/05_plot.ipynb #339b7436
+# The lines of several curves, for readers and printers without colours.
+_STYLES = '-', '--', '-.', ':'
+
 def plot_curves(
     curves:dict, # label -> `LRCurve`, at least one
     suggestion=False, # mark a rate on each curve: True for the default suggestion, or the name of a rule
@@ -257,9 +268,9 @@ def plot_curves(
     rule = 'auto' if suggestion is True else suggestion
     parts = [_parts(label, curve, rule, skip_start, skip_end, k) for label, curve in curves.items()]
     if ax is None: ax = new_axes()
-    for (x, y, z), show, s, name in parts:
+    for ((x, y, z), show, s, name), style in zip(parts, cycle(_STYLES)):
         color = ax.plot(x[show], y[show], '.', ms=5, mew=0, alpha=0.35)[0].get_color()
-        ax.plot(x[:len(z)][show], z[show], lw=2, color=color, label=name)
+        ax.plot(x[:len(z)][show], z[show], lw=2, ls=style, color=color, label=name)
         if isinstance(s, Suggestion): _mark_suggestion(ax, (x[:len(z)], z), s, color, {**_CIRCLE, 'ms': 8})
     lows, highs = zip(*(_loss_limits(y[show]) for (_, y, _), show, _, _ in parts))
     return _finish(ax, min(lows), max(highs), show_grid)

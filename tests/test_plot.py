@@ -466,6 +466,77 @@ def test_one_curve_refuses_before_there_is_a_figure(kw, words):
     assert not plt.get_fignums()
 
 
+@pytest.mark.parametrize('size', [(3, 2.2), (6.4, 4), (10, 6)])
+def test_a_long_name_takes_no_room_from_the_axes(size):
+    long = 'a name of many words, as it comes from a file of settings with all their values, '
+    ax = plt.subplots(figsize=size, layout='constrained')[1]
+    plot_curves({long + 'one': curve(), long + 'two': flat()}, suggestion=True, ax=ax)
+    pixels(ax)
+    frame, named = ax.get_window_extent(), ax.get_legend().get_window_extent()
+    assert frame.width > 60 * size[0]
+    assert frame.x0 <= named.x0 and named.x1 <= frame.x1
+
+
+def test_curves_differ_without_their_colours():
+    lines = [
+        l for l in plot_curves({i: curve(seed=i) for i in range(4)}).get_lines() if l.get_marker() != '.'
+    ]
+    assert len({l.get_linestyle() for l in lines}) == 4
+
+
+def test_of_several_groups_the_axis_says_whose_rate_it_is():
+    c = curve()
+    for share, label in ((1.0, 'Learning rate'), (0.1, 'Learning rate (fastest group)')):
+        groups = LRCurve(c.lrs, c.losses, group_lrs=np.c_[share * c.lrs, c.lrs])
+        assert groups.plot().get_xlabel() == label
+
+
+# To be pointed at.
+
+
+@pytest.mark.parametrize('c', [curve(), runs(5), flat(), curve(scale=-1.0), curve(n=3)], ids=repr)
+def test_plotly_shows_what_matplotlib_shows(c):
+    pytest.importorskip('plotly')
+    ax, fig = c.plot(True), c.plot_plotly()
+    labels = [l.get_label() for l in ax.get_lines()] + [b.get_label() for b in ax.collections]
+    assert {t.name for t in fig.data if t.showlegend is not False} == {
+        name for name in labels if not name.startswith('_')
+    }
+    seen = {t.name: t for t in fig.data}
+    smooth = line(ax, 'smoothed')
+    assert np.array_equal(np.c_[seen['smoothed'].x, seen['smoothed'].y], smooth.get_xydata())
+    assert np.allclose(fig.layout.xaxis.range, np.log10(c.plot(True, ax=fresh()).get_xlim()))
+    assert fig.layout.xaxis.type == 'log' and fig.layout.yaxis.range == pytest.approx(ax.get_ylim())
+    for p in points(ax):
+        text = seen[p.get_label()].hovertemplate
+        assert repr(float(p.get_xdata()[0])) in text and len(text.split('<br>')) == 3
+        assert seen[p.get_label()].x[0] == p.get_xdata()[0]
+    # Nothing is left for pyplot to show, but the one that was drawn here.
+    assert len(plt.get_fignums()) == 1
+
+
+def fresh():
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(6.4, 4)).add_subplot()
+
+
+def test_plotly_draws_what_plot_is_asked_for(bounds):
+    pytest.importorskip('plotly')
+    fig = curve().plot_plotly('one_cycle', 5, 5, 2.0, bounds=True)
+    assert [t.name for t in fig.data if t.fill] == ['cyclical: 1.0e-04 to 1.0e-02']
+    assert len(next(t for t in fig.data if t.name == 'single losses').x) == len(curve()) - 1 - 10
+    with pytest.raises(ValueError, match='k must be above zero'):
+        curve().plot_plotly(k=0)
+
+
+def test_without_plotly_the_remedy_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'plotly', None)
+    monkeypatch.setitem(sys.modules, 'plotly.graph_objects', None)
+    with pytest.raises(ImportError, match='plot_plotly needs plotly: pip install plotly'):
+        curve().plot_plotly()
+
+
 # While the sweep runs.
 
 

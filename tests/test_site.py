@@ -1,10 +1,12 @@
 "The site, built from the notebooks and looked at in a real browser."
 
-import functools, http.server, inspect, json, os, re, shutil, subprocess, sys, threading
+import functools, http.server, inspect, io, json, os, re, shutil, subprocess, sys, threading
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / 'tools'))
@@ -108,6 +110,23 @@ OVERFLOW = '''() => {
     .map(e => e.tagName + '.' + e.className).join(' ')];
 }'''
 
+# Find what can't be read in a narrow window: what is cut off where nothing scrolls, and cells of tables whose
+# words are broken to columns of letters.
+CUT = '''() => {
+  const bad = [];
+  for (const e of document.querySelectorAll('article table, article pre, article img')) {
+    if (e.getBoundingClientRect().right <= window.innerWidth + 1) continue;
+    let box = e;
+    while (box && !['auto', 'scroll'].includes(getComputedStyle(box).overflowX)) box = box.parentElement;
+    if (!box || box === document.body) bad.push(`${e.tagName}.${e.className} is cut off`);
+  }
+  for (const cell of document.querySelectorAll('article td')) {
+    const {width, height} = cell.getBoundingClientRect();
+    if (height > 250 && height > 4*width) bad.push(`a cell is ${width} wide and ${height} high`);
+  }
+  return bad;
+}'''
+
 
 # These two pages are also loaded on a phone, with their scripts, instead of only being made narrow.
 LOADED_NARROW = 'index.html', '22_sweep.html'
@@ -140,7 +159,7 @@ def look(browser, base, names, on_a_phone=()):
             page.emulate_media(color_scheme='dark')
             if now in LOADED_NARROW:
                 page.goto(base + now)
-            for words in page.evaluate(FIGURES) + page.evaluate(OVERFLOW):
+            for words in page.evaluate(FIGURES) + page.evaluate(OVERFLOW) + page.evaluate(CUT):
                 note(f'on a phone, {words}')
             page.set_viewport_size(WIDE)
             page.emulate_media(color_scheme='light')
@@ -178,6 +197,16 @@ def test_no_figure_of_a_notebook_is_lost(site):
             '<style>@media (prefers-color-scheme: dark) { img { display: none } }</style>'
             '<article><img src="stripes.svg" width="50"></article>',
             'on a phone, stripes.svg is not shown',
+        ),
+        (
+            '<article><table style="width: 9px"><td style="width: 9px; word-break: break-all">'
+            + 'letters ' * 9
+            + '</table></article>',
+            'damaged.html: on a phone, a cell is',
+        ),
+        (
+            '<article style="overflow: hidden; width: 300px"><pre style="width: 700px">x</pre></article>',
+            'damaged.html: on a phone, PRE. is cut off',
         ),
         ('<link rel="stylesheet" href="https://example.org/x.css">', 'asks for'),
     ],
@@ -351,6 +380,52 @@ def test_light_and_dark_are_switched_by_hand_and_remembered(page, base):
     assert page.evaluate(BRIGHT) < 0.15
     page.goto(base + 'tutorials/start.html')
     assert page.evaluate(BRIGHT) < 0.15
+
+
+# The pages whose figures differ most: curves, areas, several panels, photographs, a drawing.
+DRAWN = '05_plot', '39_examples', 'architecture', 'tutorials/measured', 'tutorials/which_rule'
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('name', DRAWN)
+def test_figures_are_as_light_as_their_page_and_their_text_stands_out(page, base, scheme, name):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f'{base}{name}.html')
+    page.evaluate("Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode() }))")
+    figures = page.locator('article img').all()
+    assert figures
+    for figure in figures:
+        image = Image.open(io.BytesIO(figure.screenshot())).convert('L')
+        lightness = np.asarray(image, dtype=float) / 255
+        if scheme == 'dark':
+            lightness = 1 - lightness
+        # Most is background, and the thin lines of axes and letters are far from it.
+        assert np.mean(lightness) > 0.75 and np.quantile(lightness, 0.001) < 0.35, figure
+
+
+def test_a_figure_to_point_at_says_the_rate(page, base):
+    page.goto(base + '06_interactive.html')
+    page.wait_for_selector('.plotly-graph-div .point')
+    marks = page.evaluate(
+        "document.querySelector('.plotly-graph-div').data.map((t, i) => [i, t.name || '', t.x[0]])"
+    )
+    ((index, _, rate),) = [m for m in marks if m[1].startswith('suggested: ')]
+    page.locator('.plotly-graph-div .trace').nth(index).locator('.point').first.hover(force=True)
+    said = page.locator('.hoverlayer .hovertext').text_content()
+    assert f'rate {rate!r}' in said and 'centre of the fall' in said
+
+
+def test_the_script_of_figures_is_loaded_by_the_pages_that_have_one(site):
+    assert [n for n in names(site) if 'plotly.min.js"' in (site / n).read_text()] == ['06_interactive.html']
+
+
+def test_every_figure_says_in_words_what_it_shows(site):
+    said = [
+        re.search(r'\balt="([^"]*)"', img)
+        for n in read(site)
+        for img in re.findall(r'<img [^>]*>', (site / n).read_text().split('<article', 1)[1])
+    ]
+    assert len(said) > 40 and not [s for s in said if not s or len(s[1]) < 20 or '_images' in s[1]]
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])

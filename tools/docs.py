@@ -15,6 +15,9 @@ from nbformat.v4 import new_markdown_cell
 
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTIVE = re.compile(r'^#\| *(\S.*)\n?', re.M)
+# What a figure shows, for readers who don't see it.
+ALT = re.compile(r'^#\| *fig-alt: *(.+)', re.M)
+PLOTLY = 'application/vnd.plotly.v1+json'
 BESIDE = '''::::{{grid}} 1 1 2 2
 :gutter: 2
 :::{{grid-item}}
@@ -96,8 +99,13 @@ def tidy(nb):
         if {'hide', 'default_exp'} & set(d):
             continue
         if c.cell_type == 'code':
+            if alt := ALT.search(c.source):
+                c.metadata['mystnb'] = {'image': {'alt': alt[1]}}
             c.source = DIRECTIVE.sub('', c.source).strip('\n')
             c.outputs = [o for o in c.outputs if not is_empty(o)]
+            for o in c.outputs:
+                if figure := o.get('data', {}).pop(PLOTLY, None):
+                    o['data']['text/html'] = live(figure, c.id)
             tags = ['library'] if 'export' in d else ['hide-input'] if 'fold' in d else []
             if 'beside' in d and cells[-1].cell_type == 'markdown':
                 cells[-1].source = beside(cells[-1].source, c.source)
@@ -108,6 +116,15 @@ def tidy(nb):
         cells.append(c)
     nb.cells = cells
     return nb
+
+
+def live(figure, name):
+    """Return the HTML of a `figure` of plotly, which its script draws. Only pages with such a figure load the
+    script, 4 MB, which is in the site once."""
+    from plotly.io import to_html
+
+    html = to_html(figure, config={'responsive': True}, include_plotlyjs=False, full_html=False, div_id=name)
+    return f'<script src="_static/plotly.min.js"></script>\n{html}'
 
 
 def is_empty(output):

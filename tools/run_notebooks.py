@@ -14,6 +14,7 @@ import base64
 import difflib
 import html
 import io
+import json
 import os
 import re
 import sys
@@ -146,7 +147,7 @@ def shown(cell):
             content = o.data[kind]
             if kind == 'text/html':
                 content = re.sub(r'<style.*?</style>|<[^>]*>', ' ', html.unescape(content), flags=re.S)
-            found.append((kind, content))
+            found.append((kind, content if isinstance(content, str) else json.dumps(content)))
     return found
 
 
@@ -218,10 +219,14 @@ async def run(path, kernels, write=False):
 
 
 def environment():
-    """Return the environment of the kernels: one thread, inline figures, the fastlr of this repository."""
+    """Return the environment of the kernels: one thread, inline figures, the fastlr of this repository.
+
+    Figures of plotly are stored as their description, without the four megabytes of script that show them.
+    """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
     backend = 'module://matplotlib_inline.backend_inline'
-    return {**os.environ, 'OMP_NUM_THREADS': '1', 'MPLBACKEND': backend, 'PYTHONPATH': path}
+    shown = {'MPLBACKEND': backend, 'PLOTLY_RENDERER': 'plotly_mimetype'}
+    return {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': path, **shown}
 
 
 def start_kernels(fresh=False):
