@@ -93,7 +93,8 @@ $(OLDEST)/.made: setup.cfg
 	$(PYTHON) -m venv --clear $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(OLDEST)/bin/uv pip install --python $(OLDEST)/bin/python --resolution lowest-direct -r setup.cfg $(OLDEST_EXTRAS:%=--extra %)
-	$(OLDEST)/bin/uv pip install --python $(OLDEST)/bin/python pytest pytest-xdist hypothesis psutil
+	$(OLDEST)/bin/uv pip install --python $(OLDEST)/bin/python --no-deps -e .
+	$(OLDEST)/bin/uv pip install --python $(OLDEST)/bin/python pytest pytest-xdist hypothesis psutil torchdata
 	@touch $@
 
 # An environment is made once, and again when what it is made from has changed.

@@ -56,7 +56,9 @@ def test_the_source_distribution_is_what_git_holds(built):
     if not (ROOT / '.git').exists():
         pytest.skip('there is no git in a source distribution')
     listed = ['git', 'ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate']
-    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split('\n')[:-1]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split('\n')[
+        :-1
+    ]
     (path,) = built.glob('*.tar.gz')
     with tarfile.open(path) as file:
         inside = {m.name.partition('/')[2] for m in file.getmembers() if m.isfile()}
