@@ -1,7 +1,8 @@
-"""Add to setup.cfg, which holds all else, the text for a package index: the README, with links that lead somewhere there.
+"""Add to setup.cfg, which holds all else, the text for a package index: the README without relative links.
 
-An index has no other file. If `project_urls` in setup.cfg says where the `Source` is, links and pictures point there,
-at the tag of this version. Otherwise a link is replaced by the name of the file, which the source distribution has."""
+On an index there are no files beside the README. If `project_urls` in setup.cfg says where the `Source` is,
+links and pictures lead to the tag of this version there. Otherwise a link becomes the name of the file, which
+the source distribution has."""
 
 import configparser, re
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""What is published: the source distribution and the wheel, built once from a copy of the project in which work has left
-its traces."""
+"""What is published: the source distribution and the wheel.
+
+They are built once, from a copy of the project in which work has left its traces."""
 
 import configparser, importlib.util, re, shutil, subprocess, sys, tarfile, zipfile
 from pathlib import Path
@@ -15,8 +16,9 @@ ROOT = Path(__file__).parent.parent
 TRACES = """
 nbs/.ipynb_checkpoints/00_curve-checkpoint.ipynb nbs/tutorials/.ipynb_checkpoints/start-checkpoint.ipynb
 nbs/models/tmp.pth nbs/tutorials/models/tmp.pth nbs/runs/lr.png tests/__pycache__/conftest.cpython-311.pyc
-fastlr/__pycache__/sweep.cpython-311.pyc fastlr/.ipynb_checkpoints/sweep-checkpoint.py tests/.hypothesis/examples/x
-benchmarks/curves/digits.json build/lib/fastlr/gone.py runs/digits/report.md .venv-oldest/pyvenv.cfg
+fastlr/__pycache__/sweep.cpython-311.pyc fastlr/.ipynb_checkpoints/sweep-checkpoint.py
+tests/.hypothesis/examples/x benchmarks/curves/digits.json
+build/lib/fastlr/gone.py runs/digits/report.md .venv-oldest/pyvenv.cfg
 """.split()
 
 
@@ -56,14 +58,12 @@ def test_the_source_distribution_is_what_git_holds(built):
     if not (ROOT / '.git').exists():
         pytest.skip('there is no git in a source distribution')
     listed = ['git', 'ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate']
-    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split('\n')[
-        :-1
-    ]
+    p = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
     (path,) = built.glob('*.tar.gz')
     with tarfile.open(path) as file:
         inside = {m.name.partition('/')[2] for m in file.getmembers() if m.isfile()}
     written = {name for name in inside if name == 'PKG-INFO' or name.startswith('fastlr_finder.egg-info/')}
-    assert inside - written == {name for name in files if (ROOT / name).exists()}
+    assert inside - written == {name for name in p.stdout.splitlines() if (ROOT / name).exists()}
     assert path.stat().st_size < 5e6
 
 

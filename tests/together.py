@@ -36,8 +36,8 @@ class Group:
     def __init__(self):
         self.rank = int(os.environ['RANK'])
         self.world_size = int(os.environ['WORLD_SIZE'])
-        # The store of the launcher: it works whatever has happened to the group of the processes. Torchrun of
-        # torch 2.4 has none, and leaves it to the first process to serve one, which its first group then shares.
+        # The store of the launcher: it works whatever has happened to the group of the processes. That of
+        # torch 2.4 has none: the first process serves one, which its first group then shares.
         address = os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT'])
         serves = self.rank == 0 and os.environ.get('TORCHELASTIC_USE_AGENT_STORE') == 'False'
         timeout = timedelta(seconds=2 * LIMIT)
