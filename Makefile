@@ -8,9 +8,14 @@ NEEDS = setup.cfg constraints.txt pyproject.toml
 # import beside a CPU build of torch, and for spaCy; its tabular and text learners use neither.
 FASTAI = fastai fasttransform fastdownload plum-dispatch beartype pandas
 # Tests run in one process per core, up to eight.
-PYTEST = $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 10 --durations-min 1
+ON_ALL_CORES = -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 10 --durations-min 1
+PYTEST = $(BIN)/python $(ON_ALL_CORES)
+# The environment with the oldest versions that setup.cfg allows, the extras that it has, and the tests that run in it.
+OLDEST = $(VENV)-oldest
+OLDEST_EXTRAS = data cli accelerate lightning transformers
+CORE = cli curve learner loops lr_find plot probes processes range_test restores snapshot suggest sweep accelerate lightning transformers
 
-.PHONY: demo test test-thorough budget browser docs prepare outputs benchmark readme lint clean
+.PHONY: demo test test-thorough test-oldest package budget browser docs prepare outputs benchmark readme lint clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -18,6 +23,8 @@ help:
 	@echo "make demo     find a learning rate for handwritten digits, and draw it"
 	@echo "make test     all checks: notebooks clean, library and README in step, lint, notebooks run, pytest"
 	@echo "make test-thorough   the same tests with ten times the examples, in random order"
+	@echo "make test-oldest   the core's tests with the oldest versions that setup.cfg allows (a CUDA build of torch: 5 GB)"
+	@echo "make package  build source distribution and wheel into dist, and check them"
 	@echo "make browser  install a browser, where there is none, for the tests of the site"
 	@echo "make docs     build the site from the executed notebooks, in _docs/html"
 	@echo "make prepare  after editing notebooks: clean, export, write stubs and README"
@@ -42,6 +49,15 @@ test: $(VENV)/.dev
 
 test-thorough: $(VENV)/.dev
 	$(PYTEST) --verbose --thorough --random-order
+
+test-oldest: $(OLDEST)/.made
+	$(OLDEST)/bin/python $(ON_ALL_CORES) $(CORE:%=tests/test_%.py)
+
+package: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 budget: $(VENV)/.dev
 	$(PYTEST) --write-budget
@@ -72,6 +88,15 @@ benchmark: $(VENV)/.tasks
 readme: $(VENV)/.dev
 	$(BIN)/python tools/readme.py
 
+# pip always takes the newest versions; uv can look for the oldest ones. With the oldest Python: PYTHON=/path/to/python3.10
+$(OLDEST)/.made: setup.cfg
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(OLDEST)/bin/uv pip install --python $(OLDEST)/bin/python --resolution lowest-direct -r setup.cfg $(OLDEST_EXTRAS:%=--extra %)
+	$(OLDEST)/bin/uv pip install --python $(OLDEST)/bin/python --no-deps -e .
+	$(OLDEST)/bin/uv pip install --python $(OLDEST)/bin/python pytest pytest-xdist hypothesis psutil torchdata
+	@touch $@
+
 # An environment is made once, and again when what it is made from has changed.
 $(VENV)/.core: $(NEEDS) | $(VENV)/bin/python
 	@echo "Installing into $(VENV) (once; PyTorch is large) ..."
@@ -93,4 +118,4 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 clean:
-	rm -rf $(VENV) $(VENV)-plain _docs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-plain $(OLDEST) _docs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

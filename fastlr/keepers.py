@@ -241,7 +241,8 @@ def _keep_shards(modules, snapshot):
     sharded = [m for m in modules if hasattr(type(m), 'reshard')]
     roots = [m for i, m in enumerate(sharded) if not any(m in set(o.modules()) for o in sharded[:i])]
     for m in sharded: m.reshard()
-    snapshot.restorers += [getattr(m, 'reset_iter_state', m.reshard) for m in roots]
+    # This comes before all else, because from torch 2.15 on it drops gradients.
+    snapshot.restorers[:0] = [getattr(m, 'reset_iter_state', m.reshard) for m in roots]
     for m in sharded:
         for group in getattr(m._get_fsdp_state(), '_fsdp_param_groups', ()):
             for p in group.fsdp_params: yield from _keep_gathered_grads(p, snapshot)
@@ -255,8 +256,9 @@ def _keep_gathered_grads(p, snapshot):
     yield gathered
     yield grad
     def restore():
-        p.unsharded_accumulated_grad = gathered
         whole().grad = grad
+        # From torch 2.15 on, it is no attribute of its own: it is the gradient that has just been restored.
+        if p.unsharded_accumulated_grad is not gathered: p.unsharded_accumulated_grad = gathered
     snapshot.restorers.append(restore)
 
 # %% ../nbs/13_keepers.ipynb #3f75d0b0

@@ -4,6 +4,7 @@ The processes run `together.py`, beside this file, and the scenarios are in `sce
 """
 
 import json, os, signal, socket, subprocess, sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -80,8 +81,12 @@ def run(command, folder, limit=LIMIT):
 
 
 def installed(scenario):
-    "Return whether the packages that a scenario needs are installed; most modules need only torch."
+    """Return whether the packages that a scenario needs are installed; most modules need only torch.
+
+    FSDP2 has come with torch 2.6."""
     module = scenario.partition('.')[0]
+    if 'sharded' in scenario and 'fully_shard' not in vars(import_module('torch.distributed.fsdp')):
+        return False
     return module not in ('accelerate', 'transformers', 'lightning') or find_spec(module) is not None
 
 
@@ -135,7 +140,7 @@ class Launched:
         "Return the result of each process, as a row."
         module = name.partition('.')[0]
         if not installed(name):
-            pytest.skip(f'{module} is not installed')
+            pytest.skip(f'the package that {name} needs is not installed, or too old')
         for step in f'import of {module}', name:
             self._check(step, name)
         return [own[0] for own in self._rows_of(name)]

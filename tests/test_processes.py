@@ -71,6 +71,11 @@ def same_curve(found, scenario):
     return a
 
 
+def first_line(error):
+    "Python 3.10 has no notes: there, they are lines of the message."
+    return error.splitlines()[0]
+
+
 def check_notified(errors, bad, words):
     "Check that one process raises `words`, and that the others are notified."
     for rank, error in enumerate(errors):
@@ -203,13 +208,13 @@ def test_an_error_in_one_process_ends_the_sweep_in_all(two, scenario, bad):
 def test_an_error_in_one_of_three(more, scenario):
     "The error is in all processes except the first."
     for found in more:
-        first, *others = found(scenario)
+        first, *others = map(first_line, found(scenario))
         assert others == ['Bad: in one process'] * (found.world_size - 1)
         assert re.match(r'RuntimeError: LRSweep: process [123] has failed \(Bad: in one process', first)
 
 
 def test_an_error_in_all_processes_is_the_same_in_all(two):
-    assert two(faults.bad_everywhere) == ['Bad: in one process'] * 2
+    assert [first_line(error) for error in two(faults.bad_everywhere)] == ['Bad: in one process'] * 2
 
 
 def test_validation_on_batches_of_different_number_is_an_error_in_all(two):

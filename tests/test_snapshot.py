@@ -161,7 +161,7 @@ DEMANDING = set(
 
 def all_foreign():
     "Return all optimizers of the package that train as those of PyTorch do: more than a hundred."
-    import pytorch_optimizer as other
+    other = pytest.importorskip('pytorch_optimizer')
 
     classes = [
         n for n, v in vars(other).items() if isinstance(v, type) and issubclass(v, torch.optim.Optimizer)
@@ -173,7 +173,7 @@ def all_foreign():
 @pytest.mark.parametrize('trained', [0, 5])
 def test_foreign_optimizers(name, trained):
     "These are the optimizers of the package pytorch-optimizer."
-    import pytorch_optimizer as other
+    other = pytest.importorskip('pytorch_optimizer')
 
     def make(ps):
         if name == 'Lookahead':

@@ -3,7 +3,7 @@
 The stubs are made by tools/stubs.py, and tools/in_step.py checks that they are in step with the notebooks.
 Here two type checkers read them, jedi completes with them, and `help` shows what they say."""
 
-import ast, configparser, importlib, inspect, json, os, pydoc, re, subprocess, sys
+import ast, importlib, inspect, json, os, pydoc, re, subprocess, sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -350,11 +350,3 @@ def test_a_text_for_what_has_gone_is_left_alone(monkeypatch):
 
     monkeypatch.setitem(fastlr._parameters.TEXTS, 'anneal', {'gone': 'Args:', 'Scheduler.gone': 'Args:'})
     fastlr.document('fastlr.anneal')
-
-
-def test_the_wheel_takes_the_stubs_along():
-    config = configparser.ConfigParser()
-    config.read(ROOT / 'setup.cfg')
-    patterns = config['options.package_data']['fastlr'].split(', ')
-    packed = {p for pattern in patterns for p in (ROOT / 'fastlr').glob(pattern)}
-    assert {*STUBS, ROOT / 'fastlr' / 'py.typed'} == packed

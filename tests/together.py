@@ -36,9 +36,12 @@ class Group:
     def __init__(self):
         self.rank = int(os.environ['RANK'])
         self.world_size = int(os.environ['WORLD_SIZE'])
-        # The store of the launcher: it works whatever has happened to the group of the processes.
+        # The store of the launcher: it works whatever has happened to the group of the processes. That of
+        # torch 2.4 has none: the first process serves one, which its first group then shares.
         address = os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT'])
-        self.store = dist.TCPStore(*address, is_master=False, timeout=timedelta(seconds=2 * LIMIT))
+        serves = self.rank == 0 and os.environ.get('TORCHELASTIC_USE_AGENT_STORE') == 'False'
+        timeout = timedelta(seconds=2 * LIMIT)
+        self.store = dist.TCPStore(*address, is_master=serves, timeout=timeout, multi_tenant=True)
         self.made = 0
 
     def make(self, by_framework):

@@ -189,12 +189,14 @@ OPTS = dict(
     nadam=O.NAdam,
     adadelta=O.Adadelta,
     asgd=O.ASGD,
-    adafactor=O.Adafactor,
     lbfgs=partial(O.LBFGS, lr=0.1, max_iter=3),
     two_groups=lambda ps: (
         lambda ps: O.AdamW([dict(params=ps[:1], lr=1e-4, weight_decay=0.5), dict(params=ps[1:])])
     )(list(ps)),
 )
+# It has come with torch 2.5.
+if hasattr(O, 'Adafactor'):
+    OPTS['adafactor'] = O.Adafactor
 NO_COMPLEX = ('fused', 'rmsprop', 'adadelta', 'adafactor', 'lbfgs', 'foreach', 'asgd')
 # These take sparse gradients.
 SPARSE = dict(sgd=O.SGD, adagrad=O.Adagrad, adamw=O.SparseAdam)
