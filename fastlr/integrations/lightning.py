@@ -173,8 +173,7 @@ def lr_find(
     curve = run_probes(once(settings, plans=plans).curve, once, settings, progress)
     found, plan = LRFound(curve, plans[0].kind or 'constant'), plans[0]
     notes = _notes_on(plan, _is_reached(plan))
-    set_to = None
-    if update_attr: set_to, notes = _set_and_check(places, found, once, settings, plan)
+    set_to, notes = _set_and_check(places, found, once, settings, plan) if update_attr else (None, notes)
     if not silent and trainer.is_global_zero: print(_report(found, plan, places, set_to, notes))
     return found
 
