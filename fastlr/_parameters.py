@@ -131,6 +131,7 @@ TEXTS = {
     'other_names': {
         'instead_of': 'Args:\n    option: name of an option that a function lacks\n    options: names of those that it has\n\nReturns:\n    text, or None if nothing is known',
         'refuses_other_options': 'Args:\n    f: function with named parameters\n\nReturns:\n    `f`, which raises `TypeError` for an option of another library, or one that is passed by name\n        only',
+        'integration_for': 'Args:\n    x: what was passed in the place of a model or a `Learner`\n\nReturns:\n    str: the end of a message; empty if no integration is for it',
     },
     'utils': {
         'as_list': 'Args:\n    x: one object, a list, tuple or set of them, or None\n\nReturns:\n    list[Any]: a new one',

@@ -24,7 +24,7 @@ from .lockstep import CommonBatches, LockstepLoader, LoopEnded, redraw
 from .loop import fit, settle
 from .mock_training import MockTraining, parts_of_learner
 from .optim import OptimWrapper
-from .other_names import refuses_other_options
+from .other_names import integration_for, refuses_other_options
 from .probes import run_probes
 from .processes import fail_together
 from .progress import Progress
@@ -246,6 +246,9 @@ def lr_find(
     silent:bool=False # no bar, no line, no message
 ) -> LRCurve: # also at `learn.recorder.curve`
     "Explore rates from `start_lr` to `end_lr` over `num_it` updates; everything is restored afterwards."
+    if not isinstance(learn, Learner):
+        got = f"{type(learn).__name__}{integration_for(learn)}"
+        raise TypeError(f"lr_find: learn must be a Learner of fastlr, got {got}")
     first, last = learn.lr_range(start_lr, 'start_lr'), learn.lr_range(end_lr, 'end_lr')
     settings = SweepSettings(first, last, num_it, LR_FIND.mode_of(mode), stop_div, accumulate, extend, runs,
                              probe, batches, LR_FIND)

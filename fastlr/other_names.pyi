@@ -4,7 +4,8 @@
 
 from typing import Any
 
-__all__ = ['RENAMED', 'OTHER_OPTIONS', 'V2_EVENTS', 'instead_of', 'refuses_other_options']
+__all__ = ['RENAMED', 'OTHER_OPTIONS', 'INTEGRATIONS', 'V2_EVENTS', 'instead_of', 'refuses_other_options',
+    'integration_for']
 
 RENAMED: dict[str, str]
 OTHER_OPTIONS: dict[str, str]
@@ -28,6 +29,17 @@ def refuses_other_options(f: Any) -> Any:
     Returns:
         `f`, which raises `TypeError` for an option of another library, or one that is passed by name
             only
+    """
+
+INTEGRATIONS: dict[str, str]
+def integration_for(x: Any) -> str:
+    """Say what to import for an object of another library, such as its trainer.
+
+    Args:
+        x: what was passed in the place of a model or a `Learner`
+
+    Returns:
+        str: the end of a message; empty if no integration is for it
     """
 
 V2_EVENTS: dict[str, str]

@@ -22,6 +22,7 @@ from .kinds import (
     CODE, DEEPEST, PLAIN, flat_bytes, functions_of, has_state_dict, parts_of_function,
     random_states, tensor_bytes)
 from .loaders import is_data, is_living, name_iterator, name_living
+from .other_names import integration_for
 from .signals import SignalGuard
 from .utils import as_list, describe
 
@@ -246,7 +247,7 @@ def check_parts(
     names = {} if entry is None else entry.options
     def check(x, ok, option, what):
         if ok: return
-        got = describe(x) if isinstance(x, type) else type(x).__name__
+        got = describe(x) if isinstance(x, type) else f"{type(x).__name__}{integration_for(x)}"
         raise TypeError(f"{names.get(option, option)} must be {what}, got {got}")
     opts = list(opts)
     if len({id(o) for o in opts}) < len(opts):

@@ -145,3 +145,12 @@ def test_a_missing_suggestion_is_explained_by_what_ended_the_sweep(n, reason, fi
     complete = LRCurve(LRS[:n], c.losses, stop_reason='end', shift=0)
     with pytest.raises(NoSuggestion, match='^The (curve has|loss does not fall)'):
         complete.suggest()
+
+
+def test_a_loss_that_is_suddenly_nan_is_no_reason_to_go_higher():
+    "It hadn't risen: that is a fault of model, loss or data, rather than a rate that is too high."
+    losses = np.linspace(2.0, 0.5, len(LRS)) + 0.01 * np.sin(np.arange(len(LRS)))
+    nan, went_on = (LRCurve(LRS, losses, stop_reason=reason) for reason in ('non-finite', 'end'))
+    assert [f.code for f in nan.findings] == ['sudden-nan']
+    assert 'raise end_lr' not in str(nan.findings[0]) and f'{LRS[-1]:.1e}' in nan.findings[0]
+    assert 'still-falling' in [f.code for f in went_on.findings]

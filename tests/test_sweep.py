@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from torch import nn
 
 from conftest import examples, loaders, net, problem, same
-from fastlr import LRSweep, Snapshot, find_lr
+from fastlr import Learner, LRSweep, Snapshot, find_lr
 from fastlr.curve import EntryPoint
 from fastlr.detour import Detour
 from fastlr.settings import SweepSettings
@@ -362,3 +362,44 @@ def test_words_about_what_was_passed():
     with pytest.raises(RuntimeError, match='in every iteration if several of them make one update'):
         with LRSweep(opt, model, accumulate=4) as sweep:
             list(sweep(batches))
+
+
+@pytest.mark.parametrize(
+    'model, training, words',
+    [
+        (nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3)), True, 'opt trains no parameter of model'),
+        (None, False, 'model is in evaluation mode'),
+        (None, True, None),
+        (nn.Linear(6, 3).requires_grad_(False), True, None),
+    ],
+)
+def test_another_model_and_evaluation_mode_are_noticed(model, training, words, recwarn):
+    "Unless the other model is frozen, and something else is trained through it."
+    trained = net().train(training)
+    opt = torch.optim.SGD(trained.parameters(), lr=0.1)
+    with LRSweep(opt, trained if model is None else model, num_it=3) as sweep:
+        for _ in range(3):
+            loss = trained(torch.randn(4, 6)).square().mean()
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            sweep.record(loss)
+    seen = [str(w.message) for w in recwarn if w.category is UserWarning]
+    assert bool(seen) == bool(words) and (not words or len(seen) == 1 and words in seen[0])
+
+
+def test_options_of_others_and_objects_of_others_are_answered():
+    model = net()
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(TypeError, match="LRSweep has no option 'scheduler': here it is called schedulers"):
+        LRSweep(opt, model, scheduler=None)
+    trainer = type('Trainer', (), dict(__module__='transformers.trainer'))()
+    with pytest.raises(
+        TypeError, match='got Trainer; for it, use lr_find from fastlr.integrations.transform'
+    ):
+        find_lr(trainer, opt, nn.MSELoss(), [])
+    learner = type('TabularLearner', (), dict(__module__='fastai.tabular.learner'))()
+    with pytest.raises(
+        TypeError, match='got TabularLearner; for it, use lr_find from fastlr.integrations.fast'
+    ):
+        Learner.lr_find(learner)

@@ -63,11 +63,10 @@ class SuggestedLRs(LRFound):
         self._fields = tuple(self.functions)
 
     def __getattr__(self, name):
-        rule = vars(self).get('functions', {}).get(name, name)
-        if rule is name and name not in _RULES:
-            ours = "; our rates are in found.suggestion()" if name in _OURS else ''
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{ours}")
-        return self._rate(*_named(rule))
+        rule = vars(self).get('functions', {}).get(name)
+        if rule is not None: return self._rate(*_named(rule))
+        ours = "; our rates are in found.suggestion()" if name in _OURS else ''
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{ours}")
 
     def __iter__(self): return (self._rate(*item) for item in self.functions.items())
     def __getitem__(self, i): return tuple(self)[i]
@@ -75,6 +74,13 @@ class SuggestedLRs(LRFound):
     # Without an entry there is still our suggestion.
     def __bool__(self): return True
     def _asdict(self): return dict(zip(self._fields, self))
+
+def _property_of(name):
+    def rate(self) -> float: return self._rate(*_named(self.functions.get(name, name)))
+    rate.__doc__ = f"What fastai's `{name}` finds on the curve. Raise `NoSuggestion` if that is nothing."
+    return property(rate)
+
+for name in _RULES: setattr(SuggestedLRs, name, _property_of(name))
 
 # %% ../../nbs/66_fastai.ipynb #66f0001b
 _BETA = 0.98

@@ -25,6 +25,18 @@ class SuggestedLRs(LRFound):
     def __getitem__(self, i: Any) -> Any: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
+    @property
+    def valley(self) -> float:
+        """What fastai's `valley` finds on the curve. Raise `NoSuggestion` if that is nothing."""
+    @property
+    def slide(self) -> float:
+        """What fastai's `slide` finds on the curve. Raise `NoSuggestion` if that is nothing."""
+    @property
+    def minimum(self) -> float:
+        """What fastai's `minimum` finds on the curve. Raise `NoSuggestion` if that is nothing."""
+    @property
+    def steep(self) -> float:
+        """What fastai's `steep` finds on the curve. Raise `NoSuggestion` if that is nothing."""
     def plot(
         self,
         suggest: bool = True,
