@@ -58,7 +58,7 @@ FIGURE_TOL = 60
 # version: `00:03`, `0.12 s`, `Python 3.11.7`. An address goes with the ` at` before it, as in nbdev_clean.
 MASKS = {
     'clock': r'\b\d+:\d\d(:\d\d)?\b',
-    'duration': r'\b\d+(\.\d+)? ?(ns|µs|us|ms|s|sec|seconds)\b',
+    'duration': r'\b(a second|\d+(\.\d+)? ?(ns|µs|us|ms|s|sec|seconds|minutes))\b',
     'address': r'( at)? ?\b0x[0-9a-f]{6,}\b',
     'temporary path': r'/(tmp|var/folders)/[^\s\'",;:)]*',
     'version': r'\b(Python|torch) \d[\w.+]*',
