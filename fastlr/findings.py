@@ -114,8 +114,8 @@ def _about_last_rates(curve, view):
     ended_low = view.z[-1] < view.z[0] - 0.5*view.fall
     if not ended_low or curve.losses.max() >= ceiling(curve.losses, share=1): return []
     if curve.stop_reason == 'non-finite':
-        what = (f"The loss was not finite at {curve.lrs[-1]:.1e}, and it had not risen before, so the rate may not "
-                "be the reason: look for NaN and overflow in the model, the loss and the data")
+        what = (f"The loss was not finite at {curve.lrs[-1]:.1e}, and it had not risen before, so the rate "
+                "may not be the reason: look for NaN and overflow in the model, the loss and the data")
         return [Finding(f"{what}.", 'sudden-nan')]
     half_a_decade_earlier = np.interp(view.x[-1]-0.5, view.x, view.z)
     if half_a_decade_earlier - view.z[-1] > 0.05*view.fall:

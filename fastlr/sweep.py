@@ -132,11 +132,12 @@ def _warn_of(models, opts):
     swept = {id(p) for o in opts for g in o.param_groups for p in g['params']}
     trainable = [p for m in models for p in m.parameters() if p.requires_grad]
     if trainable and not swept & {id(p) for p in trainable}:
-        warnings.warn("LRSweep: opt trains no parameter of model. If it trains another model, pass that one: what "
-                      "changes in it outside of its parameters isn't restored otherwise", stacklevel=3)
+        warnings.warn("LRSweep: opt trains no parameter of model. If it trains another model, pass that one: "
+                      "what changes in it outside of its parameters isn't restored otherwise", stacklevel=3)
     elif models and not any(m.training for model in models for m in model.modules()):
-        warnings.warn("LRSweep: model is in evaluation mode, without dropout and with the stored statistics of "
-                      "batch norm. If you train it in training mode, call model.train() first", stacklevel=3)
+        warnings.warn("LRSweep: model is in evaluation mode, without dropout and with the stored statistics "
+                      "of batch norm. If you train it in training mode, call model.train() first",
+                      stacklevel=3)
 
 @patch
 def __enter__(self:LRSweep): return self if self.snapshot is not None else self.start()
