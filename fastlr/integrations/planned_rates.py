@@ -106,7 +106,7 @@ def plan_of_training(
 ) -> Plan:
     "Return what the training would do with its rates."
     groups = [g for opt in trainer.optimizers for g in opt.param_groups]
-    made = [(g.get('initial_lr', g['lr']), g.get('max_lr')) for g in groups]
+    made = [(g.get('initial_lr', _rate_of(g)), g.get('max_lr')) for g in groups]
     planned = [_planned(trainer, module, config) for config in trainer.lr_scheduler_configs]
     scheduled = {id(getattr(config.scheduler, 'optimizer', None)) for config in trainer.lr_scheduler_configs}
     free = [g for opt in trainer.optimizers for g in opt.param_groups if id(opt) not in scheduled]
@@ -117,8 +117,13 @@ def plan_of_training(
     known = apart and all(p.rates is not None for p in planned)
     # The last rate is that after the training.
     peaks = [p.rates[:max(1, p.steps)].max() for p in planned] if known else []
-    peaks += [float(g['lr']) for g in free]
+    peaks += [_rate_of(g) for g in free]
     return Plan(made, planned, kind, max(peaks) if known else None, list(left_out))
+
+def _rate_of(group):
+    "The rate of a parameter group; NaN if that is no number, which the sweep will refuse."
+    try: return float(group['lr'])
+    except (KeyError, TypeError, ValueError): return math.nan
 
 def _planned(trainer, module, config):
     "Return what the scheduler of `config` will do."
