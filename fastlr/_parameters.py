@@ -222,6 +222,7 @@ TEXTS = {
         'Fingerprint.check': 'Args:\n    entry: `EntryPoint` of the function that was called: the error names `others` as it does',
     },
     'effect': {
+        'warn_of_models': 'Args:\n    models: `nn.Module`s that were passed to an `LRSweep`\n    opts: the optimizers that are swept',
         'Effect': 'Args:\n    params: parameters that are trained\n    rates: (updates,) above zero, that will be set',
         'Effect.precision': 'Returns:\n    float: above 0, 1 if there are no parameters',
         'Effect.look': 'Args:\n    updates: how many were made so far',
@@ -594,6 +595,10 @@ TEXTS = {
     'integrations.fastai': {
         'lr_find': "Args:\n    learn: `Learner` of fastai v2\n    start_lr: first rate, above zero, of the fastest parameter group; or a list, one per group\n    end_lr: last rate, above the first, likewise\n    num_it: optimizer updates, at least 2\n    stop_div: stop on divergence: True, False, or a factor above 1 on the best loss\n    show_plot: draw the curve\n    suggest_funcs: rules of fastai: functions or names, one or a tuple; None: our suggestion alone\n    probe: short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell\n    batches: number of (windows of accumulated) batches to go round; None: fresh ones throughout\n    where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory\n    verify: check by checksum that everything is restored; raise `NotRestored` if not\n    silent: no progress bar, no line, no message\n\nReturns:\n    SuggestedLRs: fastai's entries, and `suggestion()`, `results`, `plot()` and `curve`",
         'SuggestedLRs': "Args:\n    curve: `LRCurve`\n    suggest_funcs: rules: functions (rates, losses, num_it) -> (rate, ...), or names of fastai's",
+        'SuggestedLRs.valley': 'Returns:\n    float: above zero',
+        'SuggestedLRs.slide': 'Returns:\n    float: above zero',
+        'SuggestedLRs.minimum': 'Returns:\n    float: above zero',
+        'SuggestedLRs.steep': 'Returns:\n    float: above zero',
         'SuggestedLRs.plot': 'Args:\n    suggest: mark our suggestion\n    show: show it now; a script waits until the window is closed\n    ax: matplotlib axes to draw on; default: a new figure\n\nReturns:\n    matplotlib.figure.Figure: the figure',
     },
 }

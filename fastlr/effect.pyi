@@ -4,7 +4,15 @@
 
 from typing import Any
 
-__all__ = ['Effect']
+__all__ = ['warn_of_models', 'Effect']
+
+def warn_of_models(models: list[Any], opts: list[Any]) -> None:
+    """Warn of models that probably aren't those that are meant, or not in the mode that is.
+
+    Args:
+        models: `nn.Module`s that were passed to an `LRSweep`
+        opts: the optimizers that are swept
+    """
 
 class Effect:
     """Notice by value whether parameters change, and whether the changes grow with the rate.

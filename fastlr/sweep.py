@@ -13,6 +13,7 @@ from fastcore.basics import patch
 
 from .curve import EntryPoint
 from .detour import Detour, check_alone
+from .effect import warn_of_models
 from .fingerprint import Fingerprint
 from .loaders import gives_in_order, seed_all, seed_loader
 from .lockstep import CommonBatches, Lockstep, LoopEnded
@@ -127,18 +128,6 @@ def finish(self:LRSweep,
     if self.fingerprint is not None: self.fingerprint.check(self.settings.entry)
     if any(found): raise RuntimeError(*found)
 
-def _warn_of(models, opts):
-    "Warn of models that probably aren't those that are meant, or not in the mode that is."
-    swept = {id(p) for o in opts for g in o.param_groups for p in g['params']}
-    trainable = [p for m in models for p in m.parameters() if p.requires_grad]
-    if trainable and not swept & {id(p) for p in trainable}:
-        warnings.warn("LRSweep: opt trains no parameter of model. If it trains another model, pass that one: "
-                      "what changes in it outside of its parameters isn't restored otherwise", stacklevel=3)
-    elif models and not any(m.training for model in models for m in model.modules()):
-        warnings.warn("LRSweep: model is in evaluation mode, without dropout and with the stored statistics "
-                      "of batch norm. If you train it in training mode, call model.train() first",
-                      stacklevel=3)
-
 @patch
 def __enter__(self:LRSweep): return self if self.snapshot is not None else self.start()
 
@@ -225,7 +214,7 @@ def record(self:LRSweep,
     self._detour.deliver_signals()
     self.check_rate()
     self.iterations += 1
-    if self.iterations == 1 and self.settings.entry is SWEEP: _warn_of(as_list(self.model), self.opts)
+    if self.iterations == 1 and self.settings.entry is SWEEP: warn_of_models(as_list(self.model), self.opts)
     # When the data has run out, part of a window may be left.
     if self.done and self.stop_reason != 'data': return True
     if loss is not None: self._points.gather(loss)

@@ -19,6 +19,7 @@ from fastlr import (
     Learner,
     LearnerCallback,
     LRFinder,
+    LRSweep,
     MixedPrecision,
     OneCycleScheduler,
     Recorder,
@@ -611,7 +612,7 @@ def test_options_of_other_libraries_are_refused_and_nothing_changes(option):
 
 FUNCTIONS = [
     *(Learner, Learner.fit, Learner.fit_one_cycle, Learner.validate, Learner.get_preds, Learner.to_fp16),
-    *(Learner.lr_find, LRFinder, Recorder.plot),
+    *(Learner.lr_find, LRFinder, LRSweep, Recorder.plot),
     *(lightning.lr_find, transformers.lr_find),
 ]
 

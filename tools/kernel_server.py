@@ -242,7 +242,7 @@ def serve(descriptor, *names):
     """Import modules, answer requests until the other side closes the socket, and kill the kernels."""
     # ipykernel reads this when it is imported: a kernel ends by itself when this process is gone.
     os.environ['JPY_PARENT_PID'] = str(os.getpid())
-    # pandas imports pyarrow where that is installed, whose allocator starts a thread of its own.
+    # Where pyarrow is installed, pandas imports it, and its allocator would start a thread.
     os.environ.setdefault('JE_ARROW_MALLOC_CONF', 'background_thread:false')
     connection = socket.socket(fileno=descriptor)
     requests = connection.makefile('rw')

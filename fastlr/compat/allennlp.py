@@ -6,7 +6,6 @@
 __all__ = ['SEARCH', 'ALLENNLP', 'search_learning_rate', 'find_learning_rate_model', 'find_learning_rate_from_args']
 
 # %% ../../nbs/52_compat_allennlp.ipynb #621f42d2
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def search_learning_rate(
     settings = sweep_settings(SEARCH, start_lr, end_lr, num_batches, linear_steps, stopping_factor, runs,
                               probe, accumulate, extend, batches)
     curve = run_range_test(trainer, settings, wd=wd, val_batches=val_batches, live=live, where=where,
-                           verify=verify, silent=True, progress=Progress(runs=runs, file=sys.stderr))
+                           verify=verify, silent=True, progress=Progress(runs=runs))
     return curve.lrs.tolist(), curve.losses.tolist()
 
 # %% ../../nbs/52_compat_allennlp.ipynb #f46c36cb

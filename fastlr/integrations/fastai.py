@@ -76,7 +76,8 @@ class SuggestedLRs(LRFound):
     def _asdict(self): return dict(zip(self._fields, self))
 
 def _property_of(name):
-    def rate(self) -> float: return self._rate(*_named(self.functions.get(name, name)))
+    def rate(self) -> float: # above zero
+        return self._rate(*_named(self.functions.get(name, name)))
     rate.__doc__ = f"What fastai's `{name}` finds on the curve. Raise `NoSuggestion` if that is nothing."
     return property(rate)
 

@@ -27,16 +27,32 @@ class SuggestedLRs(LRFound):
     def __bool__(self) -> bool: ...
     @property
     def valley(self) -> float:
-        """What fastai's `valley` finds on the curve. Raise `NoSuggestion` if that is nothing."""
+        """What fastai's `valley` finds on the curve. Raise `NoSuggestion` if that is nothing.
+
+        Returns:
+            float: above zero
+        """
     @property
     def slide(self) -> float:
-        """What fastai's `slide` finds on the curve. Raise `NoSuggestion` if that is nothing."""
+        """What fastai's `slide` finds on the curve. Raise `NoSuggestion` if that is nothing.
+
+        Returns:
+            float: above zero
+        """
     @property
     def minimum(self) -> float:
-        """What fastai's `minimum` finds on the curve. Raise `NoSuggestion` if that is nothing."""
+        """What fastai's `minimum` finds on the curve. Raise `NoSuggestion` if that is nothing.
+
+        Returns:
+            float: above zero
+        """
     @property
     def steep(self) -> float:
-        """What fastai's `steep` finds on the curve. Raise `NoSuggestion` if that is nothing."""
+        """What fastai's `steep` finds on the curve. Raise `NoSuggestion` if that is nothing.
+
+        Returns:
+            float: above zero
+        """
     def plot(
         self,
         suggest: bool = True,

@@ -197,7 +197,9 @@ def _set_and_check(places, found, once, settings, plan):
 def _factor(plan, other_plan, other):
     "Return how many times the attribute the highest rate of the training is, if all its rates follow it."
     if any(a == b for a, b in zip(plan.made, other_plan.made)): return 1.
-    highest = other_plan.first if other_plan.kind is None else other_plan.peak
+    highest = other_plan.peak
+    # Of a schedule that isn't known, the training may not reach the maximum, or begin far below it.
+    if other_plan.kind is None: highest = max(other_plan.first, highest or 0)
     return 1. if math.isclose(highest, other, rel_tol=0.05) else highest/other
 
 def _notes_on_groups(plan, other_plan, places):
