@@ -28,6 +28,7 @@ RENAMED = dict(
     scheduler='schedulers',
     lr_scheduler='schedulers',
     optimizer='opt',
+    model='module',
     dataloaders='train_dataloaders',
     train_dataloader='train_dataloaders',
     train_dl='train_dataloaders',

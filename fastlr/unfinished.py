@@ -87,7 +87,10 @@ def what_ended(
         return "The very first loss was not finite: look at the data, the first weights and the loss.", reason
     if reason in ('diverged', 'non-finite') and n < MIN_POINTS and bad_batches(curve) is None:
         what = f"The loss diverged at once, at {curve.lrs[-1]:.2g}"
-        return entry.advise(what, "lower {start_lr}", "look at the gradients"), 'diverged-at-once'
+        # The second rate of a linear sweep is high, wherever the first one is.
+        linear = curve.settings.get('mode') == 'linear'
+        lower = "lower {end_lr}, as the steps of a linear sweep are equal" if linear else "lower {start_lr}"
+        return entry.advise(what, lower, "look at the gradients"), 'diverged-at-once'
     return None, ''
 
 def with_ending(

@@ -154,3 +154,16 @@ def test_a_loss_that_is_suddenly_nan_is_no_reason_to_go_higher():
     assert [f.code for f in nan.findings] == ['sudden-nan']
     assert 'raise end_lr' not in str(nan.findings[0]) and f'{LRS[-1]:.1e}' in nan.findings[0]
     assert 'still-falling' in [f.code for f in went_on.findings]
+
+
+@pytest.mark.parametrize('mode, remedy', [('exp', 'lower start_lr'), ('linear', 'lower end_lr')])
+def test_a_linear_sweep_that_diverges_at_once_begins_where_its_second_rate_is(mode, remedy):
+    settings = dict(mode=mode, start_lr=1e-7, end_lr=10.0, num_it=100)
+    c = LRCurve(
+        [0.1 * i + 1e-7 for i in range(5)],
+        [1.0, 3.0, 20.0, 90.0, 500.0],
+        stop_reason='diverged',
+        settings=settings,
+    )
+    with pytest.raises(NoSuggestion, match=f'diverged at once, at 0.4: {remedy}'):
+        c.suggest()

@@ -692,6 +692,13 @@ def trained(folder):
     return trainer
 
 
+def with_old_scheduler(folder):
+    "Return a trainer that would step the scheduler of an optimizer which is gone."
+    trainer = trained(folder)
+    trainer.optimizer = None
+    return trainer
+
+
 @pytest.mark.parametrize(
     'call, words',
     [
@@ -723,6 +730,10 @@ def trained(folder):
         (
             lambda f: lr_find(trained(f), update_args=True),
             'update_args=True: the trainer has an optimizer already',
+        ),
+        (
+            lambda f: lr_find(with_old_scheduler(f), update_args=True),
+            'the trainer has a scheduler already, .* trainer.optimizer = trainer.lr_scheduler = None first',
         ),
         (lambda f: lr_find(make(f, Ignores), update_args=True), 'does not begin at args.learning_rate=5e-05'),
     ],

@@ -122,10 +122,12 @@ def _check_update(trainer, update_args):
     "Raise if `update_args` asks to set the `learning_rate` of the arguments, and this would have no effect."
     if not isinstance(update_args, bool):
         raise TypeError(f"update_args must be True or False, got {update_args!r}")
-    if update_args and trainer.optimizer is not None and trainer.model_init is None:
-        raise ValueError("update_args=True: the trainer has an optimizer already, from you or from an "
-                         "earlier train(), and will not make one from its arguments: leave update_args out, "
-                         "or set trainer.optimizer = None first")
+    made = [name for name in ('optimizer', 'lr_scheduler') if getattr(trainer, name) is not None]
+    if update_args and made and trainer.model_init is None:
+        what = "an optimizer" if 'optimizer' in made else "a scheduler"
+        raise ValueError(f"update_args=True: the trainer has {what} already, from you or from an earlier "
+                         "train(), and will not make one from its arguments: leave update_args out, or set "
+                         "trainer.optimizer = trainer.lr_scheduler = None first")
 
 # %% ../../nbs/65_transformers.ipynb #a5e022ab
 @refuses_other_options
