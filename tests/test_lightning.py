@@ -1098,6 +1098,10 @@ FORMS = dict(
         lambda m, o: dict(optimizer=o, lr_scheduler=dict(scheduler=S.ReduceLROnPlateau(o), monitor='loss')),
         'constant',
     ),
+    cycles=(
+        lambda m, o: ([o], [by_step(S.CyclicLR(o, m.lr / 10, m.lr, step_size_up=3, cycle_momentum=False))]),
+        None,
+    ),
     exponential=(lambda m, o: ([o], [S.ExponentialLR(o, 0.1)]), None),
     two=(lambda m, o: ([o], [by_step(S.LinearLR(o, 0.1, 1.0, 5)), S.CosineAnnealingLR(o, 2)]), None),
     none=(lambda m, o: o, 'constant'),
