@@ -1149,7 +1149,10 @@ def test_a_schedule_that_is_stepped_too_rarely_is_told(measured, capsys):
         LOG.clear()
         said = capsys.readouterr().out
         assert "since the schedule of configure_optimizers (OneCycleLR) isn't known" in said
-        assert 'times that of the optimizers, because of OneCycleLR, stepped 2 times, once per epoch' in said
+        assert (
+            "times that of the optimizers, because of OneCycleLR, stepped 2 times with interval='epoch'"
+            in said
+        )
         # What the optimizers have after one of two epochs, of which the schedule makes a twentieth.
         highest = float(re.search('The highest rate of this training is ([^,]+),', said)[1])
         trainer().fit(m, DATA)
@@ -1211,9 +1214,9 @@ def test_a_schedule_that_ends_before_the_training_is_told(every, measured, capsy
     said = capsys.readouterr().out
     with pytest.raises(ValueError, match='Tried to step') as e:
         trainer().fit(m, DATA)
-    which, steps = ('update', 44) if every == 'step' else ('epoch', 2)
+    steps = 44 if every == 'step' else 2
     assert (
-        f'Note: This training would end with an error: OneCycleLR is stepped once per {which}, and '
+        f"Note: This training would end with an error: of OneCycleLR, with interval='{every}', "
         f'step {n + 1} of {steps} raises ValueError: {e.value}. It needs total_steps={steps} or more.\n'
     ) in said
 
@@ -1829,7 +1832,7 @@ def test_layers_that_a_callback_freezes_stay_frozen_and_are_free_afterwards():
         t.fit(m, loader())
         return m.state_dict()
 
-    same(training(True), training(False))
+    assert same(training(True), training(False))
 
 
 def test_accumulation_that_a_callback_sets():
@@ -1984,7 +1987,7 @@ def test_in_setup_of_a_callback_the_rate_is_set_before_the_optimizers_are_made(p
         assert t.global_step == 23 and m.trainer is t
         return m.state_dict()
 
-    same(run(True), run(False))
+    assert same(run(True), run(False))
 
 
 def test_with_other_callbacks_in_a_running_trainer(capsys):

@@ -279,15 +279,13 @@ def _is_reached(plan):
     if plan.peak is None or plan.kind == 'one_cycle': return True
     return math.isclose(plan.peak, plan.first, rel_tol=0.05)
 
-_EVERY = dict(step='update', epoch='epoch')
-
 def _note_on_error(planned):
     remedy = f" It needs total_steps={planned.steps} or more." if planned.name == 'OneCycleLR' else ""
-    return (f"This training would end with an error: {planned.name} is stepped once per "
-            f"{_EVERY[planned.interval]}, and {planned.error}.{remedy}")
+    return (f"This training would end with an error: of {planned.name}, with interval={planned.interval!r}, "
+            f"{planned.error}.{remedy}")
 
 def _note_on_schedule(plan, highest):
-    parts = [f"{p.name}, stepped {p.steps} times, once per {_EVERY[p.interval]}" for p in plan.schedulers]
+    parts = [f"{p.name}, stepped {p.steps} times with interval={p.interval!r}" for p in plan.schedulers]
     what = (f"The highest rate of this training is {highest:.2E}, {plan.peak/plan.first:.2g} times that of "
             f"the optimizers, because of {' and '.join(parts)}.")
     if all(p.interval == 'step' for p in plan.schedulers): return what

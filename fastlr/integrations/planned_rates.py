@@ -146,9 +146,9 @@ def _planned(trainer, module, config):
 def _tried(trainer, module, config, interval):
     "Try out the scheduler of `config`, stepped at each `interval`."
     name = type(config.scheduler).__name__
-    steps = _count(trainer, interval) // config.frequency
+    steps = _count(trainer, interval, config.frequency)
     if config.reduce_on_plateau:
-        # It lowers the rate only when a metric has stopped to improve.
+        # It lowers the rate only when a metric has stopped improving.
         rates = np.array([[float(g['lr']) for g in config.scheduler.optimizer.param_groups]])
         return Planned(name, interval, 0, rates, 'constant')
     rates, error = _try_out(config.scheduler, steps, (module, trainer))
@@ -159,16 +159,23 @@ def _tried(trainer, module, config, interval):
 
 def _lightning_steps(module):
     "Return whether Lightning steps the schedulers, and not the module in its own way."
-    own = module.lr_scheduler_step.__func__.__module__.startswith(('lightning.', 'pytorch_lightning.'))
-    return own and module.automatic_optimization
+    lightnings = module.lr_scheduler_step.__module__.startswith(('lightning.', 'pytorch_lightning.'))
+    return lightnings and module.automatic_optimization
 
-def _count(trainer, interval):
-    "Return how many optimizer updates, or epochs, the training has; -1 if it has no end."
-    updates = trainer.estimated_stepping_batches
+def _count(trainer, interval, frequency):
+    "Return how often Lightning steps a scheduler; below zero if the training has no end."
+    updates, window = trainer.estimated_stepping_batches, trainer.accumulate_grad_batches
+    batches = trainer.num_training_batches
     if updates == math.inf: return -1
-    if interval == 'step': return updates
-    if trainer.num_training_batches == math.inf: return trainer.max_epochs
-    return math.ceil(updates / math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches))
+    if interval == 'epoch':
+        known = batches < math.inf
+        return (math.ceil(updates / math.ceil(batches/window)) if known else trainer.max_epochs) // frequency
+    if frequency == 1 or updates < 0: return updates
+    # It steps after updates whose batch has a number in its epoch that `frequency` divides.
+    if batches == math.inf: batches = updates*window
+    steps = [batch % frequency == 0 for batch in (*range(window, batches, window), batches)]
+    epochs, rest = divmod(updates, len(steps))
+    return epochs*sum(steps) + sum(steps[:rest])
 
 # %% ../../nbs/60_planned_rates.ipynb #7a0f87ff
 from .. import document
