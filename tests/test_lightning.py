@@ -1176,9 +1176,16 @@ def cyclic(m, opt):
     return [opt], [by_step(S.CyclicLR(opt, 1e-4, 1e-2, step_size_up=4, cycle_momentum=False))]
 
 
+class OwnRates(S.LRScheduler):
+    "It takes no notice of the optimizer's rate, as many that people write for a warm-up."
+
+    def get_lr(self):
+        return [0.01 * min(1, (self.last_epoch + 1) / 5)] * len(self.base_lrs)
+
+
 FIXED = (
-    "Note: (.*) has the same max_lr whatever model.lr is, so a training won't use the rate that was set, but "
-    r'(\S*) at most: pass it there, as max_lr.'
+    "Note: (.*) sets the same rates whatever model.lr is, so a training won't use the rate that was set, but "
+    r'(\S*) at most: pass it there, such as for max_lr.'
 )
 
 
@@ -1187,9 +1194,10 @@ FIXED = (
     [
         (one_cycle(max_lr=0.01), 'OneCycleLR'),
         (cyclic, 'CyclicLR'),
+        (lambda m, o: ([o], [by_step(OwnRates(o))]), 'OwnRates'),
         (one_cycle(max_lr=lambda m: 10 * m.lr), ''),
     ],
-    ids=['literal', 'cyclic', 'factor'],
+    ids=['literal', 'cyclic', 'own', 'factor'],
 )
 def test_a_maximum_that_does_not_follow_the_attribute_is_told(form, name, measured, capsys):
     "The optimizer does get the attribute, so the remedy is in the scheduler."

@@ -205,7 +205,8 @@ def _set_and_check(places, found, once, settings, plan):
 
 def _factor(plan, other_plan, other):
     "Return how many times the attribute the highest rate of the training is, if all its rates follow it."
-    if any(a == b for a, b in zip(plan.made, other_plan.made)): return 1.
+    fixed = any(a == b for a, b in zip(plan.made, other_plan.made))
+    if fixed or _scheduler_decides(plan, other_plan): return 1.
     highest = other_plan.peak
     # Of a schedule that isn't known, the training may not reach the maximum, or begin far below it.
     if other_plan.kind is None: highest = max(other_plan.first, highest or 0)
@@ -215,19 +216,29 @@ def _notes_on_groups(plan, other_plan, places):
     "Return a note if some or all parameter groups have rates that don't follow the attribute."
     fixed = sum(a == b for a, b in zip(plan.made, other_plan.made))
     labels = ' and '.join(place.label for place in places)
-    if fixed == len(plan.made): return [_note_on_fixed(plan, labels)]
+    by_scheduler = _scheduler_decides(plan, other_plan)
+    if by_scheduler or fixed == len(plan.made): return [_note_on_fixed(plan, labels, by_scheduler)]
     if not fixed: return []
     return [f"{fixed} of {len(plan.made)} parameter groups have rates that don't follow {labels}. The "
             "suggestion is for all of them in the ratio that they had in the range test."]
 
 # %% ../../nbs/62_lightning.ipynb #b6e70137
-def _note_on_fixed(plan, labels):
+def _scheduler_decides(plan, other_plan):
+    "Return whether schedulers set rates of their own, which follow neither optimizers nor attribute."
+    pairs = list(zip(plan.made, other_plan.made))
+    # When these are made, they set the rates with which the training begins.
+    at_once = any(p.name in ('OneCycleLR', 'CyclicLR') for p in plan.schedulers)
+    if all(a == b for a, b in pairs): return at_once
+    return all(a != b for a, b in pairs) and plan.peak is not None and plan.peak == other_plan.peak
+
+def _note_on_fixed(plan, labels, by_scheduler):
     "Return a note that the training has the rates of this `plan` whatever the attributes are."
     used = "" if plan.peak is None else f", but {plan.peak:.2E} at most"
     unused = f"so a training won't use the rate that was set{used}"
-    # These two replace the rates of the optimizer.
-    name = next((p.name for p in plan.schedulers if p.name in ('OneCycleLR', 'CyclicLR')), '')
-    if name: return f"{name} has the same max_lr whatever {labels} is, {unused}: pass it there, as max_lr."
+    names = ' and '.join(dict.fromkeys(p.name for p in plan.schedulers))
+    if by_scheduler:
+        return (f"{names} sets the same rates whatever {labels} is, {unused}: pass it there, such as for "
+                "max_lr.")
     return (f"configure_optimizers makes optimizers with the same rates whatever {labels} is, {unused}: pass "
             "it to them there, or with LightningCLI to the optimizer that it is given on the command line.")
 
