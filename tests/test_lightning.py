@@ -1176,6 +1176,11 @@ def cyclic(m, opt):
     return [opt], [by_step(S.CyclicLR(opt, 1e-4, 1e-2, step_size_up=4, cycle_momentum=False))]
 
 
+def in_parts(m, opt):
+    parts = [S.ConstantLR(opt, 0.1, 4), S.OneCycleLR(opt, 0.01, total_steps=steps_of(m))]
+    return [opt], [by_step(S.SequentialLR(opt, parts, [4]))]
+
+
 class OwnRates(S.LRScheduler):
     "It takes no notice of the optimizer's rate, as many that people write for a warm-up."
 
@@ -1194,10 +1199,11 @@ FIXED = (
     [
         (one_cycle(max_lr=0.01), 'OneCycleLR'),
         (cyclic, 'CyclicLR'),
+        (in_parts, 'SequentialLR'),
         (lambda m, o: ([o], [by_step(OwnRates(o))]), 'OwnRates'),
         (one_cycle(max_lr=lambda m: 10 * m.lr), ''),
     ],
-    ids=['literal', 'cyclic', 'own', 'factor'],
+    ids=['literal', 'cyclic', 'in parts', 'own', 'factor'],
 )
 def test_a_maximum_that_does_not_follow_the_attribute_is_told(form, name, measured, capsys):
     "The optimizer does get the attribute, so the remedy is in the scheduler."

@@ -220,14 +220,17 @@ def _notes_on_groups(plan, other_plan, places):
     if by_scheduler or fixed == len(plan.made): return [_note_on_fixed(plan, labels, by_scheduler)]
     if not fixed: return []
     return [f"{fixed} of {len(plan.made)} parameter groups have rates that don't follow {labels}. The "
-            "suggestion is for all of them in the ratio that they had in the range test."]
+            "suggestion is for all of them in the ratio that they had in the range test, as in "
+            "found.curve.suggest().lrs."]
 
 # %% ../../nbs/62_lightning.ipynb #b6e70137
 def _scheduler_decides(plan, other_plan):
     "Return whether schedulers set rates of their own, which follow neither optimizers nor attribute."
     pairs = list(zip(plan.made, other_plan.made))
-    # When these are made, they set the rates with which the training begins.
-    at_once = any(p.name in ('OneCycleLR', 'CyclicLR') for p in plan.schedulers)
+    # When these are made, they set the rates with which the training begins. The first, which may be part of
+    # another scheduler, also writes its maximum to the groups.
+    by_one_cycle = any(most is not None for _, most in plan.made)
+    at_once = by_one_cycle or any(p.name == 'CyclicLR' for p in plan.schedulers)
     if all(a == b for a, b in pairs): return at_once
     return all(a != b for a, b in pairs) and plan.peak is not None and plan.peak == other_plan.peak
 
