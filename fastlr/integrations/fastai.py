@@ -25,9 +25,9 @@ from ..progress import Progress
 from ..rules import RULES
 from ..settings import SweepSettings, is_number
 from ..snapshot import Snapshot
-from ..suggestion import NoSuggestion, range_text
+from ..suggestion import NoSuggestion, Suggestion, range_text
 from ..sweep import LRSweep
-from ..tune import LRFound
+from ..tune import LRFound, suggest_without_ends
 from ..utils import as_list, check_flag, describe, inner_optimizer, known_len, needs_closure
 
 # %% ../../nbs/66_fastai.ipynb #66f00017
@@ -74,6 +74,15 @@ class SuggestedLRs(LRFound):
     # Without an entry there is still our suggestion.
     def __bool__(self): return True
     def _asdict(self): return dict(zip(self._fields, self))
+
+    def suggestion(self,
+        skip_begin:int=None, # points at the low end that can't be the answer, from 0; default: any can
+        skip_end:int=None, # points at the high end, likewise
+        schedule:str=None # of the training, one of `SCHEDULES`, for its peak alone, which is a plain float
+    ) -> Suggestion: # a number, with the range and the rates for all schedules
+        "Return our suggestion. Raise `NoSuggestion` if there is none, or `ValueError`."
+        if schedule is not None: return super().suggestion(skip_begin, skip_end, schedule)
+        return suggest_without_ends(self.curve, skip_begin, skip_end)
 
 def _property_of(name):
     def rate(self) -> float: # above zero
