@@ -15,8 +15,10 @@ from fastlr import batch as batch
 from fastlr import bounds as bounds
 from fastlr import callback as callback
 from fastlr import checkpoint as checkpoint
+from fastlr import class_path as class_path
 from fastlr import cli as cli
 from fastlr import compat as compat
+from fastlr import compose as compose
 from fastlr import config as config
 from fastlr import curve as curve
 from fastlr import data as data
@@ -41,6 +43,7 @@ from fastlr import loop as loop
 from fastlr import lr_finder as lr_finder
 from fastlr import mixup as mixup
 from fastlr import mock_training as mock_training
+from fastlr import near as near
 from fastlr import one_cycle as one_cycle
 from fastlr import optim as optim
 from fastlr import other_names as other_names

@@ -6,7 +6,6 @@ TEXTS = {
     'curve': {
         'write_whole': 'Args:\n    path: file to write, in a directory that exists\n    write: called with an open binary file\n\nReturns:\n    pathlib.Path: of the file',
         'plain': 'Args:\n    x: anything\n\nReturns:\n    of dicts with texts as keys, lists, texts, finite numbers, True, False and None',
-        'did_you_mean': 'Args:\n    name: what was written\n    names: the names that exist\n    or_all: if none of them is close, list them all; False: return an empty text',
         'LRCurve': 'Args:\n    lrs: (n,) learning rate of each optimizer update, increasing; of the fastest group\n    losses: (n,) loss recorded with each rate, raw and finite\n    group_lrs: (n, groups) rate of each parameter group; default: one group, `lrs`\n    stop_reason: why the sweep ended, one of `STOP_REASONS`\n    shift: 1: each loss was measured before its rate was applied (training loss); 0: after it\n    runs: losses of the single sweeps, at most n values each, if the curve is their median\n    settings: of the sweep, plain values; `momentum`, if it is known\n    probes: pairs of a rate and the losses of a short training at it, if there were any\n    batches: (n,) which of the common batches, or windows of them, made each loss, from 0',
         'LRCurve.aligned': 'Returns:\n    tuple[NDArray[Any], NDArray[Any]]: rates (n-shift,), losses (n-shift,)',
         'LRCurve.aligned_batches': 'Returns:\n    NDArray[Any] | None: (n-shift,) whole numbers from 0; None if they are unknown',
@@ -46,6 +45,9 @@ TEXTS = {
         'View.edge': 'Returns:\n    int: index',
         'View.nearest': 'Args:\n    lr: rate, above zero\n\nReturns:\n    int: index',
     },
+    'near': {
+        'did_you_mean': 'Args:\n    name: what was written\n    names: the names that exist\n    or_all: if none of them is close, list them all; False: return an empty text',
+    },
     'suggestion': {
         'range_text': 'Args:\n    s: `Suggestion`, or what else has its `low` and `high`\n    template: the text around the range',
         'peaks_text': 'Args:\n    s: `Suggestion`, or what else has its `lr`, `one_cycle`, `cosine` and `linear`\n    template: the text around the rates',
@@ -69,6 +71,7 @@ TEXTS = {
         'check_data': 'Args:\n    curve: of a range test',
         'what_ended': "Args:\n    curve: of a range test\n\nReturns:\n    tuple[Any, ...]: (sentence, short name); (None, '') if the sweep went on to its end or until the\n        loss diverged",
         'with_ending': 'Args:\n    curve: of a range test\n    error: what a rule has raised',
+        'interrupted': "Args:\n    curve: what there is\n    place: where Ctrl-C was pressed, such as 'probe 2 of 5, after 31 of 60 updates'\n    basis: what the curve and its suggestion rest on, the end of a sentence",
     },
     'bounds': {
         'cyclical_bounds': 'Args:\n    lrs: the view of a curve alone; or (n,) learning rates, above zero, increasing\n    losses: (n,) the loss after each rate was applied, finite',
@@ -160,6 +163,7 @@ TEXTS = {
         'Progress.stage': "Args:\n    what: what each of its sweeps is called in a line, such as 'Probe'\n    sweeps: the number of sweeps, from 1",
         'Progress.begin': 'Args:\n    updates: that the sweep will take, from 1',
         'Progress.follow': 'Args:\n    sweep: `LRSweep` that runs\n    rate: of its last update',
+        'Progress.place': "Returns:\n    str: such as 'probe 2 of 5, after 31 of 60 updates'",
         'Progress.say': 'Args:\n    text: a line',
     },
     'signals': {
@@ -512,6 +516,17 @@ TEXTS = {
         'Learner.mixup': 'Args:\n    alpha: of the beta distribution, above zero\n    stack_x: pass (input, input of the partners, shares) to the model\n    stack_y: mix the losses for both targets; False: mix the targets\n\nReturns:\n    Learner: itself',
         'Learner.summary': 'Args:\n    n: width of the lines, in columns',
     },
+    'class_path': {
+        'place_in_code': "Args:\n    error: that was raised\n\nReturns:\n    str: such as ' (mine.py, line 12)'; empty if no code of the user took part",
+        'load_module': 'Args:\n    path: with dots, such as \'torch.optim\'\n    what: what to call it in messages, such as "--include-package \'mine\'"\n\nReturns:\n    the module',
+        'load_object': "Args:\n    path: of a class or a function: a module, a dot, and the name in it\n    what: what names it, for messages, such as 'model.class_path'\n\nReturns:\n    the class or function",
+        'CodeError': "Args:\n    what: what couldn't be done, the beginning of a sentence\n    error: that was raised\n    remedy: the end of the sentence",
+    },
+    'compose': {
+        'parse_overrides': 'Args:\n    text: a JSON object, its keys nested or dotted; empty or None: no overrides\n    option: what the caller calls it, for messages\n\nReturns:\n    dict[Any, Any]: the object as it is',
+        'merge': 'Args:\n    config: nested\n    overrides: changes, their keys nested or dotted\n\nReturns:\n    dict[Any, Any]: nested; the `init_args` of a class in the place of another are `Swapped`',
+        'Swapped': 'Args:\n    given: the arguments\n    old_class: path of the class that was there before\n    old: its arguments, some of which may fit the new class',
+    },
     'config': {
         'read_config': 'Args:\n    config: path of a file, or the name of a built-in example\n    overrides: a JSON object, its keys nested or dotted; default: none\n    entry: the function that was called: messages use its option names\n\nReturns:\n    dict[Any, Any]: nested: model, data, optimizer, loss, and perhaps training',
         'training_settings': "Args:\n    accumulate: batches that make one optimizer update, at least 1\n    precision: 'bf16' or 'fp16'; None: full precision\n    clip: largest norm of the gradient, above zero; None: no clipping\n    wd: weight decay, from 0; None leaves it to the optimizer\n\nReturns:\n    dict[Any, Any]: the same four, by name",
@@ -533,7 +548,7 @@ TEXTS = {
     'cli': {
         'sweep_settings': "Args:\n    entry: the function that was called: messages use its option names\n    start_lr: first rate, above zero\n    end_lr: last rate, above the first\n    num_batches: optimizer updates, more than 10\n    linear: equal steps instead of equal factors\n    stopping_factor: stop when the smoothed loss exceeds its best by this factor, above 1\n    runs: sweeps from the same state, whose median counts, at least 1\n    probe: train shortly at five rates: True, False, or 'auto': if the sweep can't tell\n    accumulate: batches that make one optimizer update, at least 1\n    extend: go on beyond `end_lr` while the loss still falls there\n    batches: number of batches to go round, at least 1; None: fresh ones throughout",
         'run': 'Args:\n    config: as `read_config` returns it\n    settings: as `sweep_settings` returns them\n    directory: for the results; None: nothing is written\n    name: what to call it in the report\n    rule: name of a rule, as for `curve.suggest`\n    device: name of a device, such as cuda; default: that of the data\n    seed: of all random numbers, from 0 to 2**63-1\n    force: replace results that are in the directory\n    quiet: print nothing to the error output while it runs, which has a line now and then\n\nReturns:\n    tuple[Any, ...]: (`LRCurve`, its `answer`)',
-        'run_command': 'Args:\n    args: as `parser` returns it, for `find-lr`\n\nReturns:\n    int: exit code: 0 found, 1 no suggestion',
+        'run_command': 'Args:\n    args: as `parser` returns it, for `find-lr`\n\nReturns:\n    int: exit code: 0 found, 1 no suggestion, 130 interrupted after something was measured',
         'main': 'Args:\n    argv: arguments; default: those of the command line\n    prog: what the usage calls the command\n\nReturns:\n    int: exit code',
     },
     'compat.loader_iter': {

@@ -7,7 +7,7 @@ from typing import Any
 from fastlr.curve import EntryPoint
 from fastlr.settings import SweepSettings
 
-__all__ = ['CLI', 'INTERRUPTED', 'sweep_settings', 'run', 'run_command', 'main']
+__all__ = ['CLI', 'sweep_settings', 'run', 'run_command', 'main']
 
 CLI: EntryPoint
 def sweep_settings(
@@ -39,7 +39,6 @@ def sweep_settings(
         batches: number of batches to go round, at least 1; None: fresh ones throughout
     """
 
-INTERRUPTED: str
 def run(
     config: dict[Any, Any],
     settings: SweepSettings,
@@ -52,6 +51,8 @@ def run(
     quiet: bool = False,
 ) -> tuple[Any, ...]:
     """Build what `config` describes, look for a rate, and write the results. Raises `ConfigError`.
+
+    After Ctrl-C in a sweep, the `KeyboardInterrupt` has what there is of the answer in its `found`.
 
     Args:
         config: as `read_config` returns it
@@ -75,7 +76,7 @@ def run_command(args: argparse.Namespace) -> int:
         args: as `parser` returns it, for `find-lr`
 
     Returns:
-        int: exit code: 0 found, 1 no suggestion
+        int: exit code: 0 found, 1 no suggestion, 130 interrupted after something was measured
     """
 
 def main(argv: list[Any] | None = None, prog: str = 'fastlr') -> int:

@@ -5,16 +5,12 @@
 from typing import Any
 from fastlr.curve import EntryPoint
 
-__all__ = ['EXAMPLES', 'PARTS', 'KINDS', 'CONFIGURATION', 'ConfigError', 'read_config', 'training_settings',
-    'Configuration']
+__all__ = ['EXAMPLES', 'PARTS', 'KINDS', 'CONFIGURATION', 'read_config', 'training_settings', 'Configuration']
 
 EXAMPLES: dict[str, str]
 PARTS: tuple[str, ...]
 KINDS: dict[str, str]
 CONFIGURATION: EntryPoint
-class ConfigError(ValueError):
-    """A configuration or an argument that can't be used; the message says which one, and what to do."""
-
 def read_config(config: Any, overrides: str | None = None, entry: EntryPoint = ...) -> dict[Any, Any]:
     """Return the contents of `config`, with the overrides applied; not checked yet. Raises `ConfigError`.
 
@@ -53,6 +49,7 @@ class Configuration:
         entry: the function that was called: messages use its option names
     """
     entry: EntryPoint
+    notes: list[Any]
     given: Any
     targets: Any
     parser: Any

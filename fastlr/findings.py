@@ -79,6 +79,9 @@ def _about_ending(curve):
     "Findings about how the sweep of `curve` ended."
     found = []
     text, code = what_ended(curve)
+    # Ctrl-C in a later run, or in a probe, comes after a sweep that may have ended in any way.
+    note = curve.settings.get('interrupted')
+    if note and note != text: found.append(Finding(note, 'interrupted'))
     if text is not None: found.append(Finding(text, code))
     if curve.settings.get('extended'):
         asked_for = "The loss was still falling at the last rate that was asked for"

@@ -26,6 +26,7 @@ from .mock_training import MockTraining, parts_of_learner
 from .optim import OptimWrapper
 from .other_names import integration_for, refuses_other_options
 from .probes import run_probes
+from .unfinished import interrupted
 from .processes import fail_together
 from .progress import Progress
 # Importing it gives every learner a recorder.
@@ -311,15 +312,31 @@ def _sweep_once(learn, batches, settings, verify=False, where='device', **kwargs
     if verify: before.check()
     return mock.finder.sweep
 
-def _run_sweeps(learn, common, settings, **kwargs):
-    "Run all sweeps. After Ctrl-C `learn.recorder.curve` is the median of those that were complete."
-    curves = []
+def _run_sweeps(learn, common, settings, progress, **kwargs):
+    """Run all sweeps. After Ctrl-C `learn.recorder.curve` is the median of those that were complete, or what
+    there is of the first one, with a note."""
+    recorder, curves = learn.recorder, []
+    before = recorder.curve
     try:
         for run in range(settings.runs):
             batches = redraw(common) if run else common
-            curves.append(_sweep_once(learn, batches, settings, seed=run or None, **kwargs).curve)
+            sweep = _sweep_once(learn, batches, settings, seed=run or None, progress=progress, **kwargs)
+            curves.append(sweep.curve)
+    except KeyboardInterrupt:
+        curve = LRCurve.median(curves) if curves else recorder.curve
+        # It is the old one if the first run hadn't begun.
+        if curve is not before: curves = [interrupted(curve, progress.place(), _basis(curve, len(curves)))]
+        raise
     finally:
-        if curves: learn.recorder.hold(LRCurve.median(curves))
+        if curves: recorder.hold(LRCurve.median(curves))
+
+def _basis(curve, complete):
+    "What `curve` rests on after Ctrl-C, if `complete` runs were."
+    runs = 'one run' if complete == 1 else f'{complete} runs'
+    if complete: return f"the answer is that of the {runs} before"
+    if not len(curve): return "nothing was measured before"
+    points = 'point' if len(curve) == 1 else f'{len(curve)} points'
+    return f"rates above {curve.lrs[-1]:.1e} were not tried, and everything rests on the {points} before"
 
 # %% ../nbs/35_lr_finder.ipynb #90006da1
 @contextmanager

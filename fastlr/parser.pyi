@@ -1,4 +1,4 @@
-"""The arguments of the command `fastlr`: its options, what it says about misspelt ones, and completion in the shell."""
+"""The arguments of the command `fastlr`: options, what it says about misspelt ones, completion in the shell."""
 
 # Made by tools/stubs.py: run `make prepare`.
 
@@ -10,6 +10,9 @@ __all__ = ['PROBE_CHOICES', 'CommandParser', 'parser']
 class CommandParser(argparse.ArgumentParser):
     """A parser whose errors say what was received, and what was probably meant."""
     commands: dict[Any, Any]
+    top: Any
+    @staticmethod
+    def instead(option: Any) -> None: ...
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse the arguments; options that don't exist are refused before anything else is missed.
 

@@ -8,6 +8,7 @@ __all__ = ['PROBE_STEPS', 'run_probes']
 # %% ../nbs/10_probes.ipynb #07000008
 from .plot import LRCurve
 from .settings import SweepSettings
+from .unfinished import interrupted
 from .utils import duration_text, trains_alone
 
 # %% ../nbs/10_probes.ipynb #07000009
@@ -19,8 +20,8 @@ def run_probes(
     settings:SweepSettings, # of the sweep that made `curve`
     progress=None # `Progress` of the sweeps, which prints what is done and why; default: print nothing
 ) -> LRCurve:
-    """Return the `curve` with probes, if `settings.probe` asks for them; unchanged after Ctrl-C. Raise
-    `ValueError` if the data runs out."""
+    """Return the `curve` with probes, if `settings.probe` asks for them; after Ctrl-C, return it with
+    a note and without probes. Raise `ValueError` if the data runs out."""
     rates = _rates(curve, settings)
     if not rates: return curve
     if progress is not None:
@@ -37,7 +38,8 @@ def run_probes(
         # Other processes have stopped with an error, so this one must not go on alone.
         if not trains_alone(): raise
         if progress is not None: progress.say("Stopped: the suggestion is the sweep's own.")
-        return curve
+        place = "a probe" if progress is None else progress.place()
+        return interrupted(curve, place, f"the answer is that of the sweep alone, of {len(curve)} updates")
     longest = max(map(len, probes.values()), default=0)
     # Where all break down, there is nothing to compare.
     return curve.probed(probes) if len(probes) > 2 and longest == PROBE_STEPS else curve

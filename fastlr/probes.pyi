@@ -10,8 +10,8 @@ __all__ = ['PROBE_STEPS', 'run_probes']
 
 PROBE_STEPS: int
 def run_probes(curve: LRCurve, sweep_once: Any, settings: SweepSettings, progress: Any = None) -> LRCurve:
-    """Return the `curve` with probes, if `settings.probe` asks for them; unchanged after Ctrl-C. Raise
-    `ValueError` if the data runs out.
+    """Return the `curve` with probes, if `settings.probe` asks for them; after Ctrl-C, return it with
+    a note and without probes. Raise `ValueError` if the data runs out.
 
     Args:
         curve: without probes

@@ -38,6 +38,8 @@ class Progress:
         self.length = 0
         self.done = 0
         self.done_before = 0
+        # Those that the sweep that began last has done, also after its end.
+        self.reached = 0
         # When the stage began, when the next line is due, how long the pause after it is, and how long an
         # update takes, all in seconds.
         self.began = 0.
@@ -76,7 +78,7 @@ def begin(self:Progress,
         self.next_line = max(self.next_line, now+FIRST)
     self.number += 1
     self.length = updates
-    self.done = 0
+    self.done = self.reached = 0
     if self._has_bar: self._bar = progress_bar(updates, self.silent)
     seen = self.file is None and utils.is_watched()
     self._has_lines = not (self.silent or seen) and is_main_process()
@@ -87,7 +89,7 @@ def follow(self:Progress,
     rate:float # of its last update
 ):
     "Move the bar, or print a line if one is due. The sweep calls this after each update."
-    self.done = len(sweep)
+    self.done = self.reached = len(sweep)
     if self._bar is not None: self._bar.update(min(self.done, self.length))
     if sweep.done or not self._has_lines: return
     now = self.clock()
@@ -117,6 +119,14 @@ def end(self:Progress):
     self.done_before += self.done
     self.done = 0
     if self.done_before: self.seconds = (self.clock()-self.began) / self.done_before
+
+@patch
+def place(self:Progress) -> str: # such as 'probe 2 of 5, after 31 of 60 updates'
+    "Return how far the sweep came that began last, for a message."
+    name = self.what.lower()
+    name = f"{name} {max(self.number, 1)} of {self.sweeps}" if self.sweeps > 1 else f"the {name}"
+    if not self.reached: return f"{name}, before its first update"
+    return f"{name}, after {self.reached} of {self.length} updates"
 
 @patch
 def say(self:Progress,

@@ -27,6 +27,7 @@ class Progress:
     length: int
     done: int
     done_before: int
+    reached: int
     began: float
     next_line: float
     pause: Any
@@ -62,6 +63,12 @@ class Progress:
         """
     def end(self) -> None:
         """The sweep is over."""
+    def place(self) -> str:
+        """Return how far the sweep came that began last, for a message.
+
+        Returns:
+            str: such as 'probe 2 of 5, after 31 of 60 updates'
+        """
     def say(self, text: str) -> None:
         """Print `text` where the lines go, unless this `Progress` is silent or another process prints.
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 # Importing it gives curves their `plot`.
 import fastlr.plot  # noqa: F401
 from . import __version__
-from .config import ConfigError
+from .class_path import ConfigError
 from .curve import EntryPoint, LRCurve
 from .rules import NoSuggestion
 from .suggestion import range_text
@@ -26,7 +26,8 @@ def answer(
     "Return what can be said about a curve; if it supports no suggestion, `error` says why."
     from_suggestion = 'lr', 'low', 'high', 'one_cycle', 'cosine', 'linear', 'lrs', 'reason'
     found = dict(dict.fromkeys(from_suggestion), bounds=None, findings=list(curve.findings),
-                 stop_reason=curve.stop_reason, points=len(curve), error=None)
+                 stop_reason=curve.stop_reason, points=len(curve), error=None, measured=None)
+    found['interrupted'] = next((str(f) for f in curve.findings if f.code == 'interrupted'), None)
     try:
         suggestion = curve.suggest(rule)
         found.update({name: getattr(suggestion, name) for name in from_suggestion})
@@ -35,8 +36,9 @@ def answer(
         found['bounds'] = [bounds.base_lr, bounds.max_lr]
     except NoSuggestion as e:
         # A curve may support a rate but no bounds, which is not an error.
-        if found['lr'] is None: found['error'] = str(e)
-    found['findings'] = [f for f in found['findings'] if f != found['error']]
+        if found['lr'] is None: found['error'] = e.detail if found['interrupted'] else str(e)
+    said = f"{found['error']} {found['interrupted']}"
+    found['findings'] = [f for f in found['findings'] if f not in said]
     return found
 
 # %% ../nbs/41_results.ipynb #e0444702
@@ -56,12 +58,19 @@ def report(
     import torch
     if found['reason']: reason = f"Reason: {found['reason']}."
     else: reason = f"No suggestion: {found['error']}"
-    lines = [f'# Learning rate for {name}', '', *_table(found), '', reason, '', '## Findings', '']
-    lines += [f'- {f}' for f in found['findings']] or ['Nothing is unusual about this curve.']
+    unfinished = [f"**Unfinished.** {found['interrupted']}", ''] if found['interrupted'] else []
+    lines = [f'# Learning rate for {name}', '', *unfinished, *_table(found), '', reason, '']
+    lines += ['## Findings', '']
+    lines += [f'- {f}' for f in found['findings']] or [_no_findings(found)]
     if can_be_drawn(curve): lines += ['', '![Loss against learning rate](lr-losses.png)']
     lines += ['', '## How it was found', '', *(f'- {k}: {v}' for k, v in asked.items()), _points(curve)]
     versions = f'- fastlr {__version__}, torch {torch.__version__}, Python {sys.version.split()[0]}'
     return '\n'.join([*lines, versions, ''])
+
+def _no_findings(found):
+    if found['error']: return 'There is no suggestion, for the reason above.'
+    if found['interrupted']: return 'The range test is unfinished; what there is of its curve is as usual.'
+    return 'Nothing is unusual about this curve.'
 
 def _table(found):
     rate = lambda lr: 'none' if lr is None else f'{lr:.2e}'
@@ -129,7 +138,7 @@ def write_results(
     with tempfile.TemporaryDirectory() as d:
         new = Path(d)
         if can_be_drawn(curve): _draw(new/'lr-losses.png', curve, found, rule)
-        curve.save(new/'curve.json')
+        # This writes `curve.json`, too.
         curve.save(new/'curve.csv')
         (new/'config.yaml').write_text(config, 'utf-8')
         (new/'report.md').write_text(text, 'utf-8')

@@ -14,7 +14,8 @@ from functools import wraps
 import numpy as np
 from fastcore.basics import patch
 
-from .curve import EntryPoint, LRCurve, did_you_mean
+from .curve import EntryPoint, LRCurve
+from .near import did_you_mean
 from .smooth import View, view_of
 from .suggestion import (
     MIN_POINTS, RULES, NoSuggestion, Suggestion, check_fall, check_points, function_of_view, no_fall, rule)

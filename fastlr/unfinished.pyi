@@ -6,7 +6,8 @@ from typing import Any
 from fastlr.curve import LRCurve
 from fastlr.suggestion import NoSuggestion
 
-__all__ = ['has_risen', 'bad_batches', 'name_batches', 'check_data', 'what_ended', 'with_ending']
+__all__ = ['has_risen', 'bad_batches', 'name_batches', 'check_data', 'what_ended', 'with_ending',
+    'interrupted']
 
 def has_risen(losses: Any) -> bool:
     """Return whether the loss rises at the end, by more than noise.
@@ -57,4 +58,13 @@ def with_ending(curve: LRCurve, error: NoSuggestion) -> NoSuggestion:
     Args:
         curve: of a range test
         error: what a rule has raised
+    """
+
+def interrupted(curve: LRCurve, place: str, basis: str) -> LRCurve:
+    """Return `curve` with a note that something was interrupted, which its findings begin with.
+
+    Args:
+        curve: what there is
+        place: where Ctrl-C was pressed, such as 'probe 2 of 5, after 31 of 60 updates'
+        basis: what the curve and its suggestion rest on, the end of a sentence
     """

@@ -105,7 +105,21 @@ def test_an_entry_point_names_parameters_of_its_function(place):
 # Names that a module may use, because the parameters are its own.
 OWN = {
     'cli': {'--serialization-dir', '--force', '--quiet', '--json', '--include-package', '--debug'},
-    'parser': {'--help', '--json', '--print-completion'},
+    # All of them are the command's own.
+    'parser': {
+        *(
+            '--help',
+            '--json',
+            '--print-completion',
+            '--print-config',
+            '--debug',
+            '--quiet',
+            '--force',
+            '--linear',
+        ),
+        *('--start-lr', '--end-lr', '--num-batches', '--stopping-factor', '--runs', '--probe', '--device'),
+        *('--linear', '--serialization-dir', 'accumulate'),
+    },
     'compat.torch_lr_finder': {'start_lr', 'end_lr', 'num_iter', 'diverge_th'},
     # This is a key of the configuration.
     'config': {'accumulate'},
