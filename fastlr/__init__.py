@@ -10,6 +10,7 @@ import importlib, sys, warnings
 
 # The modules in import order, which is the order of the notebooks, and the names that each gives to the top.
 _modules = {
+    'close_names': [],
     'curve': ['LRCurve'],
     'smooth': [],
     'suggestion': ['Suggestion', 'NoSuggestion'],

@@ -16,6 +16,7 @@ from fastlr import bounds as bounds
 from fastlr import callback as callback
 from fastlr import checkpoint as checkpoint
 from fastlr import cli as cli
+from fastlr import close_names as close_names
 from fastlr import compat as compat
 from fastlr import config as config
 from fastlr import curve as curve

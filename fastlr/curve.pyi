@@ -12,7 +12,7 @@ from fastlr.findings import Finding
 from fastlr.smooth import View
 from fastlr.suggestion import Suggestion
 
-__all__ = ['STOP_REASONS', 'OPTIONS', 'LRCurve', 'write_whole', 'plain', 'EntryPoint', 'did_you_mean']
+__all__ = ['STOP_REASONS', 'OPTIONS', 'LRCurve', 'write_whole', 'plain', 'EntryPoint']
 
 STOP_REASONS: tuple[str, ...]
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -302,12 +302,3 @@ class EntryPoint:
         Returns:
             str: a template, for `advise`
         """
-
-def did_you_mean(name: str, names: Any, or_all: bool = True) -> str:
-    """Return the end of an error message: the name that is closest to `name`, or else all of `names`.
-
-    Args:
-        name: what was written
-        names: the names that exist
-        or_all: if none of them is close, list them all; False: return an empty text
-    """

@@ -96,7 +96,7 @@ def test_a_curve_has_its_methods_wherever_it_comes_from(tmp_path, how):
     p = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True)
     assert p.stdout.split('\n')[:2] == [
         str(c.suggest().lr),
-        "'LRCurve' object has no attribute 'sugest'",
+        "a curve has no 'sugest': did you mean 'suggest'?",
     ], p.stderr
 
 
