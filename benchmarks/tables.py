@@ -12,7 +12,8 @@ alike, so standard errors are over families.
 
 import argparse, json, math, re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 
 import answers
@@ -45,11 +46,10 @@ def by_family(values, families):
     return (float(means.mean()) if len(means) else math.nan), float(error)
 
 
-def share(flags, of=None):
-    "Return the share of True in `flags`, where `of` is True; NaN if there are none."
+def share(flags):
+    "Return the share of True in `flags`; NaN if there are none."
     flags = np.asarray(flags, dtype=bool)
-    chosen = flags if of is None else flags[np.asarray(of, dtype=bool)]
-    return float(chosen.mean()) if chosen.size else math.nan
+    return float(flags.mean()) if flags.size else math.nan
 
 
 @dataclass(eq=False)
@@ -157,9 +157,7 @@ class Results:
 
     def each(self, *names):
         "Return an array of what our answers have under `names`."
-        found = [[a for a in self.own[t]] for t in self.trainings]
-        for name in names:
-            found = [[a[name] for a in by_seed] for by_seed in found]
+        found = [[reduce(getitem, names, a) for a in self.own[t]] for t in self.trainings]
         return np.array(found, dtype=float)
 
     def probed(self):

@@ -128,8 +128,9 @@ class CallbackHandler:
 
     def __call__(self, event:str, metrics:bool=False):
         "Notify the callbacks that listen to `event`; with `metrics`, those first."
-        calls = self._metric_calls[event] if metrics else []
-        for call in calls + self._callback_calls[event]: self._notify(event, *call)
+        if metrics:
+            for call in self._metric_calls[event]: self._notify(event, *call)
+        for call in self._callback_calls[event]: self._notify(event, *call)
 
 def _order(cb, event=None): return getattr(cb, 'order_in', {}).get(event, getattr(cb, '_order', 0))
 

@@ -139,10 +139,13 @@ for _kind in GENERATORS: keep_parts.register(_kind, _keep_generator)
 # %% ../nbs/13_keepers.ipynb #726428d3
 @keep_parts.register(dict)
 def _keep_dict(d, snapshot, mode):
+    # Each module has a dozen empty dicts, most of them for hooks, and a restorer for each would take time.
+    if dict.__len__(d) == 0:
+        snapshot.empty.append(d)
+        return ()
     items = tuple(entries_of(d))
     values = tuple([v for _, v in items])
     files = tuple([v for v in values if isinstance(v, io.IOBase) and not v.closed])
-    # Modules have many empty dicts, and an empty tuple takes no memory.
     snapshot.restorers.append(partial(_restore_dict, d, items, files))
     return values if mode != 'draws' else entries_to_keep(values)
 

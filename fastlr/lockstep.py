@@ -327,8 +327,9 @@ def _copy_tensor(t, memo):
     "A copy of the values of a plain tensor or a computed one; a deep copy of others."
     if id(t) in memo: return memo[id(t)]
     if t.is_leaf and type(t) is not torch.Tensor: return copy.deepcopy(t, memo)
-    new = memo[id(t)] = t.detach().clone().requires_grad_(t.requires_grad)
-    vars(new).update(copy.deepcopy(vars(t), memo))
+    new = memo[id(t)] = t.detach().clone()
+    if t.requires_grad: new.requires_grad_()
+    if vars(t): vars(new).update(copy.deepcopy(vars(t), memo))
     return new
 
 class _CopyTensors(TorchFunctionMode):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RENAMED', 'OTHER_OPTIONS', 'INTEGRATIONS', 'V2_EVENTS', 'instead_of', 'refuses_other_options', 'integration_for',
-           'who_sets_rates']
+           'who_sets_rates', 'pass_one_rate']
 
 # %% ../nbs/09_other_names.ipynb #0a100004
 import functools, inspect, sys
@@ -133,6 +133,20 @@ def who_sets_rates() -> str: # or None
         names.append(frame.f_code.co_name)
         frame = frame.f_back
     return names[-1] if 'set_hyper' in names else None
+
+# What we call the schedules of methods of fastai whose rate is not constant.
+_SCHEDULES = dict(fit_one_cycle='one_cycle', fine_tune='one_cycle', fit_sgdr='cosine')
+
+def pass_one_rate(
+    entries # names of the rules whose rates the result holds
+) -> str:
+    "Return the message for a training of fastai that was given the whole result of a range test."
+    method = who_sets_rates()
+    which = f'schedule={_SCHEDULES[method]!r}' if method in _SCHEDULES else ''
+    theirs = f", or found.{entries[0]} for that rule" if entries else ''
+    what = f"{method}: " if method else ''
+    what += "the whole result of lr_find holds several rates; pass one of them"
+    return f"{what}: found.suggestion({which}){theirs}"
 
 # %% ../nbs/09_other_names.ipynb #0a100012
 V2_EVENTS = dict(

@@ -5,7 +5,7 @@
 from typing import Any
 
 __all__ = ['RENAMED', 'OTHER_OPTIONS', 'INTEGRATIONS', 'V2_EVENTS', 'instead_of', 'refuses_other_options',
-    'integration_for', 'who_sets_rates']
+    'integration_for', 'who_sets_rates', 'pass_one_rate']
 
 RENAMED: dict[str, str]
 OTHER_OPTIONS: dict[str, str]
@@ -47,6 +47,13 @@ def who_sets_rates() -> str | None:
 
     Returns:
         str | None: or None
+    """
+
+def pass_one_rate(entries: Any) -> str:
+    """Return the message for a training of fastai that was given the whole result of a range test.
+
+    Args:
+        entries: names of the rules whose rates the result holds
     """
 
 V2_EVENTS: dict[str, str]

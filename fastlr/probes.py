@@ -49,8 +49,10 @@ def _group_rates(curve, lr):
 
 def _rates(curve, settings):
     "The rates to probe; none if probes are not asked for, or if there is nothing to probe."
+    # What the curve tells is computed only if it is asked for.
+    if not settings.probe: return []
     wanted = curve.needs_probes or settings.probe is True and curve.view.can_tell
-    return curve.probe_rates() if settings.probe and wanted else []
+    return curve.probe_rates() if wanted else []
 
 # %% ../nbs/10_probes.ipynb #09c20003
 def _announcement(curve, rates, seconds):

@@ -90,9 +90,13 @@ def noise_level(
 ) -> float: # standard deviation of the noise, in units of the loss
     """Return the noise of single losses: the median difference between neighbours, up to the lowest loss. A
     trend hardly changes it, nor do outliers."""
+    return _noise_before(_lowest(losses)[0], losses) if len(losses) > 1 else 0.
+
+def _noise_before(low, losses):
+    "The noise of single losses up to the lowest one, which has the index `low`."
     if len(losses) < 2: return 0.
     # What comes after the lowest loss may be an explosion, and longer than the curve.
-    before = losses[:max(_lowest(losses)[0]+1, len(losses)//4, 10)]
+    before = losses[:max(low+1, len(losses)//4, 10)]
     jumps = np.abs(np.diff(before))
     # The median is zero if most losses are equal: then the mean is used.
     return float(1.4826*np.median(jumps) or 1.2533*jumps.mean()) / np.sqrt(2)
@@ -120,8 +124,9 @@ def ceiling(
     share:float=0.25 # how far above the start level, as a share of the depth of the fall, from 0
 ) -> float: # level above which a loss counts as "high", whatever its height
     "The start level plus a `share` of the fall below it, or plus four times the noise if that is more."
-    start, low = start_level(losses), _lowest(losses)[1]
-    return start + max(share*(start-low), 4*noise_level(losses))
+    start = start_level(losses)
+    i, low = _lowest(losses)
+    return start + max(share*(start-low), 4*_noise_before(i, losses))
 
 # %% ../nbs/01_smooth.ipynb #fab91ace
 def smoothed(

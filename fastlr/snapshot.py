@@ -7,6 +7,7 @@ __all__ = ['Snapshot', 'check_parts']
 
 # %% ../nbs/15_snapshot.ipynb #24f5100d
 import tempfile
+from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class Snapshot:
         check_parts(models, opts, schedulers, scaler, others, entry)
         # Functions without arguments that restore one object each, called in this order.
         self.restorers = []
+        # Dicts that were empty, and will be again.
+        self.empty = []
         # Names of what was found in a loader and can't be restored.
         self.living = []
         # Functions that set iterators and workers of loaders aside again, after they were restored.
@@ -80,7 +83,12 @@ def restore(self:Snapshot):
     if self.restorers is None:
         raise RuntimeError("Snapshot.restore: this snapshot was closed, and its copies are gone")
     # Random states are among the last, because what else is restored may draw.
-    with SignalGuard(Snapshot.restore): _try_all(self.restorers + self.last)
+    empty = partial(_empty_again, self.empty)
+    with SignalGuard(Snapshot.restore): _try_all([*self.restorers, empty, *self.last])
+
+def _empty_again(dicts):
+    for d in dicts:
+        if dict.__len__(d): (OrderedDict if isinstance(d, OrderedDict) else dict).clear(d)
 
 def _try_all(functions):
     "Call each of `functions`, whatever the others raise, and raise the first error at the end."
@@ -97,7 +105,7 @@ def _try_all(functions):
 def close(self:Snapshot):
     "Delete the copies."
     self.restorers = self.last = self.asides = None
-    self.held = self.loaders = None
+    self.empty = self.held = self.loaders = None
     self.copies.close()
 
 @patch

@@ -23,6 +23,7 @@ class Snapshot:
         entry: the function that was called, which messages name options after
     """
     restorers: list[Any]
+    empty: list[Any]
     living: list[Any]
     asides: list[Any]
     last: list[Any]

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from fastlr.curve import LRCurve
 from fastlr.suggestion import Suggestion
 
-__all__ = ['RATE_NAMES', 'LRFound', 'rate_text', 'RatePlace', 'rate_places', 'set_rate']
+__all__ = ['RATE_NAMES', 'LRFound', 'suggest_without_ends', 'rate_text', 'RatePlace', 'rate_places',
+    'set_rate']
 
 class LRFound:
     """What `tune` has found: the `curve`, with the methods of Lightning's finder.
@@ -44,7 +45,7 @@ class LRFound:
             schedule: another schedule of the training, one of `SCHEDULES`; default: `self.schedule`
 
         Returns:
-            float: of the fastest group: the `Suggestion` for a constant rate, the peak for other schedules
+            float: of the fastest group; the peak, if the schedule isn't constant
         """
     def plot(
         self,
@@ -52,7 +53,7 @@ class LRFound:
         show: bool = False,
         ax: matplotlib.axes.Axes | None = None,
     ) -> matplotlib.figure.Figure:
-        """Draw the curve, with the suggestion.
+        """Draw the curve, with the rate for a constant schedule, and the one for `self.schedule` if it differs.
 
         Args:
             suggest: mark the suggested rate
@@ -62,6 +63,19 @@ class LRFound:
         Returns:
             matplotlib.figure.Figure: the figure
         """
+
+def suggest_without_ends(
+    curve: LRCurve,
+    skip_begin: int | None = None,
+    skip_end: int | None = None,
+) -> Suggestion:
+    """Return the whole `Suggestion` of which `LRFound.suggestion` is a rate, or raise what it raises.
+
+    Args:
+        curve: `LRCurve`
+        skip_begin: as for `LRFound.suggestion`
+        skip_end: likewise
+    """
 
 def rate_text(
     lr: float,

@@ -1,12 +1,12 @@
 "`lr_find` for Lightning: real trainers of both packages, real loaders and workers, real processes."
 
-import json, logging, os, random, signal, subprocess, sys, threading, warnings
+import json, logging, os, random, re, signal, subprocess, sys, threading, warnings
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import pytest, torch
+import pytest, torch, yaml
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
@@ -1145,11 +1145,107 @@ def test_a_schedule_that_is_stepped_too_rarely_is_told(measured, capsys):
     "Lightning steps a scheduler once per epoch by default, which one of updates isn't made for."
     form = lambda m, o: ([o], [S.OneCycleLR(o, m.lr, total_steps=steps_of(m))])
     for options in (SHORT, {**SHORT, 'update_attr': False}):
-        lr_find(trainer(), make(Scheduled, lr=0.7, form=form), DATA, **options)
+        m = make(Scheduled, lr=0.7, form=form)
+        lr_find(trainer(), m, DATA, **options)
+        LOG.clear()
         said = capsys.readouterr().out
         assert "since the schedule of configure_optimizers (OneCycleLR) isn't known" in said
-        assert 'times that of the optimizers, because of OneCycleLR, stepped 2 times, once per epoch' in said
+        assert (
+            "times that of the optimizers, because of OneCycleLR, stepped 2 times with interval='epoch'"
+            in said
+        )
+        # What the optimizers have after one of two epochs, of which the schedule makes a twentieth.
+        highest = float(re.search('The highest rate of this training is ([^,]+),', said)[1])
+        trainer().fit(m, DATA)
+        assert highest == pytest.approx(max(LOG), rel=1e-2)
         assert "interval='step'" in said
+
+
+def one_cycle(**options):
+    "Return a form whose scheduler gets the `options`, which may be functions of the module."
+
+    def form(m, opt):
+        given = dict(max_lr=m.lr, total_steps=steps_of(m)) | {
+            name: option(m) if callable(option) else option for name, option in options.items()
+        }
+        return [opt], [by_step(S.OneCycleLR(opt, **given))]
+
+    return form
+
+
+def cyclic(m, opt):
+    return [opt], [by_step(S.CyclicLR(opt, 1e-4, 1e-2, step_size_up=4, cycle_momentum=False))]
+
+
+def in_parts(m, opt):
+    parts = [S.ConstantLR(opt, 0.1, 4), S.OneCycleLR(opt, 0.01, total_steps=steps_of(m))]
+    return [opt], [by_step(S.SequentialLR(opt, parts, [4]))]
+
+
+class OwnRates(S.LRScheduler):
+    "It takes no notice of the optimizer's rate, as many that people write for a warm-up."
+
+    def get_lr(self):
+        return [0.01 * min(1, (self.last_epoch + 1) / 5)] * len(self.base_lrs)
+
+
+FIXED = (
+    "Note: (.*) sets the same rates whatever model.lr is, so a training won't use the rate that was set, but "
+    r'(\S*) at most: pass it there, such as for max_lr.'
+)
+
+
+@pytest.mark.parametrize(
+    'form, name',
+    [
+        (one_cycle(max_lr=0.01), 'OneCycleLR'),
+        (cyclic, 'CyclicLR'),
+        (in_parts, 'SequentialLR'),
+        (lambda m, o: ([o], [by_step(OwnRates(o))]), 'OwnRates'),
+        (one_cycle(max_lr=lambda m: 10 * m.lr), ''),
+    ],
+    ids=['literal', 'cyclic', 'in parts', 'own', 'factor'],
+)
+def test_a_maximum_that_does_not_follow_the_attribute_is_told(form, name, measured, capsys):
+    "The optimizer does get the attribute, so the remedy is in the scheduler."
+    m = make(Scheduled, lr=0.001, form=form)
+    found = lr_find(trainer(), m, DATA, **SHORT)
+    said = capsys.readouterr().out
+    LOG.clear()
+    trainer().fit(m, DATA)
+    assert max(LOG) == pytest.approx(0.01 if name else found.suggestion(), rel=1e-2)
+    told = [(by, float(highest)) for by, highest in re.findall(FIXED, said)]
+    assert told == ([(name, pytest.approx(max(LOG), rel=1e-2))] if name else [])
+    assert 'makes optimizers with the same rates' not in said and 'The highest rate' not in said
+
+
+@pytest.mark.parametrize('every', ['step', 'epoch'])
+def test_a_schedule_that_ends_before_the_training_is_told(every, measured, capsys):
+    "Lightning raises the error in the middle of the training."
+    n = dict(step=20, epoch=1)[every]
+    form = lambda m, o: ([o], [dict(scheduler=S.OneCycleLR(o, m.lr, total_steps=n), interval=every)])
+    m = make(Scheduled, lr=0.001, form=form)
+    lr_find(trainer(), m, DATA, **SHORT)
+    said = capsys.readouterr().out
+    with pytest.raises(ValueError, match='Tried to step') as e:
+        trainer().fit(m, DATA)
+    steps = 44 if every == 'step' else 2
+    assert (
+        f"Note: This training would end with an error: of OneCycleLR, with interval='{every}', "
+        f'step {n + 1} of {steps} raises ValueError: {e.value}. It needs total_steps={steps} or more.\n'
+    ) in said
+
+
+def test_a_schedule_that_the_module_steps_in_its_own_way_is_not_held_to_end_early(measured, capsys):
+    class Rarely(Scheduled):
+        def lr_scheduler_step(self, scheduler, metric):
+            if self.global_step % 4 == 0:
+                scheduler.step()
+
+    m = make(Rarely, lr=0.001, form=one_cycle(total_steps=20))
+    lr_find(trainer(), m, DATA, **SHORT)
+    assert 'error' not in capsys.readouterr().out
+    trainer().fit(m, DATA)
 
 
 def test_a_scheduler_that_is_tried_out_stays_as_it_is():
@@ -1232,9 +1328,105 @@ def test_what_is_printed(capsys):
     lr_find(t, make(Digits), DATA, num_training=50, probe=False)
     assert capsys.readouterr().out.startswith('Suggested learning rate: ')
     lr_find(t, make(Digits), DATA, **TOO_LOW)
-    assert capsys.readouterr().out.startswith('No learning rate is suggested: ')
+    said = capsys.readouterr().out
+    assert said.startswith('No learning rate is suggested: ') and 'not set' not in said
     lr_find(t, make(Digits), DATA, num_training=50, silent=True)
     assert capsys.readouterr().out == ''
+
+
+@pytest.mark.parametrize(
+    'attrs, remedy',
+    [
+        (dict(lr=0.002), '2.00E-03 at most. To set it, as model.lr, pass update_attr=True.'),
+        (
+            dict(lr=0.002, hp=dict(lr=1)),
+            'To set it, as model.lr and model.hparams.lr, pass update_attr=True.',
+        ),
+        (dict(lr=0.002, learning_rate=1.0), 'To set it, pass update_attr=True, and attr_name.'),
+        (dict(), '1.00E-03 at most. To set it, pass it to the optimizer.'),
+    ],
+)
+def test_whether_the_rate_was_set_is_said_and_how_to_do_it(attrs, remedy, measured, capsys):
+    m = make(Digits, **attrs)
+    before = m.lr if attrs else None
+    lr_find(trainer(), m, DATA, num_training=20, probe=False)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith('The rate was not set')]
+    assert len(lines) == 1 and lines[0].endswith(remedy)
+    assert not attrs or m.lr == before
+    if 'as model' in remedy:
+        lr_find(trainer(), m, DATA, **SHORT)
+        assert 'not set' not in capsys.readouterr().out and m.lr == 3e-3
+
+
+def test_the_rate_for_the_schedule_is_marked(measured):
+    m = make(Scheduled, lr=0.7, form=FORMS['cosine'][0])
+    found = lr_find(trainer(), m, DATA, silent=True, **SHORT)
+    ax = found.plot().axes[0]
+    marked = {
+        line.get_label(): line.get_xdata()[0] for line in ax.get_lines() if line.get_marker() in ('D', 6)
+    }
+    constant = 'for a constant rate: 3.00e-03 (1.0e-03 to 9.0e-03)'
+    assert marked == {constant: 3e-3, 'suggested, for cosine: 4.00e-03': m.lr}
+    assert m.lr == found.suggestion() == 4e-3
+
+
+# Loads a checkpoint as somebody would who hasn't installed fastlr.
+LOADS = """
+import sys, torch
+for path in sys.argv[1:]: print(torch.load(path, weights_only=True)['hyper_parameters'])
+assert not any(name.startswith('fastlr') for name in sys.modules)
+"""
+
+
+def test_a_checkpoint_has_a_plain_number(measured, tmp_path):
+    "It loads without fastlr, after `update_attr` and where the rate was passed on."
+
+    class Saves(Scheduled):
+        def __init__(self, lr, form):
+            super().__init__(hp=dict(lr=lr), lr=lr, form=form)
+
+    expected, paths = [], []
+    for name, lr in dict(none=3e-3, one_cycle=6e-3).items():
+        m = make(Saves, lr=0.7, form=FORMS[name][0])
+        found = lr_find(trainer(), m, DATA, silent=True, **SHORT)
+        for x in (m.lr, m.hparams.lr, m.hparams_initial.lr, found.suggestion()):
+            assert type(x) is float and x == lr
+        for module in (m, make(Saves, lr=found.suggestion(), form=m.form)):
+            t = trainer(max_steps=1)
+            t.fit(module, DATA)
+            expected.append(str(dict(lr=lr)))
+            paths.append(tmp_path / f'{len(paths)}.ckpt')
+            t.save_checkpoint(paths[-1])
+    out = subprocess.run([sys.executable, '-c', LOADS, *map(str, paths)], capture_output=True, text=True)
+    assert out.stdout.splitlines() == expected, out.stderr
+
+
+@pytest.mark.parametrize('name, logged', [('width', 3e-3), ('lr', 0.7)])
+def test_loggers_write_the_rate_that_was_set(name, logged, measured, tmp_path):
+    """Lightning #3219, #15928: they wrote the one before. If the datamodule has a hyperparameter of the same
+    name, the two must not differ."""
+    log = L.loggers.CSVLogger(tmp_path)
+    m, data = make(Digits, hp=dict(lr=0.7, depth=2)), type('Data', (Data, L.LightningDataModule), {})()
+    data.save_hyperparameters({name: 0.7})
+    t = trainer(logger=log, max_steps=1)
+    lr_find(t, m, datamodule=data, silent=True, **SHORT)
+    assert m.hparams.lr == 3e-3
+    t.fit(m, datamodule=data)
+    written = yaml.safe_load(Path(log.log_dir, 'hparams.yaml').read_text())
+    assert written == {name: 0.7} | dict(lr=logged, depth=2)
+
+
+def test_after_an_error_while_the_rate_is_tried_nothing_is_set(measured):
+    class Breaks(Digits):
+        def configure_optimizers(self):
+            if self.lr != 0.7:
+                raise ZeroDivisionError
+            return super().configure_optimizers()
+
+    m = make(Breaks, lr=0.7)
+    with pytest.raises(ZeroDivisionError):
+        lr_find(trainer(), m, DATA, silent=True, **SHORT)
+    assert m.lr == 0.7
 
 
 # The suggestion lies among the first points, and they are few.
@@ -1257,8 +1449,8 @@ def test_findings_follow_the_suggestion(update_attr, capsys):
     found = lr_find(trainer(), make(Digits, lr=0.7), DATA, update_attr=update_attr, **EARLY)
     first, *notes = capsys.readouterr().out.splitlines()
     assert first.startswith('Learning rate set to' if update_attr else 'Suggested learning rate: ')
-    # Between them may be the rates for other schedules.
-    notes = notes[notes[0].startswith('Suggested maximum') :]
+    # Between them may be the rates for other schedules, and whether the rate was set.
+    notes = [note for note in notes if note.startswith('Note: ')]
     assert notes == [f'Note: {finding}' for finding in found.curve.findings]
     assert notes[0].startswith('Note: Only ')
 
@@ -1658,7 +1850,7 @@ def test_layers_that_a_callback_freezes_stay_frozen_and_are_free_afterwards():
         t.fit(m, loader())
         return m.state_dict()
 
-    same(training(True), training(False))
+    assert same(training(True), training(False))
 
 
 def test_accumulation_that_a_callback_sets():
@@ -1813,7 +2005,7 @@ def test_in_setup_of_a_callback_the_rate_is_set_before_the_optimizers_are_made(p
         assert t.global_step == 23 and m.trainer is t
         return m.state_dict()
 
-    same(run(True), run(False))
+    assert same(run(True), run(False))
 
 
 def test_with_other_callbacks_in_a_running_trainer(capsys):

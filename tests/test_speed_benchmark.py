@@ -8,7 +8,7 @@ import pytest, torch
 
 HERE = Path(__file__).parent.parent / 'benchmarks'
 sys.path.insert(0, str(HERE))
-import speed
+import speed, speed_loop, speed_other, speed_sweep, timing
 from fastlr import LRSweep
 
 TINY = (6, 8, 3)
@@ -17,13 +17,14 @@ TINY = (6, 8, 3)
 @pytest.fixture
 def made(monkeypatch):
     "Collect the models and optimizers that the benchmark makes."
-    made, net = [], speed.net
+    made, net = [], timing.net
 
     def noted(widths):
         made.append(net(widths))
         return made[-1]
 
-    monkeypatch.setattr(speed, 'net', noted)
+    for module in (speed_loop, speed_sweep):
+        monkeypatch.setattr(module, 'net', noted)
     return made
 
 
@@ -42,22 +43,22 @@ def weights(model):
 
 
 def test_learner_and_loop_by_hand_train_alike(made):
-    data = speed.batches(TINY, 12)
+    data = timing.batches(TINY, 12)
     models = run(
-        speed.loops(data, TINY),
+        speed_loop.loops(data, TINY),
         ['by hand', 'Learner.fit', '... with a progress bar', '... bar, metric, validation'],
         made,
     )
     torch.manual_seed(0)
-    assert not torch.equal(weights(models['by hand']), weights(speed.net(TINY)))
+    assert not torch.equal(weights(models['by hand']), weights(timing.net(TINY)))
     for m in models.values():
         assert torch.equal(weights(m), weights(models['by hand']))
 
 
 def test_peers_train_alike(made):
     "Competitors that are not installed are left out."
-    competitors = speed.loops(speed.batches(TINY, 12), TINY)
-    models = run(competitors, ['by hand', *speed.peer_loops(speed.batches(TINY, 12), TINY)], made)
+    competitors = speed_loop.loops(timing.batches(TINY, 12), TINY)
+    models = run(competitors, ['by hand', *speed_loop.peer_loops(timing.batches(TINY, 12), TINY)], made)
     for name, m in models.items():
         assert torch.equal(weights(m), weights(models['by hand'])), name
 
@@ -70,10 +71,10 @@ def test_finders_take_all_steps_and_restore_everything(made, monkeypatch):
         return finish(self, *args, **kwargs)
 
     monkeypatch.setattr(LRSweep, 'finish', counted)
-    competitors = speed.finders(speed.batches(TINY, steps), TINY, steps)
+    competitors = speed_sweep.finders(timing.batches(TINY, steps), TINY, steps)
     models = run(competitors, [n for n in competitors if n != 'by hand'], made)
     assert set(seen) == {steps} and len(seen) >= 3
-    start = weights(speed.net(TINY))
+    start = weights(timing.net(TINY))
     for name, m in models.items():
         assert torch.equal(weights(m), start), name
     moved = run(competitors, ['by hand'], made)['by hand']
@@ -84,7 +85,7 @@ def test_finders_take_all_steps_and_restore_everything(made, monkeypatch):
 def test_interleaved_by_a_clock_of_its_own(monkeypatch):
     "The machine gets slower and slower."
     clock, order = [0.0], []
-    monkeypatch.setattr(speed.time, 'perf_counter', lambda: clock[0])
+    monkeypatch.setattr(timing.time, 'perf_counter', lambda: clock[0])
 
     def competitor(name, costs):
         costs = iter(costs)
@@ -98,7 +99,7 @@ def test_interleaved_by_a_clock_of_its_own(monkeypatch):
 
         return make
 
-    found = speed.interleaved(
+    found = timing.interleaved(
         dict(
             base=competitor('base', [9, 9, 1, 3, 3, 5, 5, 7, 7, 9]),
             other=competitor('other', [9, 2, 8, 18, 32]),
@@ -120,7 +121,7 @@ def test_the_order_of_competitors_changes():
     def competitor(name):
         return lambda: lambda: order.append(name)
 
-    speed.interleaved({n: competitor(n) for n in 'xabc'}, rounds=2)
+    timing.interleaved({n: competitor(n) for n in 'xabc'}, rounds=2)
     assert ''.join(order) == 'xaxbxcx' + 'xbxcxax' + 'xcxaxbx'
 
 
@@ -134,12 +135,12 @@ def refused(capsys, *args):
 
 def test_arguments_are_checked(capsys):
     assert 'leave out --quick' in refused(capsys, '--quick', '--write', 'd')
-    assert 'parts must be of a b c d e f g grows, got x' in refused(capsys, 'x')
+    assert 'parts must be of a b c d e f g h i j k l grows, got x' in refused(capsys, 'x')
 
 
 def test_copies_are_counted():
     x = torch.ones(3, requires_grad=True)
-    with speed.Copies() as copies:
+    with speed_other.Copies() as copies:
         (x * 2).sum().backward()
     assert copies.count == 0
     for i, fetch in enumerate(
@@ -158,13 +159,13 @@ def test_copies_are_counted():
 
 
 def test_memory_of_a_snapshot_is_measured():
-    keep, restore = speed.part_c(True)
+    keep, restore = speed_other.part_c(True)
     assert 0.5 < keep['ratio'] < 1.5 and restore['ratio'] < 0.2
 
 
 def test_reading_each_loss_would_be_noticed(monkeypatch):
     "The losses are those of an accelerator, which the benchmark simulates."
-    fit, find = speed.part_d(True)
+    fit, find = speed_other.part_d(True)
     # A sweep of a hundred updates reads its losses ten times, once whether there are gradients, and once
     # how far some weights have gone.
     assert fit['ratio'] <= fit['goal'] and find['ratio'] <= 0.12
@@ -175,7 +176,7 @@ def test_reading_each_loss_would_be_noticed(monkeypatch):
         'on_backward_begin',
         lambda self, last_loss, **kwargs: self._raw.append(last_loss.item()),
     )
-    assert max(r['ratio'] for r in speed.part_d(True)) >= 1
+    assert max(r['ratio'] for r in speed_other.part_d(True)) >= 1
 
 
 def test_write_refuses_what_was_measured_with_other_versions(capsys, monkeypatch):
@@ -188,7 +189,7 @@ def test_the_script_runs():
     """It runs as a command, once.
 
     It restarts with settings of glibc, which `STEADY` explains; arguments and output survive that."""
-    env = {k: v for k, v in os.environ.items() if k not in speed.STEADY}
+    env = {k: v for k, v in os.environ.items() if k not in timing.STEADY}
     command = [sys.executable, str(HERE / 'speed.py'), '--quick', 'd']
     out = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
     assert out.returncode == 0 and out.stdout.count('\n(d)') == 2, out.stderr[-2000:]
@@ -213,7 +214,7 @@ def test_stored_results_are_complete():
         'versions'
     ].keys() and len(goals) >= 18
     assert {w for w in whats if 'parameters' in w and 'lr_find' in w} == {
-        f'(b) Learner.lr_find, {size} parameters, {n} steps' for size, n in zip(speed.SIZES, (100, 100, 10))
+        f'(b) Learner.lr_find, {size} parameters, {n} steps' for size, n in zip(timing.SIZES, (100, 100, 10))
     }
     assert (
         stored['grows'].keys() == {'groups', 'steps', 'callbacks', 'parameters'}

@@ -203,7 +203,7 @@ def test_in_the_message_of_tune(measured, capsys, monkeypatch):
         'Learning rate set to 3.00E-03 (range 1.0E-03 to 9.0E-03); '
         'for one-cycle: 6.00E-03, for cosine: 4.00E-03, for linear: 5.00E-03'
     )
-    assert learn.tuned.high == found.suggestion().high == 9e-3
+    assert learn.tuned.high == found.curve.suggest().high == 9e-3
 
 
 def test_in_the_results_of_the_command(measured, tmp_path, capsys):
@@ -337,16 +337,18 @@ def test_losses_that_were_corrected_for_their_batches_are_drawn_with_the_measure
 # What takes it.
 
 
-def test_what_tune_returns_is_the_suggestion():
+def test_what_tune_returns_is_the_suggestion_as_a_plain_number():
+    "A checkpoint with hyperparameters can hold it."
     c = a_curve()
     found = LRFound(c)
-    assert found.suggestion() == c.suggest().lr and vars(found.suggestion()) == vars(c.suggest())
+    assert found.suggestion() == c.suggest().lr
     # It would be among the points that are left out.
     s, skip = c.suggest(), int(np.searchsorted(LRS, c.suggest())) + 3
     assert found.suggestion(skip_begin=skip) != s and found.suggestion(skip_begin=1) == s
     for schedule in SCHEDULES:
         assert found.suggestion(schedule=schedule) == s.peak(schedule)
         assert LRFound(c, schedule).suggestion() == s.peak(schedule)
+        assert type(found.suggestion(schedule=schedule)) is type(LRFound(c, schedule).suggestion()) is float
     with pytest.raises(ValueError, match='constant, one_cycle, cosine, linear'):
         found.suggestion(schedule='triangle')
 
@@ -359,7 +361,7 @@ def test_there_is_one_answer(make, probed):
     if probed:
         c = c.probed({lr: np.full(60, 1 + i) for i, lr in enumerate(c.probe_rates())})
     found, s = make(c, 'constant'), c.suggest()
-    assert found.suggestion() == s and vars(found.suggestion()) == vars(s)
+    assert found.suggestion() == s and type(found.suggestion()) is float
     assert found.suggestion(schedule='linear') == s.linear and make(c, 'cosine').suggestion() == s.cosine
     errors = []
     for ask in (flat().suggest, make(flat(), 'constant').suggestion):
@@ -367,6 +369,14 @@ def test_there_is_one_answer(make, probed):
             ask()
         errors.append(str(e.value))
     assert errors[0] == errors[1]
+
+
+def test_a_rule_with_numbers_of_numpy_gives_plain_ones(monkeypatch):
+    numpys = lambda view: replace(S, lr=np.float64(S), one_cycle=np.float64(6.4e-3))
+    monkeypatch.setitem(RULES, 'auto', Rule('auto', numpys, 'suggested', 'tab:green'))
+    for schedule in ('constant', 'one_cycle'):
+        lr = LRFound(a_curve(), schedule).suggestion()
+        assert type(lr) is float and lr == S.peak(schedule)
 
 
 def test_a_model_gets_a_plain_number():

@@ -616,8 +616,7 @@ def test_each_schedule_of_transformers_has_its_rate(schedule, measured):
         'linear' if schedule in ('linear', 'polynomial') else 'cosine' if 'cosine' in schedule else 'constant'
     )
     assert found.suggestion() == s.peak(kind) and ('range' in repr(found)) == (kind == 'constant')
-    if kind == 'constant':
-        assert vars(found.suggestion()) == vars(s)
+    assert type(found.suggestion()) is float
 
 
 @pytest.mark.parametrize('update_args', [False, True])

@@ -20,15 +20,15 @@ from ..fingerprint import Fingerprint
 from ..handler import distinct_names
 from ..kinds import parts_of_function
 from ..lockstep import CommonBatches
-from ..other_names import refuses_other_options, who_sets_rates
+from ..other_names import pass_one_rate, refuses_other_options, who_sets_rates
 from ..probes import run_probes
 from ..progress import Progress
 from ..rules import RULES, moving_average
 from ..settings import SweepSettings, is_number
 from ..snapshot import Snapshot
-from ..suggestion import NoSuggestion, groups_text, one_cycle_text, range_text
+from ..suggestion import NoSuggestion, Suggestion, groups_text, one_cycle_text, range_text
 from ..sweep import LRSweep
-from ..tune import LRFound
+from ..tune import LRFound, suggest_without_ends
 from ..utils import as_list, check_flag, describe, inner_optimizer, known_len, needs_closure
 
 # %% ../../nbs/66_fastai.ipynb #66f00017
@@ -49,9 +49,6 @@ def _named(rule):
                     f"among {', '.join(_RULES)}; {got(rule, _RULES)}")
 
 # %% ../../nbs/66_fastai.ipynb #66f0001a
-# What we call the schedules of methods of fastai whose rate is not constant.
-_SCHEDULES = dict(fit_one_cycle='one_cycle', fine_tune='one_cycle', fit_sgdr='cosine')
-
 class SuggestedLRs(LRFound):
     "What `lr_find` has found: the `curve`, our suggestion, and as entries the rates of rules of fastai."
     def __init__(self,
@@ -69,26 +66,26 @@ class SuggestedLRs(LRFound):
         return super().__getattr__(name) if rule is None else self._rate(*_named(rule))
 
     def __iter__(self):
-        if who_sets_rates(): raise TypeError(self._pass_one_rate())
+        if who_sets_rates(): raise TypeError(pass_one_rate(self._fields))
         return (self._rate(*item) for item in self.functions.items())
 
     # The first thing that `fine_tune` does with a rate.
-    def __truediv__(self, other): raise TypeError(self._pass_one_rate())
-
-    def _pass_one_rate(self):
-        "Return the message for a training that was given the whole result."
-        method = who_sets_rates()
-        which = f'schedule={_SCHEDULES[method]!r}' if method in _SCHEDULES else ''
-        theirs = f", or found.{self._fields[0]} for that rule" if self._fields else ''
-        what = f"{method}: " if method else ''
-        what += "the whole result of lr_find holds several rates; pass one of them"
-        return f"{what}: found.suggestion({which}){theirs}"
+    def __truediv__(self, other): raise TypeError(pass_one_rate(self._fields))
 
     def __getitem__(self, i): return tuple(self)[i]
     def __len__(self): return len(self._fields)
     # Without an entry there is still our suggestion.
     def __bool__(self): return True
     def _asdict(self): return dict(zip(self._fields, self))
+
+    def suggestion(self,
+        skip_begin:int=None, # points at the low end that can't be the answer, from 0; default: any can
+        skip_end:int=None, # points at the high end, likewise
+        schedule:str=None # of the training, one of `SCHEDULES`, for its peak alone, which is a plain float
+    ) -> Suggestion: # a number, with the range and the rates for all schedules
+        "Return our suggestion. Raise `NoSuggestion` if there is none, or `ValueError`."
+        if schedule is not None: return super().suggestion(skip_begin, skip_end, schedule)
+        return suggest_without_ends(self.curve, skip_begin, skip_end)
 
 def _property_of(name):
     def rate(self) -> float: # above zero

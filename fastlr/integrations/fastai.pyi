@@ -7,6 +7,7 @@ import matplotlib.figure
 from typing import Any, Iterator
 from fastlr.curve import EntryPoint
 from fastlr.curve import LRCurve
+from fastlr.suggestion import Suggestion
 from fastlr.tune import LRFound
 
 __all__ = ['FASTAI', 'SuggestedLRs', 'lr_find']
@@ -26,6 +27,22 @@ class SuggestedLRs(LRFound):
     def __getitem__(self, i: Any) -> Any: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
+    def suggestion(
+        self,
+        skip_begin: int | None = None,
+        skip_end: int | None = None,
+        schedule: str | None = None,
+    ) -> Suggestion:
+        """Return our suggestion. Raise `NoSuggestion` if there is none, or `ValueError`.
+
+        Args:
+            skip_begin: points at the low end that can't be the answer, from 0; default: any can
+            skip_end: points at the high end, likewise
+            schedule: of the training, one of `SCHEDULES`, for its peak alone, which is a plain float
+
+        Returns:
+            Suggestion: a number, with the range and the rates for all schedules
+        """
     @property
     def valley(self) -> float:
         """What fastai's `valley` finds on the curve. Raise `NoSuggestion` if that is nothing.

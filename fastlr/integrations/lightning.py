@@ -104,6 +104,15 @@ def _data_of(trainer):
     return (None if source is trainer.lightning_module else source), None
 
 # %% ../../nbs/62_lightning.ipynb #60b20005
+def _check_arguments(pl, trainer, module, loaders, datamodule, monitor):
+    "Raise `TypeError` or `ValueError` if one of them can't be used, or two not together."
+    _check_kind(pl, 'module', getattr(module, '_orig_mod', module), pl.LightningModule)
+    if datamodule is not None: _check_kind(pl, 'datamodule', datamodule, pl.LightningDataModule)
+    _check_data(loaders, datamodule)
+    _check_trainer(pl, trainer)
+    if monitor is not None and not isinstance(monitor, str):
+        raise TypeError(f"monitor must be the name by which the module logs its loss, got {monitor!r}")
+
 def _stop_div(early_stop_threshold):
     "Return `early_stop_threshold` as a value for `SweepSettings.stop_div`."
     if early_stop_threshold is None: return False
@@ -154,12 +163,7 @@ def lr_find(
     pl = _package(trainer)
     if isinstance(train_dataloaders, pl.LightningDataModule) and datamodule is None:
         train_dataloaders, datamodule = None, train_dataloaders
-    _check_kind(pl, 'module', getattr(module, '_orig_mod', module), pl.LightningModule)
-    if datamodule is not None: _check_kind(pl, 'datamodule', datamodule, pl.LightningDataModule)
-    _check_data(train_dataloaders, datamodule)
-    _check_trainer(pl, trainer)
-    if monitor is not None and not isinstance(monitor, str):
-        raise TypeError(f"monitor must be the name by which the module logs its loss, got {monitor!r}")
+    _check_arguments(pl, trainer, module, train_dataloaders, datamodule, monitor)
     settings = SweepSettings(min_lr, max_lr, num_training, LIGHTNING.mode_of(mode),
                              _stop_div(early_stop_threshold), probe=probe, batches=batches,
                              entry=LIGHTNING)
@@ -172,31 +176,37 @@ def lr_find(
     plans = []
     curve = run_probes(once(settings, plans=plans).curve, once, settings, progress)
     found, plan = LRFound(curve, plans[0].kind or 'constant'), plans[0]
-    notes = _notes_on(plan, _is_reached(plan))
-    set_to, notes = _set_and_check(places, found, once, settings, plan) if update_attr else (None, notes)
-    if not silent and trainer.is_global_zero: print(_report(found, plan, places, set_to, notes))
+    set_to, notes = None, [] if _is_reached(plan) else [_note_on_schedule(plan, plan.peak)]
+    if update_attr:
+        set_to, notes = _set_and_check(places, found, once, settings, plan)
+        _set_logged(module, datamodule, places, set_to)
+    if silent or not trainer.is_global_zero: return found
+    print(_report(found, module, plan, places, set_to, [*notes, *_notes_on(plan)]))
     return found
 
 # %% ../../nbs/62_lightning.ipynb #5fc000df
 def _set_and_check(places, found, once, settings, plan):
     "Set the rate. Return what was set, and notes on what the training, which had this `plan`, makes of it."
-    lr, before = float(found.suggestion()), [place.read() for place in places]
+    lr, before = found.suggestion(), [place.read() for place in places]
     other = next(rate for rate in (2*lr, 3*lr) if rate not in before)
-    plans, set_to = [], lr
+    plans = []
     try:
         set_rate(places, other)
         # Two steps at the lowest rates, which are undone.
         once(settings.holding(found.curve.group_lrs[0], 2), plans=plans, progress=False, verify=False)
-        set_to = lr/_factor(plan, plans[0], other)
-    finally: set_rate(places, set_to)
+    finally:
+        for place, value in zip(places, before): place.write(value)
+    set_to = float(lr/_factor(plan, plans[0], other))
+    set_rate(places, set_to)
     notes = _notes_on_groups(plan, plans[0], places)
-    peak = plans[0].peak
-    reached = bool(notes) or peak is None or math.isclose(peak*set_to/other, lr, rel_tol=0.05)
-    return set_to, [*notes, *_notes_on(plan, reached)]
+    if notes or plans[0].peak is None: return set_to, notes
+    highest = plans[0].peak*set_to/other
+    return set_to, [] if math.isclose(highest, lr, rel_tol=0.05) else [_note_on_schedule(plan, highest)]
 
 def _factor(plan, other_plan, other):
     "Return how many times the attribute the highest rate of the training is, if all its rates follow it."
-    if any(a == b for a, b in zip(plan.made, other_plan.made)): return 1.
+    fixed = any(a == b for a, b in zip(plan.made, other_plan.made))
+    if fixed or _scheduler_decides(plan, other_plan): return 1.
     highest = other_plan.peak
     # Of a schedule that isn't known, the training may not reach the maximum, or begin far below it.
     if other_plan.kind is None: highest = max(other_plan.first, highest or 0)
@@ -206,31 +216,70 @@ def _notes_on_groups(plan, other_plan, places):
     "Return a note if some or all parameter groups have rates that don't follow the attribute."
     fixed = sum(a == b for a, b in zip(plan.made, other_plan.made))
     labels = ' and '.join(place.label for place in places)
-    if fixed == len(plan.made):
-        return [f"configure_optimizers makes optimizers with the same rates whatever {labels} is, so a "
-                "training won't use the rate that was set: pass it to them there, or with LightningCLI to "
-                "the optimizer that it is given on the command line."]
+    by_scheduler = _scheduler_decides(plan, other_plan)
+    if by_scheduler or fixed == len(plan.made): return [_note_on_fixed(plan, labels, by_scheduler)]
     if not fixed: return []
     return [f"{fixed} of {len(plan.made)} parameter groups have rates that don't follow {labels}. The "
-            "suggestion is for all of them in the ratio that they had in the range test."]
+            "suggestion is for all of them in the ratio that they had in the range test, as in "
+            "found.curve.suggest().lrs."]
+
+# %% ../../nbs/62_lightning.ipynb #b6e70137
+def _scheduler_decides(plan, other_plan):
+    "Return whether schedulers set rates of their own, which follow neither optimizers nor attribute."
+    pairs = list(zip(plan.made, other_plan.made))
+    # When these are made, they set the rates with which the training begins. The first, which may be part of
+    # another scheduler, also writes its maximum to the groups.
+    by_one_cycle = any(most is not None for _, most in plan.made)
+    at_once = by_one_cycle or any(p.name == 'CyclicLR' for p in plan.schedulers)
+    if all(a == b for a, b in pairs): return at_once
+    return all(a != b for a, b in pairs) and plan.peak is not None and plan.peak == other_plan.peak
+
+def _note_on_fixed(plan, labels, by_scheduler):
+    "Return a note that the training has the rates of this `plan` whatever the attributes are."
+    used = "" if plan.peak is None else f", but {plan.peak:.2E} at most"
+    unused = f"so a training won't use the rate that was set{used}"
+    names = ' and '.join(dict.fromkeys(p.name for p in plan.schedulers))
+    if by_scheduler:
+        return (f"{names} sets the same rates whatever {labels} is, {unused}: pass it there, such as for "
+                "max_lr.")
+    return (f"configure_optimizers makes optimizers with the same rates whatever {labels} is, {unused}: pass "
+            "it to them there, or with LightningCLI to the optimizer that it is given on the command line.")
+
+def _set_logged(module, datamodule, places, set_to):
+    "Set the rate in the hyperparameters that Lightning saved first, which its loggers write."
+    # Lightning refuses to train if module and datamodule log different values by one name.
+    initial, others = getattr(module, '_hparams_initial', {}), getattr(datamodule, 'hparams_initial', {})
+    for place in places:
+        logged = place.holder is module.hparams and place.name in initial
+        if logged and place.name not in others: initial[place.name] = set_to
 
 # %% ../../nbs/62_lightning.ipynb #60b20006
-def _report(found, plan, places, set_to, notes):
+def _report(found, module, plan, places, set_to, notes):
     "Return the text to print: the rate, for which schedule, where it was set, and what is to be known."
     lines = [f"Note: {note}" for note in notes]
     try: lr, s = found.suggestion(), found.curve.suggest()
     except NoSuggestion as e: return '\n'.join([f"No learning rate is suggested: {e}", *lines])
-    where = f"{set_to:.2E}, as {' and '.join(place.label for place in places)}" if places else ''
-    if places and set_to != lr: where += f", of which the optimizers make {lr:.2E}"
+    where = f"{set_to:.2E}, as {' and '.join(place.label for place in places)}" if set_to else ''
+    if set_to and set_to != lr: where += f", of which the optimizers make {lr:.2E}"
     names = ', '.join(dict.fromkeys(p.name for p in plan.schedulers))
     kind = plan.kind if plan.schedulers else 'constant'
     rate = rate_text(lr, s, kind, 'configure_optimizers', names, where)
-    lines += [f"Note: {finding}" for finding in found.curve.findings]
-    return '\n'.join([rate, *lines])
+    how = [] if set_to else [_how_to_set(module, plan)]
+    return '\n'.join([rate, *how, *lines, *(f"Note: {finding}" for finding in found.curve.findings)])
 
-def _notes_on(plan, reached):
-    "Return notes on a schedule, unless the suggested rate is `reached`, and on callbacks that take no part."
-    notes = [] if reached else [_note_on_schedule(plan)]
+def _how_to_set(module, plan):
+    "Return a line that says that the rate wasn't set, and how to do that."
+    used = "" if plan.peak is None else f", so the training has a rate of {plan.peak:.2E} at most"
+    try:
+        labels = ' and '.join(place.label for place in rate_places(module, True))
+        how = f"as {labels}, pass update_attr=True" if labels else "pass it to the optimizer"
+    # There are two names, or the attribute can't be set.
+    except (TypeError, ValueError): how = "pass update_attr=True, and attr_name"
+    return f"The rate was not set{used}. To set it, {how}."
+
+def _notes_on(plan):
+    "Return notes on schedulers that would raise an error, and on callbacks that take no part."
+    notes = [_note_on_error(p) for p in plan.schedulers if p.error]
     if plan.left_out:
         notes.append(f"These callbacks did not take part: {', '.join(plan.left_out)}. One that has "
                      "shapes_training = True takes part, and one with False isn't named.")
@@ -244,11 +293,15 @@ def _is_reached(plan):
     if plan.peak is None or plan.kind == 'one_cycle': return True
     return math.isclose(plan.peak, plan.first, rel_tol=0.05)
 
-def _note_on_schedule(plan):
-    every = dict(step='update', epoch='epoch')
-    parts = [f"{p.name}, stepped {p.steps} times, once per {every[p.interval]}" for p in plan.schedulers]
-    what = (f"The highest rate of this training is {plan.peak/plan.first:.2g} times that of the optimizers, "
-            f"because of {' and '.join(parts)}.")
+def _note_on_error(planned):
+    remedy = f" It needs total_steps={planned.steps} or more." if planned.name == 'OneCycleLR' else ""
+    return (f"This training would end with an error: of {planned.name}, with interval={planned.interval!r}, "
+            f"{planned.error}.{remedy}")
+
+def _note_on_schedule(plan, highest):
+    parts = [f"{p.name}, stepped {p.steps} times with interval={p.interval!r}" for p in plan.schedulers]
+    what = (f"The highest rate of this training is {highest:.2E}, {plan.peak/plan.first:.2g} times that of "
+            f"the optimizers, because of {' and '.join(parts)}.")
     if all(p.interval == 'step' for p in plan.schedulers): return what
     return f"{what} With interval='step' in configure_optimizers it is stepped with each update."
 

@@ -13,35 +13,46 @@ import numpy as np
 import torch
 
 # %% ../../nbs/60_planned_rates.ipynb #29346256
-# A step of a scheduler takes about 20 microseconds.
-MOST_STEPS = 200_000
+# A step takes about 8 microseconds, and 3 to 4 more for each parameter group: together up to 12 seconds.
+MOST_STEPS = 3_000_000
 
 def planned_rates(
     scheduler, # scheduler of torch, before the training
     steps:int, # how often the training will step it, at least 0
     shared=() # objects that it may refer to and that are not to be copied, such as the model
 ): # array: at first, and after each step (steps+1, groups); None if it can't be tried out
-    "Return the rates that `scheduler` will set. It steps a copy, and leaves the scheduler alone."
-    if not hasattr(scheduler, 'optimizer') or not 0 <= steps <= MOST_STEPS: return None
-    try:
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-            # It would complain that the optimizer has made no step.
-            warnings.simplefilter('ignore')
-            return _step(scheduler, steps, shared)
-    # A scheduler of the user's may need anything, and one that ends early complains.
-    except Exception: return None
+    """Return the rates that `scheduler` will set. It steps a copy, and leaves the scheduler alone.
 
-def _step(scheduler, steps, shared):
-    "Return the rates of all parameter groups while a copy of `scheduler` steps."
+    One that would take too long is not tried out: steps times (groups + 2) must be at most `MOST_STEPS`."""
+    return _try_out(scheduler, steps, shared)[0]
+
+def _try_out(scheduler, steps, shared):
+    "Return `planned_rates`, and the error that a step has raised, as text, or None."
+    if not hasattr(scheduler, 'optimizer'): return None, None
+    groups = scheduler.optimizer.param_groups
+    if not 0 <= steps*(2+len(groups)) <= MOST_STEPS: return None, None
+    # It would complain that the optimizer has made no step.
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter('ignore')
+        # One of the user's may refer to something that can't be copied.
+        try: twin = _copy(scheduler, shared)
+        except Exception: return None, None
+        rates = np.empty((steps+1, len(groups)))
+        rates[0] = _rates_of(twin)
+        for i in range(steps):
+            # Torch's complain if they end before the training; one of the user's may need anything.
+            try: twin.step()
+            except Exception as e: return None, f"step {i+1} of {steps} raises {type(e).__name__}: {e}"
+            rates[i+1] = _rates_of(twin)
+    return rates, None
+
+def _copy(scheduler, shared):
     opt = scheduler.optimizer
     twin = copy.copy(opt)
     twin.param_groups = [_copy_of_group(g) for g in opt.param_groups]
-    mine = copy.deepcopy(scheduler, {id(opt): twin, **{id(x): x for x in shared}})
-    rates = [[float(g['lr']) for g in twin.param_groups]]
-    for _ in range(steps):
-        mine.step()
-        rates.append([float(g['lr']) for g in twin.param_groups])
-    return np.array(rates)
+    return copy.deepcopy(scheduler, {id(opt): twin, **{id(x): x for x in shared}})
+
+def _rates_of(scheduler): return [float(g['lr']) for g in scheduler.optimizer.param_groups]
 
 def _copy_of_group(group):
     # A rate may be a tensor, which schedulers fill in place.
@@ -84,6 +95,7 @@ class Planned(NamedTuple):
     steps: int # how often it steps
     rates: object # of its parameter groups, at first and after each step (steps+1, groups); None: not known
     kind: str # one of `SCHEDULES`; None: not known
+    error: str = None # with which one of its steps will end the training; None: none is known
 
 class Plan(NamedTuple):
     "What a training would do, apart from the steps that a sweep takes."
@@ -134,23 +146,36 @@ def _planned(trainer, module, config):
 def _tried(trainer, module, config, interval):
     "Try out the scheduler of `config`, stepped at each `interval`."
     name = type(config.scheduler).__name__
-    steps = _count(trainer, interval) // config.frequency
+    steps = _count(trainer, interval, config.frequency)
     if config.reduce_on_plateau:
-        # It lowers the rate only when a metric has stopped to improve.
+        # It lowers the rate only when a metric has stopped improving.
         rates = np.array([[float(g['lr']) for g in config.scheduler.optimizer.param_groups]])
         return Planned(name, interval, 0, rates, 'constant')
-    rates = planned_rates(config.scheduler, steps, (module, trainer))
-    if rates is None: return Planned(name, interval, steps, None, None)
+    rates, error = _try_out(config.scheduler, steps, (module, trainer))
+    if rates is None:
+        return Planned(name, interval, steps, None, None, error if _lightning_steps(module) else None)
     fastest = rates[:, rates.max(0).argmax()]
     return Planned(name, interval, steps, rates, kind_of_rates(fastest))
 
-def _count(trainer, interval):
-    "Return how many optimizer updates, or epochs, the training has; -1 if it has no end."
-    updates = trainer.estimated_stepping_batches
+def _lightning_steps(module):
+    "Return whether Lightning steps the schedulers, and not the module in its own way."
+    lightnings = module.lr_scheduler_step.__module__.startswith(('lightning.', 'pytorch_lightning.'))
+    return lightnings and module.automatic_optimization
+
+def _count(trainer, interval, frequency):
+    "Return how often Lightning steps a scheduler; below zero if the training has no end."
+    updates, window = trainer.estimated_stepping_batches, trainer.accumulate_grad_batches
+    batches = trainer.num_training_batches
     if updates == math.inf: return -1
-    if interval == 'step': return updates
-    if trainer.num_training_batches == math.inf: return trainer.max_epochs
-    return math.ceil(updates / math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches))
+    if interval == 'epoch':
+        known = batches < math.inf
+        return (math.ceil(updates / math.ceil(batches/window)) if known else trainer.max_epochs) // frequency
+    if frequency == 1 or updates < 0: return updates
+    # It steps after updates whose batch has a number in its epoch that `frequency` divides.
+    if batches == math.inf: batches = updates*window
+    steps = [batch % frequency == 0 for batch in (*range(window, batches, window), batches)]
+    epochs, rest = divmod(updates, len(steps))
+    return epochs*sum(steps) + sum(steps[:rest])
 
 # %% ../../nbs/60_planned_rates.ipynb #7a0f87ff
 from .. import document

@@ -10,6 +10,8 @@ MOST_STEPS: int
 def planned_rates(scheduler: Any, steps: int, shared: Any = ()) -> Any:
     """Return the rates that `scheduler` will set. It steps a copy, and leaves the scheduler alone.
 
+    One that would take too long is not tried out: steps times (groups + 2) must be at most `MOST_STEPS`.
+
     Args:
         scheduler: scheduler of torch, before the training
         steps: how often the training will step it, at least 0
@@ -36,6 +38,7 @@ class Planned(NamedTuple):
     steps: int
     rates: Any
     kind: str
+    error: str | None = ...
 
 class Plan(NamedTuple):
     """What a training would do, apart from the steps that a sweep takes."""

@@ -45,7 +45,7 @@ class TrainerLRFound(LRFound):
         skip_begin:int=None, # points at the low end that can't be the answer, from 0; default: any can
         skip_end:int=None, # points at the high end, likewise
         schedule:str=None # name of another schedule; default: the trainer's
-    ) -> float: # the `learning_rate` of the fastest parameter group; for a constant one the `Suggestion`
+    ) -> float: # the `learning_rate` of the fastest parameter group
         "Return the rate, or its peak if the schedule falls. Raises `NoSuggestion`, or `ValueError`."
         schedule = schedule or self.schedule
         if schedule in _KINDS: return super().suggestion(skip_begin, skip_end, _KINDS[schedule])
@@ -164,8 +164,7 @@ def lr_find(
     once = partial(sweep_once, trainer, where=where, expected_lr=expected_lr, verify=verify,
                    progress=progress)
     found = TrainerLRFound(_sweep_and_probe(once, settings, progress), _schedule_of(trainer))
-    # A plain number, because the arguments are saved with the model.
-    if update_args: trainer.args.learning_rate = float(found.suggestion())
+    if update_args: trainer.args.learning_rate = found.suggestion()
     if not silent: print(_report(found, trainer, update_args))
     return found
 

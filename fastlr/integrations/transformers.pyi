@@ -32,7 +32,7 @@ class TrainerLRFound(LRFound):
             schedule: name of another schedule; default: the trainer's
 
         Returns:
-            float: the `learning_rate` of the fastest parameter group; for a constant one the `Suggestion`
+            float: the `learning_rate` of the fastest parameter group
         """
 
 def lr_find(
