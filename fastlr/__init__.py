@@ -10,9 +10,9 @@ import importlib, sys, warnings
 
 # The modules in import order, which is the order of the notebooks, and the names that each gives to the top.
 _modules = {
+    'advice': [],
     'curve': ['LRCurve'],
     'smooth': [],
-    'near': [],
     'suggestion': ['Suggestion', 'NoSuggestion'],
     'unfinished': [],
     'bounds': [],

@@ -17,6 +17,7 @@ from fastlr import callback as callback
 from fastlr import checkpoint as checkpoint
 from fastlr import class_path as class_path
 from fastlr import cli as cli
+from fastlr import close_names as close_names
 from fastlr import compat as compat
 from fastlr import compose as compose
 from fastlr import config as config

@@ -3,6 +3,10 @@
 # Made by tools/stubs.py.
 
 TEXTS = {
+    'close_names': {
+        'did_you_mean': 'Args:\n    name: what was written\n    names: the names that exist\n    or_all: if none of them is close, list them all; False: return an empty text',
+        'got': 'Args:\n    value: what was passed\n    names: the texts that could have been passed',
+    },
     'curve': {
         'write_whole': 'Args:\n    path: file to write, in a directory that exists\n    write: called with an open binary file\n\nReturns:\n    pathlib.Path: of the file',
         'plain': 'Args:\n    x: anything\n\nReturns:\n    of dicts with texts as keys, lists, texts, finite numbers, True, False and None',
@@ -51,8 +55,11 @@ TEXTS = {
     'suggestion': {
         'range_text': 'Args:\n    s: `Suggestion`, or what else has its `low` and `high`\n    template: the text around the range',
         'peaks_text': 'Args:\n    s: `Suggestion`, or what else has its `lr`, `one_cycle`, `cosine` and `linear`\n    template: the text around the rates',
+        'one_cycle_text': 'Args:\n    s: `Suggestion`, or what else has its `lr` and `one_cycle`',
+        'groups_text': 'Args:\n    s: with a rate for each group in `lrs`\n    schedule: the one whose rate is printed before, one of `SCHEDULES`',
         'check_points': 'Args:\n    view: of the curve',
         'check_fall': 'Args:\n    view: of the curve',
+        'left_out': "Args:\n    view: of a curve that can't tell\n\nReturns:\n    list[str]: templates, for `EntryPoint.advise`",
         'no_fall': 'Args:\n    view: of the curve',
         'function_of_view': 'Args:\n    find: a rule; or a function (rates, losses) -> `Suggestion`, as rules were in version 0.1.0\n\nReturns:\n    function View -> `Suggestion`',
         'rule': 'Args:\n    name: by which it is asked for, as in `curve.suggest(name)`; a rule of the same name is replaced\n    label: in the legend of a plot; default: `name`\n    color: of its point there, for matplotlib\n\nReturns:\n    decorator that returns the function itself',
@@ -61,7 +68,7 @@ TEXTS = {
         'Suggestion.peak': 'Args:\n    schedule: one of `SCHEDULES`\n\nReturns:\n    float: above zero',
         'Suggestion.peaks': 'Args:\n    schedule: one of `SCHEDULES`\n\nReturns:\n    tuple[float, ...]: (groups,)',
         'Suggestion.one_cycle_lrs': 'Returns:\n    tuple[float, ...]: (groups,)',
-        'NoSuggestion': 'Args:\n    detail: why there is none, and what to do\n    ending: a sentence on what has ended the sweep too early, which comes first',
+        'NoSuggestion': 'Args:\n    detail: why there is none, and what to do\n    ending: a sentence on what has ended the sweep too early, which comes first\n    curve: the `LRCurve` that was asked, so that what was measured can be reached after an error',
         'Rule': 'Args:\n    name: by which it is asked for, as in `curve.suggest(name)`\n    find: function View -> `Suggestion`\n    label: in the legend of a plot\n    color: of its point there, for matplotlib',
     },
     'unfinished': {
@@ -82,6 +89,7 @@ TEXTS = {
         'centre_of_fall': 'Args:\n    view: of a curve that falls\n\nReturns:\n    float: log10 of a rate',
         'fall_centre': "Args:\n    lrs: the view of a curve alone; or (n,) learning rates, above zero, increasing\n    losses: (n,) the loss after each rate was applied, finite\n    momentum: of SGD (or RMSprop) during the sweep, from 0 to below 1; None: none, or the view's",
         'steep': 'Args:\n    lrs: the view of a curve alone; or (n,) learning rates, above zero, increasing\n    losses: (n,) the loss after each rate was applied, finite',
+        'moving_average': "Args:\n    losses: (n,) floats\n    beta: share of the average before, from 0 to below 1; fastai's is the default\n\nReturns:\n    NDArray[Any]: (n,)",
         'minimum': 'Args:\n    lrs: the view of a curve alone; or (n,) learning rates, above zero, increasing\n    losses: (n,) the loss after each rate was applied, finite; taken as they are\n    entry: whose names of options an error uses; default: ours',
         'valley': 'Args:\n    lrs: the view of a curve alone; or (n,) learning rates, above zero, increasing\n    losses: (n,) the loss after each rate was applied, finite; taken as they are\n    entry: whose names of options an error uses; default: ours',
         'slide': 'Args:\n    lrs: the view of a curve alone; or (n,) learning rates, above zero, increasing\n    losses: (n,) the loss after each rate was applied, finite; taken as they are\n    lr_diff: points between the two slopes, at least 1\n    thresh: difference up to which slopes count as equal, in units of the loss per point, from 0\n    entry: whose names of options an error uses; default: ours',
@@ -135,6 +143,8 @@ TEXTS = {
         'instead_of': 'Args:\n    option: name of an option that a function lacks\n    options: names of those that it has\n\nReturns:\n    text, or None if nothing is known',
         'refuses_other_options': 'Args:\n    f: function with named parameters\n\nReturns:\n    `f`, which raises `TypeError` for an option of another library, or one that is passed by name\n        only',
         'integration_for': 'Args:\n    x: what was passed in the place of a model or a `Learner`\n\nReturns:\n    str: the end of a message; empty if no integration is for it',
+        'who_sets_rates': 'Returns:\n    str | None: or None',
+        'pass_one_rate': 'Args:\n    entries: names of the rules whose rates the result holds',
     },
     'utils': {
         'as_list': 'Args:\n    x: one object, a list, tuple or set of them, or None\n\nReturns:\n    list[Any]: a new one',
@@ -227,6 +237,10 @@ TEXTS = {
     },
     'effect': {
         'warn_of_models': 'Args:\n    models: `nn.Module`s that were passed to an `LRSweep`\n    opts: the optimizers that are swept',
+        'raised_momentum': 'Args:\n    opt: torch optimizer\n\nReturns:\n    tuple[float, float] | None: or None',
+        'LeftGradients': 'Args:\n    opt: torch optimizer, the steps of which are watched',
+        'LeftGradients.before_step': 'Args:\n    opt: the optimizer that takes it',
+        'LeftGradients.after_step': 'Args:\n    opt: the optimizer that has taken it',
         'Effect': 'Args:\n    params: parameters that are trained\n    rates: (updates,) above zero, that will be set',
         'Effect.precision': 'Returns:\n    float: above 0, 1 if there are no parameters',
         'Effect.look': 'Args:\n    updates: how many were made so far',
@@ -475,7 +489,7 @@ TEXTS = {
     },
     'tune': {
         'suggest_without_ends': 'Args:\n    curve: `LRCurve`\n    skip_begin: as for `LRFound.suggestion`\n    skip_end: likewise',
-        'rate_text': "Args:\n    lr: the suggested rate, for a schedule of this `kind`\n    s: that of the curve\n    kind: of the schedule, one of `SCHEDULES`; None: not known\n    owner: who makes the schedule, such as 'configure_optimizers'\n    name: of the schedule; default: there is none\n    set_to: the rate that was set, and where, as text; default: it wasn't set\n\nReturns:\n    str: one line; two if other schedules have other rates",
+        'rate_text': "Args:\n    lr: the suggested rate, for a schedule of this `kind`\n    s: that of the curve\n    kind: of the schedule, one of `SCHEDULES`; None: not known\n    owner: who makes the schedule, such as 'configure_optimizers'\n    name: of the schedule; default: there is none\n    set_to: the rate that was set, and where, as text; default: it wasn't set\n\nReturns:\n    str: one line, and others if other schedules or parameter groups have other rates",
         'rate_places': "Args:\n    model: the module, with or without `hparams`\n    auto: True: `lr` or `learning_rate`; or the name of another attribute; False: none\n    option: the caller's option that asks for it, for messages\n    named: the caller's option that names the attribute, for messages\n\nReturns:\n    list[Any]: of `RatePlace`s; empty if the model has no attribute for a rate",
         'set_rate': 'Args:\n    places: `RatePlace`s, from `rate_places`\n    lr: rate, above zero',
         'Learner.tune': "Args:\n    start_lr: first rate, above zero: a number, a list or a slice over the layer groups\n    end_lr: last rate, above the first, likewise\n    num_it: optimizer updates, at least 2\n    stop_div: stop when the loss diverges: True, False, a factor on the best loss, or a function\n    wd: weight decay during the sweep, from 0; default: the optimizer's\n    mode: 'exp' or 'linear'\n    runs: sweeps from the same state, reseeded, at least 1; the curve is their median\n    accumulate: batches that make one optimizer update, at least 1\n    batches: number of (windows of `accumulate`) batches to go round; None: fresh ones throughout\n    val_batches: measure the loss on this number of validation batches; 0: the training loss\n    extend: go on beyond `end_lr` while the loss still falls there\n    probe: train briefly at five rates, 300 further updates: True, False, 'auto': if it can't tell\n    live: in a notebook, draw the curve while it grows\n    where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory\n    verify: check by checksum that everything is restored; raises `NotRestored` if not\n    silent: no bar, no line, no message\n\nReturns:\n    LRFound: with `suggestion()`, `results`, `plot()` and `curve`",
@@ -604,12 +618,12 @@ TEXTS = {
         'sweep_once': "Args:\n    trainer: `transformers.Trainer`\n    settings: what to sweep; `accumulate` is taken from the trainer\n    rings: the batches that an earlier sweep went round, or an empty list to store them in\n    seed: for the random generators and the order of the data; default: those of the trainer\n    where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory\n    expected_lr: raise `ValueError` unless the optimizer begins at this rate\n    verify: check by checksum that everything is restored; raises `NotRestored` if not\n    progress: shows how far it is: True, False, or a `Progress` that is shared\n\nReturns:\n    LRSweep: finished",
     },
     'integrations.transformers': {
-        'lr_find': "Args:\n    trainer: `transformers.Trainer`, or one derived from it\n    start_lr: first rate, above zero, of the fastest parameter group; or a list, one per group\n    end_lr: last rate, above the first, likewise\n    num_it: optimizer updates, at least 2\n    mode: 'exp' or 'linear'\n    stop_div: stop on divergence: True, False, or a factor above 1 on the best loss\n    runs: sweeps from the same state, with other seeds, at least 1; the curve is their median\n    extend: go on beyond `end_lr` while the loss still falls there\n    probe: short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell\n    batches: number of (accumulated) batches to go round; None: fresh ones throughout\n    update_args: set `trainer.args.learning_rate` to the suggestion\n    where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory\n    verify: check by checksum that everything is restored; raises `NotRestored` if not\n    silent: no progress bar, no line, no message\n\nReturns:\n    TrainerLRFound: with `suggestion()`, `results`, `plot()` and `curve`",
+        'lr_find': "Args:\n    trainer: `transformers.Trainer`, or one derived from it\n    start_lr: first rate, above zero, of the fastest parameter group; or a list, one per group\n    end_lr: last rate, above the first, likewise\n    num_it: optimizer updates, at least 2\n    mode: 'exp' or 'linear'\n    stop_div: stop on divergence: True, False, or a factor above 1 on the best loss\n    runs: sweeps from the same state, with other seeds, at least 1; the curve is their median\n    extend: go on beyond `end_lr` while the loss still falls there\n    probe: short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell\n    batches: number of (accumulated) batches to go round; None: fresh ones, which scatter more\n    update_args: set `trainer.args.learning_rate` to the suggestion\n    where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory\n    verify: check by checksum that everything is restored; raises `NotRestored` if not\n    silent: no progress bar, no line, no message\n\nReturns:\n    TrainerLRFound: with `suggestion()`, `results`, `plot()` and `curve`",
         'TrainerLRFound': 'Args:\n    curve: `LRCurve`\n    schedule: of the training, a name of `TrainingArguments.lr_scheduler_type`',
         'TrainerLRFound.suggestion': "Args:\n    skip_begin: points at the low end that can't be the answer, from 0; default: any can\n    skip_end: points at the high end, likewise\n    schedule: name of another schedule; default: the trainer's\n\nReturns:\n    float: the `learning_rate` of the fastest parameter group",
     },
     'integrations.fastai': {
-        'lr_find': "Args:\n    learn: `Learner` of fastai v2\n    start_lr: first rate, above zero, of the fastest parameter group; or a list, one per group\n    end_lr: last rate, above the first, likewise\n    num_it: optimizer updates, at least 2\n    stop_div: stop on divergence: True, False, or a factor above 1 on the best loss\n    show_plot: draw the curve\n    suggest_funcs: rules of fastai: functions or names, one or a tuple; None: our suggestion alone\n    probe: short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell\n    batches: number of (windows of accumulated) batches to go round; None: fresh ones throughout\n    where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory\n    verify: check by checksum that everything is restored; raise `NotRestored` if not\n    silent: no progress bar, no line, no message\n\nReturns:\n    SuggestedLRs: fastai's entries, and `suggestion()`, `results`, `plot()` and `curve`",
+        'lr_find': "Args:\n    learn: `Learner` of fastai v2\n    start_lr: first rate, above zero, of the fastest parameter group; or a list, one per group\n    end_lr: last rate, above the first, likewise\n    num_it: optimizer updates, at least 2\n    stop_div: stop on divergence: True, False, or a factor above 1 on the best loss\n    show_plot: draw the curve\n    suggest_funcs: rules of fastai: functions or names, one or a tuple; None: our suggestion alone\n    probe: short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell\n    batches: number of (accumulated) batches to go round; None: fresh ones, which scatter more\n    where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory\n    verify: check by checksum that everything is restored; raise `NotRestored` if not\n    silent: no progress bar, no line, no message\n\nReturns:\n    SuggestedLRs: fastai's entries, and `suggestion()`, `results`, `plot()` and `curve`",
         'SuggestedLRs': "Args:\n    curve: `LRCurve`\n    suggest_funcs: rules: functions (rates, losses, num_it) -> (rate, ...), or names of fastai's",
         'SuggestedLRs.suggestion': "Args:\n    skip_begin: points at the low end that can't be the answer, from 0; default: any can\n    skip_end: points at the high end, likewise\n    schedule: of the training, one of `SCHEDULES`, for its peak alone, which is a plain float\n\nReturns:\n    Suggestion: a number, with the range and the rates for all schedules",
         'SuggestedLRs.valley': 'Returns:\n    float: above zero',

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from fastcore.basics import camel2snake
 
 from . import old_names
-from .near import did_you_mean
+from .advice import did_you_mean
 from .other_names import V2_EVENTS
 
 # %% ../nbs/26_callback.ipynb #7518495a

@@ -15,7 +15,8 @@ from fastcore.basics import patch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from .curve import EntryPoint, write_whole
+from .advice import EntryPoint
+from .curve import write_whole
 from .learner import Learner
 from .snapshot import Snapshot
 from .utils import is_main_process

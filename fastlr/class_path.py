@@ -10,7 +10,7 @@ import os, pkgutil, re, sys, sysconfig, traceback
 from importlib import import_module, util
 from types import ModuleType
 
-from .near import did_you_mean
+from .advice import did_you_mean
 
 # %% ../nbs/40_class_path.ipynb #8e1cc52a
 class ConfigError(ValueError):

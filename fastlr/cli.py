@@ -14,7 +14,8 @@ from types import SimpleNamespace
 
 from .class_path import CodeError, ConfigError, load_module, place_in_code
 from .config import EXAMPLES, Configuration, read_config
-from .curve import EntryPoint, plain
+from .advice import EntryPoint
+from .curve import plain
 from .parser import PROBE_CHOICES, parser
 from .results import answer, check_directory, report, write_results
 from .settings import SweepSettings, is_number, is_whole

@@ -4,7 +4,7 @@
 
 from typing import Any
 
-__all__ = ['warn_of_models', 'Effect']
+__all__ = ['warn_of_models', 'LeftGradients', 'raised_momentum', 'Effect']
 
 def warn_of_models(models: list[Any], opts: list[Any]) -> None:
     """Warn of models that probably aren't those that are meant, or not in the mode that is.
@@ -12,6 +12,47 @@ def warn_of_models(models: list[Any], opts: list[Any]) -> None:
     Args:
         models: `nn.Module`s that were passed to an `LRSweep`
         opts: the optimizers that are swept
+    """
+
+class LeftGradients:
+    """Notice whether gradients are added to those of the update before, because the loop doesn't zero them.
+
+    Args:
+        opt: torch optimizer, the steps of which are watched
+    """
+    opt: Any
+    param: Any
+    grad: Any
+    added: list[Any]
+    updates: int
+    left: int
+    hook: Any
+    def __init__(self, opt: Any) -> None: ...
+    def before_step(self, opt: Any) -> None:
+        """Compare the gradient with that of the step before.
+
+        Args:
+            opt: the optimizer that takes it
+        """
+    def after_step(self, opt: Any) -> None:
+        """Note the gradient that was used.
+
+        Args:
+            opt: the optimizer that has taken it
+        """
+    def stop(self) -> None:
+        """Watch no longer."""
+    def warn(self) -> None:
+        """Warn once if gradients were left in the two updates after the first."""
+
+def raised_momentum(opt: Any) -> tuple[float, float] | None:
+    """Return the momentum that a scheduler has set, and the one that `opt` was made with, if they differ.
+
+    Args:
+        opt: torch optimizer
+
+    Returns:
+        tuple[float, float] | None: or None
     """
 
 class Effect:

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 from .curve import LRCurve
 from .rules import MIN_POINTS, NoSuggestion
 from .smooth import ceiling
-from .suggestion import peaks_text, range_text
+from .suggestion import left_out, peaks_text, range_text
 from .unfinished import bad_batches, name_batches, what_ended
 
 # %% ../nbs/04_findings.ipynb #03a10007
@@ -61,7 +61,33 @@ def _about_data(curve):
                 "follows that order, in a training and perhaps in this curve. Make the DataLoader with "
                 "shuffle=True.")
         found.append(Finding(text, 'data-in-order'))
+    if curve.settings.get('raised_momentum'):
+        now, before = curve.settings['raised_momentum']
+        text = ("A scheduler that was made before the sweep, such as OneCycleLR, has set the momentum to "
+                f"{now:.2g}, from {before:.2g}, so the rate is for a training with that. Find the rate first "
+                "and make the scheduler afterwards, or make it with cycle_momentum=False.")
+        found.append(Finding(text, 'raised-momentum'))
+    if _are_rising_shares(curve.losses):
+        text = ("All that was recorded are shares of whole numbers, and they rise: if this is an accuracy, "
+                "or anything else that is better when it is higher, record the loss, or 1 - accuracy.")
+        found.append(Finding(text, 'shares'))
     return [*found, *_about_steps(curve.settings.get('ignored'))]
+
+# As many rows as the batches of different sizes may have together.
+_ROWS = 4096
+
+def _are_rising_shares(losses):
+    "Whether `losses` are fractions of a common denominator, or percentages, that rise more than they fall."
+    if len(losses) < MIN_POINTS or len(np.unique(losses)) < 5: return False
+    shares = losses / (100 if losses.max() > 1 else 1)
+    if shares.min() < 0 or shares.max() > 1: return False
+    # Medians, because the shares of small batches scatter.
+    start = np.median(shares[:len(shares)//3])
+    middle = np.median(np.lib.stride_tricks.sliding_window_view(shares, 5), axis=1)
+    rise, fall = middle.max() - start, start - middle.min()
+    if rise < 0.1 or rise < 3*fall: return False
+    numerators = np.arange(1, _ROWS+1)[:, None] * shares
+    return bool((np.abs(numerators - numerators.round()) < 1e-3).all(1).any())
 
 def _about_steps(ignored):
     "The finding about steps that ignored the rates of the sweep, if it has noticed that they did."
@@ -97,7 +123,7 @@ def _no_fall(view):
     flat = "The loss does not visibly fall before it breaks down"
     trained = "if the model is trained already, prefer a rate below the suggested one"
     hidden = "the sweep may be too short or too noisy to show a fall"
-    advice = view.entry.advise(hidden, *_probe_again(view), "raise {num_it}", view.entry.several_runs)
+    advice = view.entry.advise(hidden, *left_out(view), "raise {num_it}", view.entry.several_runs)
     return Finding(f"{flat}: {trained}. Otherwise {advice}", 'no-fall')
 
 def _about_probes(view):
@@ -138,12 +164,7 @@ def _about_clarity(view):
     "The finding about a fall that is too small to tell, if this is one."
     if view.can_tell: return []
     what = f"The sweep alone can't tell which rate is good, because {view.doubt}"
-    remedies = *_probe_again(view), view.entry.several_runs
-    return [Finding(view.entry.advise(what, *remedies), 'unclear')]
-
-def _probe_again(view):
-    "The remedy for a curve that was not probed because nobody wanted it, in a tuple."
-    return ("leave {probe} at its default",) if view.settings.get('probe') is False else ()
+    return [Finding(view.entry.advise(what, *left_out(view), view.entry.several_runs), 'unclear')]
 
 # %% ../nbs/04_findings.ipynb #97eb1e60
 @patch

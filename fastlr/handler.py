@@ -14,7 +14,7 @@ from fastcore.basics import camel2snake, listify, patch
 
 from .batch import find_bs
 from .callback import EVENTS, STATE, Callback, check_callback, entries_for, listens_to, new_state
-from .near import did_you_mean
+from .advice import did_you_mean
 from .utils import add_note
 
 # %% ../nbs/27_handler.ipynb #f480b8d2

@@ -16,7 +16,8 @@ from torch import nn, optim, zeros
 
 from . import old_names
 from .callback import LearnerCallback
-from .curve import OPTIONS, EntryPoint, LRCurve
+from .advice import OPTIONS, EntryPoint
+from .curve import LRCurve
 from .fingerprint import Fingerprint
 from .learner import Learner
 from .live import LivePlot

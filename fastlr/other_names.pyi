@@ -5,7 +5,7 @@
 from typing import Any
 
 __all__ = ['RENAMED', 'OTHER_OPTIONS', 'INTEGRATIONS', 'V2_EVENTS', 'instead_of', 'refuses_other_options',
-    'integration_for']
+    'integration_for', 'who_sets_rates', 'pass_one_rate']
 
 RENAMED: dict[str, str]
 OTHER_OPTIONS: dict[str, str]
@@ -40,6 +40,20 @@ def integration_for(x: Any) -> str:
 
     Returns:
         str: the end of a message; empty if no integration is for it
+    """
+
+def who_sets_rates() -> str | None:
+    """Return the name of the method of fastai that was called, if it is about to set rates.
+
+    Returns:
+        str | None: or None
+    """
+
+def pass_one_rate(entries: Any) -> str:
+    """Return the message for a training of fastai that was given the whole result of a range test.
+
+    Args:
+        entries: names of the rules whose rates the result holds
     """
 
 V2_EVENTS: dict[str, str]

@@ -10,7 +10,7 @@ import argparse, re, sys
 
 from . import __version__
 from .config import EXAMPLES, KINDS, PARTS
-from .near import did_you_mean
+from .advice import did_you_mean
 from .rules import RULES
 
 # %% ../nbs/41_parser.ipynb #634b996f

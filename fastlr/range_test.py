@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from .batch import (
     as_device, call_model, check_loaders, check_loss, device_of, get_loss, loss_with_graph, mean_loss,
     move_training, split_batch, step_optimizers, to_device, train_mode)
-from .curve import OPTIONS, EntryPoint
+from .advice import OPTIONS, EntryPoint
 from .kinds import parts_of_function
 from .lockstep import CommonBatches, redraw
 from .other_names import instead_of

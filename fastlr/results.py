@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import fastlr.plot  # noqa: F401
 from . import __version__
 from .class_path import ConfigError
-from .curve import EntryPoint, LRCurve
+from .advice import EntryPoint
+from .curve import LRCurve
 from .rules import NoSuggestion
 from .suggestion import range_text
 

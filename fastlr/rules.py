@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CENTRE', 'FALLING', 'MARGIN', 'SURE', 'UNSURE', 'PROBED', 'CLEAR', 'PROBES', 'PROBE_SPACING', 'DEEP',
-           'centre_of_fall', 'fall_centre', 'steep', 'minimum', 'valley', 'slide']
+           'centre_of_fall', 'fall_centre', 'steep', 'moving_average', 'minimum', 'valley', 'slide']
 
 # %% ../nbs/03_rules.ipynb #e149e7b0
 from bisect import bisect_left
@@ -14,8 +14,8 @@ from functools import wraps
 import numpy as np
 from fastcore.basics import patch
 
-from .curve import EntryPoint, LRCurve
-from .near import did_you_mean
+from .advice import EntryPoint, did_you_mean
+from .curve import LRCurve
 from .smooth import View, view_of
 from .suggestion import (
     MIN_POINTS, RULES, NoSuggestion, Suggestion, check_fall, check_points, function_of_view, no_fall, rule)
@@ -129,7 +129,7 @@ def _averaged(view):
     "Rates and losses as fastai hands them to its rules."
     n = len(view.raw_losses)
     shown = slice(view.settings.get('num_it', n)//10, n-5)
-    return view.raw_lrs[shown], _moving_average(view.raw_losses)[shown]
+    return view.raw_lrs[shown], moving_average(view.raw_losses)[shown]
 
 def _arrays(name, lrs, losses, least, entry):
     "Arrays of the rates and losses. Raise `NoSuggestion` if there are fewer than `least`."
@@ -138,8 +138,11 @@ def _arrays(name, lrs, losses, least, entry):
     raise NoSuggestion((entry or EntryPoint()).advise(what, "sweep with a larger {num_it}"))
 
 # %% ../nbs/03_rules.ipynb #02a1000f
-def _moving_average(losses, beta=0.98):
-    "The moving average of `losses` (n,) with momentum `beta`, corrected for its start at zero."
+def moving_average(
+    losses, # (n,) floats
+    beta:float=0.98 # share of the average before, from 0 to below 1; fastai's is the default
+) -> np.ndarray: # (n,)
+    "Return the moving average, corrected for its start at zero, as fastai's recorder has it."
     n = len(losses)
     most = 1 + int(np.log(np.finfo(float).max) / -np.log(beta))
     weights = [beta**-i for i in range(min(n, most))]
@@ -225,10 +228,13 @@ def suggest(self:LRCurve,
         near = did_you_mean(rule, RULES, or_all=False)
         raise ValueError(f"suggest: unknown rule {rule!r}; "
                          f"{near or 'choose from ' + ', '.join(RULES) + ', or pass a function'}")
-    check_data(self)
     find = function_of_view(rule) if callable(rule) else RULES[rule].find
-    try: s = find(self.view)
-    except NoSuggestion as e: raise with_ending(self, e) from None
+    try:
+        check_data(self)
+        s = find(self.view)
+    except NoSuggestion as e:
+        error = with_ending(self, e)
+        raise NoSuggestion(error.detail, error.ending, self) from None
     ratios = self.group_lrs[s.index]/self.lrs[s.index]
     return replace(s, lrs=tuple(float(s.lr*r) for r in ratios))
 

@@ -2,13 +2,14 @@
 
 # Made by tools/stubs.py: run `make prepare`.
 
+import numpy.typing
 from typing import Any
 from fastlr.curve import EntryPoint
 from fastlr.smooth import View
 from fastlr.suggestion import Suggestion
 
 __all__ = ['CENTRE', 'FALLING', 'MARGIN', 'SURE', 'UNSURE', 'PROBED', 'CLEAR', 'PROBES', 'PROBE_SPACING',
-    'DEEP', 'centre_of_fall', 'fall_centre', 'steep', 'minimum', 'valley', 'slide']
+    'DEEP', 'centre_of_fall', 'fall_centre', 'steep', 'moving_average', 'minimum', 'valley', 'slide']
 
 def centre_of_fall(view: View) -> float:
     """Return the centre of the lower half of the fall.
@@ -42,6 +43,17 @@ def steep(lrs: Any, losses: Any = None) -> Suggestion:
     Args:
         lrs: the view of a curve alone; or (n,) learning rates, above zero, increasing
         losses: (n,) the loss after each rate was applied, finite
+    """
+
+def moving_average(losses: Any, beta: float = 0.98) -> numpy.typing.NDArray[Any]:
+    """Return the moving average, corrected for its start at zero, as fastai's recorder has it.
+
+    Args:
+        losses: (n,) floats
+        beta: share of the average before, from 0 to below 1; fastai's is the default
+
+    Returns:
+        NDArray[Any]: (n,)
     """
 
 def minimum(lrs: Any, losses: Any = None, *, entry: EntryPoint | None = None) -> Suggestion:

@@ -12,7 +12,8 @@ from numbers import Integral, Real
 import numpy as np
 from fastcore.basics import patch
 
-from .curve import EntryPoint
+from .advice import EntryPoint, got
+from .advice import EntryPoint
 
 # %% ../nbs/07_settings.ipynb #0500000a
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class SweepSettings:
         _check_order(self)
         _check_stop(self)
         if not (isinstance(self.probe, bool) or isinstance(self.probe, str) and self.probe == 'auto'):
-            raise ValueError(f"{_name(self, 'probe')} must be True, False or 'auto', got {self.probe!r}")
+            passed = got(self.probe, ['auto'])
+            raise ValueError(f"{_name(self, 'probe')} must be True, False or 'auto', {passed}")
 
 # %% ../nbs/07_settings.ipynb #0500001a
 def is_number(
@@ -97,10 +99,12 @@ def _as_rates(value):
 # %% ../nbs/07_settings.ipynb #0500000c
 def _check_order(settings):
     "Raise unless the mode is known, and the sweep goes up."
+    modes = 'exp', 'linear', 'hold'
     first, last = settings.start_lr, settings.end_lr
     start, end = _name(settings, 'start_lr'), _name(settings, 'end_lr')
-    if settings.mode not in ('exp', 'linear', 'hold'):
-        raise ValueError(f"{_name(settings, 'mode')} must be one of exp, linear, hold, got {settings.mode!r}")
+    if settings.mode not in modes:
+        passed = got(settings.mode, modes)
+        raise ValueError(f"{_name(settings, 'mode')} must be one of {', '.join(modes)}, {passed}")
     if np.ndim(first) and np.ndim(last) and len(first) != len(last):
         raise ValueError(f"{start} and {end} must have one rate per group each, "
                          f"got {len(first)} and {len(last)}")
@@ -150,6 +154,8 @@ def _per_group(settings, option, groups):
         raise ValueError(f"{_name(settings, option)} has {len(value)} values for {len(groups)} "
                          "parameter groups: give one per group")
     own = np.array([float(g['lr']) for g in groups])
+    # Where a warm-up begins at zero, as with `LambdaLR`, the rates were noted before.
+    if not own.any(): own = np.array([float(g.get('initial_lr', 0)) for g in groups])
     # The rate of a frozen group moves nothing, so it isn't the fastest.
     fastest = own[trained_groups(groups)].max()
     return float(value) * (own/fastest if fastest > 0 else np.ones(len(groups)))

@@ -14,7 +14,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from fastcore.basics import patch
 
-from .curve import EntryPoint, LRCurve
+from .advice import EntryPoint
+from .curve import LRCurve
 
 # %% ../nbs/01_smooth.ipynb #d5587244
 def whittaker(

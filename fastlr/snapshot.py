@@ -17,7 +17,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from .curve import EntryPoint
+from .advice import EntryPoint
 from .keepers import keep_inside, keep_parts
 from .kinds import (
     CODE, DEEPEST, PLAIN, flat_bytes, functions_of, has_state_dict, parts_of_function,

@@ -9,7 +9,8 @@ from typing_extensions import Self
 from fastlr.smooth import View
 
 __all__ = ['SCHEDULES', 'MIN_POINTS', 'RULES', 'Suggestion', 'NoSuggestion', 'range_text', 'peaks_text',
-    'check_points', 'check_fall', 'no_fall', 'Rule', 'function_of_view', 'rule']
+    'one_cycle_text', 'groups_text', 'check_points', 'check_fall', 'left_out', 'no_fall', 'Rule',
+    'function_of_view', 'rule']
 
 SCHEDULES: tuple[str, ...]
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,10 +101,12 @@ class NoSuggestion(ValueError):
     Args:
         detail: why there is none, and what to do
         ending: a sentence on what has ended the sweep too early, which comes first
+        curve: the `LRCurve` that was asked, so that what was measured can be reached after an error
     """
     detail: str
     ending: str
-    def __init__(self, detail: str, ending: str = '') -> None: ...
+    curve: Any
+    def __init__(self, detail: str, ending: str = '', curve: Any = None) -> None: ...
     @property
     def reason(self) -> str:
         """The reason alone, in a few words: the message without remedies and parentheses."""
@@ -124,6 +127,21 @@ def peaks_text(s: Any, template: str = '{}') -> str:
         template: the text around the rates
     """
 
+def one_cycle_text(s: Any) -> str:
+    """Return the text with the maximum for one-cycle, and the reason if it is below the constant rate.
+
+    Args:
+        s: `Suggestion`, or what else has its `lr` and `one_cycle`
+    """
+
+def groups_text(s: Suggestion, schedule: str = 'constant') -> str:
+    """Return a sentence with the rate of each parameter group; an empty one if all have the same.
+
+    Args:
+        s: with a rate for each group in `lrs`
+        schedule: the one whose rate is printed before, one of `SCHEDULES`
+    """
+
 MIN_POINTS: int
 def check_points(view: View) -> None:
     """Raise `NoSuggestion` if the curve has too few points for any rule.
@@ -137,6 +155,16 @@ def check_fall(view: View) -> None:
 
     Args:
         view: of the curve
+    """
+
+def left_out(view: View) -> list[str]:
+    """Return the remedies against noise that we have by default, and that were switched off for this sweep.
+
+    Args:
+        view: of a curve that can't tell
+
+    Returns:
+        list[str]: templates, for `EntryPoint.advise`
     """
 
 def no_fall(view: View) -> NoSuggestion:

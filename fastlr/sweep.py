@@ -11,7 +11,7 @@ import copy, warnings
 import numpy as np
 from fastcore.basics import patch
 
-from .curve import EntryPoint
+from .advice import EntryPoint
 from .detour import Detour, check_alone
 from .effect import warn_of_models
 from .fingerprint import Fingerprint
@@ -215,6 +215,7 @@ def record(self:LRSweep,
     self.check_rate()
     self.iterations += 1
     if self.iterations == 1 and self.settings.entry is SWEEP: warn_of_models(as_list(self.model), self.opts)
+    if self._rates.left is not None: self._rates.left.warn()
     # When the data has run out, part of a window may be left.
     if self.done and self.stop_reason != 'data': return True
     if loss is not None: self._points.gather(loss)
@@ -311,8 +312,12 @@ def _asked(self:LRSweep):
                  stop_div=rule_in_file(s.stop_div), accumulate=s.accumulate, batches=s.batches,
                  seed=self.seed, extended=len(self._points.losses) > s.num_it, momentum=self._rates.momentum,
                  names=dict(s.entry.options))
+    # So that the findings can advise what was switched off.
+    if s.probe is False and 'probe' in s.entry: asked['probe'] = False
     noticed = dict(self._noticed, not_finite=self._points.bad_batches(self._epoch),
                    limited_by=self._rates.limited_by(len(self)), ignored=self._rates.ignored)
+    # Where others make the scheduler, the training begins with its momentum, too.
+    if 'schedulers' in s.entry: noticed['raised_momentum'] = self._rates.raised
     asked.update({k: v for k, v in noticed.items() if v})
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asked.items()}
 

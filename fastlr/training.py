@@ -11,6 +11,7 @@ from fastcore.basics import patch
 from torch import nn
 
 from .callback import LearnerCallback
+from .advice import got
 from .settings import check_above_zero, is_whole
 
 # %% ../nbs/38_training.ipynb #178bfccd
@@ -91,7 +92,7 @@ class MixedPrecision(LearnerCallback):
         check_above_zero('init_scale', init_scale, "leave it at its default, 2.**16")
         if clip is not None: check_above_zero('clip', clip, "to train without clipping, leave it out")
         if precision not in ('bf16', 'fp16'):
-            raise ValueError(f"precision must be 'bf16' or 'fp16', got {precision!r}")
+            raise ValueError(f"precision must be 'bf16' or 'fp16', {got(precision, ['bf16', 'fp16'])}")
         super().__init__(learn)
         self.precision = precision
         self.dtype = torch.bfloat16 if precision == 'bf16' else torch.float16

@@ -16,7 +16,8 @@ from .learner import Learner
 # Importing it gives every learner `lr_find`.
 from .lr_finder import lr_find # noqa: F401
 from .settings import is_number
-from .suggestion import RULES, NoSuggestion, Rule, Suggestion, peaks_text, range_text
+from .advice import did_you_mean
+from .suggestion import RULES, NoSuggestion, Rule, Suggestion, groups_text, peaks_text, range_text
 
 # %% ../nbs/36_tune.ipynb #e96b5f9d
 class LRFound:
@@ -39,6 +40,22 @@ class LRFound:
     def results(self) -> dict[str, list[float]]: # lr: (n,), loss: (n,)
         "Rates and losses, as lists."
         return dict(lr=self.curve.lrs.tolist(), loss=self.curve.losses.tolist())
+
+    def __getattr__(self, name):
+        "Raise an `AttributeError` that says where it is, or what was probably meant."
+        curve = vars(self).get('curve')
+        # Python looks up names with underscores itself, for example to copy; then there may be no curve yet.
+        where = '' if name.startswith('_') or curve is None else _where_is(name, curve, dir(self))
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{where}")
+
+def _where_is(name, curve, known):
+    "Return the end of a message: where what was probably meant is; empty if that isn't known."
+    if name == 'lr': return ": the rate is found.suggestion()"
+    if name == 'suggest': return ": did you mean found.suggestion()?"
+    if name in Suggestion.__dataclass_fields__: return f": it is found.curve.suggest().{name}"
+    if hasattr(curve, name): return f": it is found.curve.{name}"
+    near = did_you_mean(name, [n for n in known if not n.startswith('_')], or_all=False)
+    return f": {near}" if near else ''
 
 # %% ../nbs/36_tune.ipynb #85e44484
 @patch
@@ -104,16 +121,17 @@ def rate_text(
     owner:str, # who makes the schedule, such as 'configure_optimizers'
     name:str='', # of the schedule; default: there is none
     set_to:str='' # the rate that was set, and where, as text; default: it wasn't set
-) -> str: # one line; two if other schedules have other rates
+) -> str: # one line, and others if other schedules or parameter groups have other rates
     "Return the text to print about a suggested rate: what it is for, and where it was set."
     rate = f"Learning rate set to {set_to}" if set_to else f"Suggested learning rate: {lr:.2E}"
     if kind not in (None, 'constant'):
         constant = f"{s:.2E} for a constant rate{range_text(s, ', range {}')}"
-        return f"{rate}, the maximum of the {kind.replace('_', '-')} schedule of {owner} ({constant})"
+        rate += f", the maximum of the {kind.replace('_', '-')} schedule of {owner} ({constant})"
+        return '\n'.join(filter(None, [rate, groups_text(s, kind)]))
     what = f"the schedule of {owner} ({name})"
     known = f"as {what} has it" if kind else f"since {what} isn't known"
     rate += range_text(s, ' (range {})') + (f", for a constant rate, {known}" if name else '')
-    return '\n'.join(filter(None, [rate, peaks_text(s, "Suggested maximum for {}")]))
+    return '\n'.join(filter(None, [rate, groups_text(s), peaks_text(s, "Suggested maximum for {}")]))
 
 # %% ../nbs/36_tune.ipynb #70c76dc1
 RATE_NAMES = 'lr', 'learning_rate'
@@ -206,4 +224,5 @@ def _what_was_set(s, places, findings):
     same = f"for one-cycle the same, which is {s.reason}" if s.one_cycle == s.lr else ''
     what = f"Learning rate set to {s:.2E}{range_text(s, ' (range {})')}{also}"
     text = '; '.join(filter(None, [what, peaks_text(s, "for {}"), same]))
-    return '\n'.join([text, *(f"Note: {finding}" for finding in findings)])
+    lines = filter(None, [text, groups_text(s)])
+    return '\n'.join([*lines, *(f"Note: {finding}" for finding in findings)])

@@ -96,7 +96,7 @@ def rate_text(
         set_to: the rate that was set, and where, as text; default: it wasn't set
 
     Returns:
-        str: one line; two if other schedules have other rates
+        str: one line, and others if other schedules or parameter groups have other rates
     """
 
 RATE_NAMES: tuple[str, ...]

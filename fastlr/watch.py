@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 
-from .effect import Effect
+from .effect import Effect, LeftGradients, raised_momentum
 from .settings import SweepSettings, trained_groups
 from .utils import has_copies, has_step_hooks, inner_optimizer, needs_closure, set_group_values
 
@@ -98,6 +98,8 @@ class Rates:
         # The group with the highest rate, and its momentum: SGD and RMSprop have one, Adam has betas instead.
         self.top = max(trained, key=lambda i: last[i])
         self.momentum = self.groups[self.top].get('momentum')
+        # The momentum that a scheduler has set when it was made, and the one before; None if none did.
+        self.raised = next(filter(None, map(raised_momentum, opts)), None)
         # What the optimizers made of the rates in a step, {group: rate}; whether a step was ever seen;
         # whether all steps can be seen; and the hooks.
         self.after_step = {}
@@ -116,14 +118,19 @@ class Rates:
         # Whether a step has found a gradient, one that isn't zero, and how many looks have found only zeros.
         self.has_gradients = self.has_nonzero = False
         self.zeros = 0
+        # Notices if a loop of the user's own doesn't zero its gradients.
+        self.left = None
 
 def _check_groups(groups):
     "The indices of the groups that are trained. Raises `ValueError` if there is none, or one without a rate."
     trained = trained_groups(groups)
-    if not trained:
-        raise ValueError("The optimizer holds no parameter that requires a gradient: there is nothing to "
-                         "train. Unfreeze some, or pass them to the optimizer")
-    return trained
+    if trained: return trained
+    n = sum(len(g['params']) for g in groups)
+    if not n:
+        raise ValueError("The parameter groups of the optimizer are empty: there is nothing to train. Make "
+                         "it with the parameters of the model")
+    raise ValueError(f"All {n} parameters of the optimizer are frozen (requires_grad=False): there is "
+                     "nothing to train. Unfreeze some, as model.requires_grad_(True) does with a whole model")
 
 # %% ../nbs/17_watch.ipynb #953e3ab8
 @patch
@@ -155,6 +162,7 @@ def watch(self:Rates):
     self.writes = self._count_writes()
     trained = [p for g in self.groups for p in g['params'] if p.requires_grad]
     self.effect = Effect(trained, self.schedule[:, self.top])
+    if self.entry.name == 'LRSweep': self.left = LeftGradients(self.opts[0])
     before = 0
     for opt in self.opts:
         self._hook(opt, before)
@@ -167,6 +175,8 @@ def unwatch(self:Rates):
     for hook in self.hooks: hook.remove()
     self.hooks = []
     self.effect = None
+    if self.left is not None: self.left.stop()
+    self.left = None
 
 @patch
 def _count_writes(self:Rates): return sum(p._version for g in self.groups for p in g['params'])
@@ -183,12 +193,14 @@ def _hook(self:Rates, opt, before):
         if not self.depth: self.check()
         self.depth += 1
         self._note_gradients(opt)
+        if self.left is not None: self.left.before_step(opt)
     def end(*args):
         self.has_stepped = True
         self.depth -= 1
         self.after_step.update({i: g['lr'] for i, g in enumerate(opt.param_groups, before)})
         self._note_made()
         self._note_gradients(opt)
+        if self.left is not None: self.left.after_step(opt)
     self.hooks += [opt.register_step_pre_hook(begin), opt.register_step_post_hook(end)]
 
 # %% ../nbs/17_watch.ipynb #08e00002

@@ -31,6 +31,7 @@ class Rates:
     limit: Any
     top: Any
     momentum: Any
+    raised: Any
     after_step: dict[Any, Any]
     has_stepped: bool
     sees_all: bool
@@ -43,6 +44,7 @@ class Rates:
     has_gradients: bool
     has_nonzero: bool
     zeros: int
+    left: Any
     def __init__(self, opts: list[Any], settings: SweepSettings) -> None: ...
     def limited_by(self, points: int) -> str | None:
         """Return which optimizer has ended the sweep, because it uses no higher rate.

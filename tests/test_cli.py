@@ -32,7 +32,7 @@ from fastlr.compat.allennlp import (
     find_learning_rate_model,
     search_learning_rate,
 )
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.rules import RULES
 from fastlr.settings import SweepSettings
 

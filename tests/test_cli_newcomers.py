@@ -14,7 +14,7 @@ from test_cli import SHORT, SMALL, TYPED, TYPED_MODEL, check_error, code, files,
 from fastlr import LRCurve, find_lr, results
 from fastlr.compat.allennlp import find_learning_rate_model
 from fastlr.config import Configuration, read_config
-from fastlr.near import did_you_mean
+from fastlr.advice import did_you_mean
 from fastlr.parser import parser
 
 # Fixtures are used by their names.

@@ -12,7 +12,7 @@ from scipy.sparse.linalg import spsolve
 import fastlr.smooth
 from conftest import examples
 from fastlr import LRCurve, NoSuggestion
-from fastlr.near import did_you_mean
+from fastlr.advice import did_you_mean
 from fastlr.rules import RULES as BY_NAME
 from fastlr.smooth import smoothed, whittaker
 

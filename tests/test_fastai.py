@@ -2,7 +2,7 @@
 
 The data is made here, or ships with scikit-learn."""
 
-import inspect, os, random
+import inspect, os, random, re
 from functools import partial
 from types import SimpleNamespace
 
@@ -459,6 +459,32 @@ def test_a_rule_of_ones_own_and_one_that_fails():
         found.slide
 
 
+def fails_by_name(rates, losses, num_it):
+    return rates[losses.argmin()] + missing  # noqa: F821
+
+
+def fails_by_call(rates):
+    return rates[0]
+
+
+def fails_by_index(rates, losses, num_it):
+    return rates[len(rates)]
+
+
+@pytest.mark.parametrize('rule', [fails_by_name, fails_by_call, fails_by_index, lambda *args: 'fast'])
+def test_what_was_measured_outlives_a_rule_that_fails(rule, capsys):
+    "The picture and the text are made after the sweep, and ask the rule."
+    found = lr_find(
+        tabular(), **{**QUICK, 'silent': False, 'show_plot': True, 'suggest_funcs': (rule, 'valley')}
+    )
+    words = 'returned' if rule.__name__ == '<lambda>' else 'NameError|TypeError|IndexError'
+    assert len(found.curve) == 12 and found.valley > 0 and 'None' in repr(found)
+    assert re.search(f'Note: {rule.__name__}.*({words})', capsys.readouterr().out)
+    with pytest.raises(NoSuggestion, match=words) as error:
+        found[0]
+    assert error.value.curve is found.curve
+
+
 def test_rules_without_a_name_of_their_own_are_numbered():
     rules = lambda rates, losses, n: (rates[0],), lambda rates, losses, n: rates[1].item()
     found = lr_find(tabular(), suggest_funcs=rules, **QUICK)
@@ -637,6 +663,38 @@ def test_a_loss_that_is_not_a_number_ends_the_sweep():
         assert len(curve) == 9 and curve.stop_reason == 'non-finite'
 
 
+@pytest.mark.parametrize(
+    'train, schedule',
+    [
+        (lambda learn, found: learn.fit_one_cycle(1, found), "schedule='one_cycle'"),
+        (lambda learn, found: learn.fit_one_cycle(1, lr_max=slice(found)), "schedule='one_cycle'"),
+        (lambda learn, found: learn.fine_tune(1, found), "schedule='one_cycle'"),
+        (lambda learn, found: learn.fit_sgdr(1, 1, found), "schedule='cosine'"),
+        (lambda learn, found: learn.fit_flat_cos(1, found), ''),
+        (lambda learn, found: learn.fit(1, found), ''),
+    ],
+)
+def test_a_training_refuses_the_whole_result_and_says_what_to_pass(train, schedule):
+    "fastai would set the entries as the rates of the parameter groups."
+    found = lr_find(plain(), **{**QUICK, 'num_it': 50}, suggest_funcs=('slide', 'valley'))
+    learn = plain(splitter=two_groups)
+    with pytest.raises(TypeError, match=re.escape(f'found.suggestion({schedule}), or found.slide')) as error:
+        train(learn, found)
+    assert str(error.value).startswith('fi') and learn.opt.hypers[-1]['lr'] == learn.lr
+    slide, valley = found
+    assert [slide, valley] == list(found) and found.valley == valley
+
+
+def test_the_maximum_below_the_constant_rate_is_explained(capsys):
+    "One-cycle sets a momentum that plain SGD hasn't."
+    for name in ('SGD', 'AdamW'):
+        opt_func = partial(OptimWrapper, opt=getattr(torch.optim, name))
+        found = lr_find(plain(opt_func=opt_func), show_plot=False, probe=False)
+        s = found.curve.suggest()
+        assert ('because the cycle raises the momentum' in capsys.readouterr().out) == (name == 'SGD')
+        assert (s.one_cycle < s.lr) == (name == 'SGD')
+
+
 def test_a_suggestion_can_be_passed_to_fastai(tmp_path):
     learn = tabular(tmp_path)
     s = lr_find(learn, **QUIET).suggestion()
@@ -693,6 +751,25 @@ def distributed():
     return tabular(cbs=kind())
 
 
+def all_frozen():
+    learn = plain()
+    learn.model.requires_grad_(False)
+    return learn
+
+
+def test_what_is_frozen_can_be_unfrozen_as_it_says():
+    learn = all_frozen()
+    learn.model.requires_grad_(True)
+    learn.create_opt()
+    learn.model.requires_grad_(False)
+    before = [p.clone() for p in learn.model.parameters()]
+    with pytest.raises(ValueError, match=r'are frozen, .* call learn.unfreeze\(\)'):
+        lr_find(learn, **QUICK)
+    assert all(map(torch.equal, before, learn.model.parameters()))
+    learn.unfreeze()
+    assert len(lr_find(learn, **QUICK).curve) == 12
+
+
 def needs_a_closure():
     return plain(opt_func=partial(OptimWrapper, opt=torch.optim.LBFGS))
 
@@ -712,6 +789,7 @@ def changes_the_rate():
         (distributed, {}, ValueError, 'DistributedTrainer.*one of them'),
         (needs_a_closure, {}, TypeError, 'LBFGS needs a closure.*LRSweep'),
         (changes_the_rate, {}, ValueError, "rate was set to 0.1.*a callback does that.*removed_cbs"),
+        (all_frozen, {}, ValueError, r'all 6 parameters of learn are frozen.*model.requires_grad_\(True\)'),
         (other_loaders, {}, TypeError, 'must be DataLoaders.*wrap the loaders'),
         (tabular, dict(num_it=1), ValueError, 'num_it'),
         (tabular, dict(start_lr=1, end_lr=0.1), ValueError, 'start_lr must be below end_lr'),
@@ -747,9 +825,17 @@ def test_options_of_others_and_our_rates_are_named():
     with pytest.raises(TypeError, match='lr_find has no option .num_iter.: here it is called num_it'):
         lr_find(plain(), num_iter=50)
     found = lr_find(plain(), **QUICK)
-    for name in ('lr', 'one_cycle', 'suggest'):
-        with pytest.raises(AttributeError, match=r'our rates are in found.suggestion\(\)'):
+    words = dict(
+        lr='the rate is found.suggestion()',
+        suggest='did you mean found.suggestion()',
+        one_cycle='it is found.curve.suggest().one_cycle',
+        vally="did you mean 'valley'",
+    )
+    for name, where in words.items():
+        with pytest.raises(AttributeError, match=re.escape(where)):
             getattr(found, name)
+    with pytest.raises(TypeError, match="got 'valey': did you mean 'valley'"):
+        lr_find(plain(), suggest_funcs='valey')
 
 
 def own_generator():

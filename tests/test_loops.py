@@ -9,7 +9,7 @@ import pytest, torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from conftest import make_learner, problem, same, state_of
+from conftest import loaders, make_learner, net, problem, same, state_of
 from curves import a_curve
 from fastlr import LRCurve, LRSweep, RangeTest, find_lr
 from faults import fails_for, plain_finder
@@ -60,6 +60,58 @@ def test_a_scheduler_stands_still_and_is_restored(where):
         loop(t, sched)
     assert same(first, t.state())
     fails_for(check, lambda t, sched: plain_finder(t, set_lr=lambda g, lr: (g.update(lr=lr), sched.step())))
+
+
+def with_scheduler(make, optimizer=torch.optim.Adam):
+    "Return the curve of a sweep with an optimizer of two groups, after `make` has made a scheduler."
+    torch.manual_seed(0)
+    model = net()
+    first, *rest = model.parameters()
+    opt = optimizer([dict(params=[first], lr=1e-4), dict(params=rest, lr=1e-3)])
+    make(opt)
+    return find_lr(
+        model, opt, torch.nn.CrossEntropyLoss(), loaders()[0], num_it=30, probe=False, progress=False
+    )
+
+
+SCHEDULERS = torch.optim.lr_scheduler
+HARMLESS = {
+    'linear': SCHEDULERS.LinearLR,
+    'from zero': lambda opt: SCHEDULERS.LambdaLR(opt, lambda step: step / 10),
+    'cosine': lambda opt: SCHEDULERS.CosineAnnealingLR(opt, 10),
+    'in turn': lambda opt: SCHEDULERS.SequentialLR(
+        opt, [SCHEDULERS.ConstantLR(opt, 0.1), SCHEDULERS.StepLR(opt, 5)], milestones=[4]
+    ),
+    'one cycle of the rate': lambda opt: SCHEDULERS.OneCycleLR(
+        opt, [0.01, 0.1], total_steps=9, cycle_momentum=False
+    ),
+    'cycles of the rate': lambda opt: SCHEDULERS.CyclicLR(
+        opt, [1e-4, 1e-3], [0.01, 0.1], cycle_momentum=False
+    ),
+}
+
+
+@pytest.mark.parametrize('kind', HARMLESS)
+def test_a_scheduler_that_was_made_before_does_no_harm(kind):
+    "It has lowered the rates, even to zero; the sweep has its own ones, in their ratio."
+    plain, curve = with_scheduler(lambda opt: None), with_scheduler(HARMLESS[kind])
+    assert np.allclose(curve.losses, plain.losses, rtol=1e-6) and curve.findings == plain.findings
+    assert np.allclose(curve.group_lrs, plain.group_lrs)
+
+
+@pytest.mark.parametrize(
+    'optimizer', [torch.optim.Adam, lambda groups: torch.optim.SGD(groups, momentum=0.9)]
+)
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda opt: SCHEDULERS.OneCycleLR(opt, 0.1, total_steps=9),
+        lambda opt: SCHEDULERS.CyclicLR(opt, 1e-3, 0.1, max_momentum=0.95),
+    ],
+)
+def test_a_scheduler_that_has_raised_the_momentum_is_named(make, optimizer):
+    finding = next(f for f in with_scheduler(make, optimizer).findings if f.code == 'raised-momentum')
+    assert 'momentum to 0.95, from 0.9' in finding and 'make the scheduler afterwards' in finding
 
 
 def test_accumulated_batches_make_one_point_with_their_mean_loss():

@@ -17,7 +17,7 @@ from fastlr.cli import CLI, main, parser
 from fastlr.compat.allennlp import ALLENNLP, SEARCH, find_learning_rate_model, search_learning_rate
 from fastlr.compat.torch_lr_finder import RANGE_TEST
 from fastlr.config import PARTS, ConfigError, training_settings
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.integrations import fastai, lightning, transformers
 from fastlr.integrations.fastai import FASTAI
 from fastlr.integrations.lightning import LIGHTNING

@@ -16,7 +16,7 @@ import fastlr.utils
 from conftest import examples, loaders, make_learner, net, noting, problem, same, state_of
 from fastlr import Learner, LRSweep, cli, find_lr
 from fastlr.compat.torch_lr_finder import RangeTest
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.fingerprint import Fingerprint
 from fastlr.range_test import PlainTraining
 from fastlr.settle import settle_statistics

@@ -10,7 +10,7 @@ import pytest
 from fastlr import LRCurve
 from fastlr.bounds import cyclical_bounds
 from fastlr.cli import parser
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.rules import RULES, fall_centre, minimum, rule, slide, steep, valley
 from fastlr.settings import SweepSettings
 from fastlr.smooth import view_of
@@ -96,7 +96,7 @@ def test_a_curve_has_its_methods_wherever_it_comes_from(tmp_path, how):
     p = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True)
     assert p.stdout.split('\n')[:2] == [
         str(c.suggest().lr),
-        "'LRCurve' object has no attribute 'sugest'",
+        "a curve has no 'sugest': did you mean 'suggest'?",
     ], p.stderr
 
 

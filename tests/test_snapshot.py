@@ -23,7 +23,7 @@ from conftest import deep, examples, make_learner, net, same, state_of
 from fastlr import Callback, Learner, LRSweep, NotRestored, Snapshot, find_lr
 from fastlr import fingerprint, keepers, kinds, loaders, snapshot
 from fastlr.compat.torch_lr_finder import RangeTest
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.fingerprint import Fingerprint
 from fastlr.keepers import keep_attributes, keep_parts
 from fastlr.signals import SignalGuard

@@ -9,7 +9,7 @@ from torch import nn
 
 from conftest import examples, loaders, net, problem, same
 from fastlr import Learner, LRSweep, Snapshot, find_lr
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.detour import Detour
 from fastlr.settings import SweepSettings
 from fastlr.stop import Divergence
@@ -128,6 +128,7 @@ def test_restored_when_the_loop_raises_or_breaks():
                     loss = nn.functional.cross_entropy(model(xb), yb)
                     loss.backward()
                     opt.step()
+                    opt.zero_grad()
                     sweep.record(loss)
                     if i == 5:
                         if how == 'raise':
@@ -386,6 +387,104 @@ def test_another_model_and_evaluation_mode_are_noticed(model, training, words, r
             sweep.record(loss)
     seen = [str(w.message) for w in recwarn if w.category is UserWarning]
     assert bool(seen) == bool(words) and (not words or len(seen) == 1 and words in seen[0])
+
+
+def zero_none(opt, model):
+    opt.zero_grad()
+
+
+def zero_in_place(opt, model):
+    opt.zero_grad(set_to_none=False)
+
+
+def zero_the_model(opt, model):
+    model.zero_grad(set_to_none=False)
+
+
+def zero_nothing(opt, model):
+    pass
+
+
+@pytest.mark.parametrize('clip', [False, True])
+@pytest.mark.parametrize('accumulate', [1, 3])
+@pytest.mark.parametrize('zero', [zero_none, zero_in_place, zero_the_model, zero_nothing])
+def test_gradients_that_are_never_zeroed_are_noticed(zero, accumulate, clip, recwarn):
+    "Several batches may share an update, and zeroing may come at the start of an iteration or at its end."
+    for first in (True, False):
+        # Python shows a warning once for each place.
+        globals().pop('__warningregistry__', None)
+        model = net()
+        opt = torch.optim.SGD(model.parameters(), lr=0.1)
+        with LRSweep(opt, model, num_it=5, accumulate=accumulate) as sweep:
+            for i, (xb, yb) in enumerate(sweep(loaders()[0]), 1):
+                if first and (i - 1) % accumulate == 0:
+                    zero(opt, model)
+                loss = nn.functional.cross_entropy(model(xb), yb)
+                loss.backward()
+                if i % accumulate == 0:
+                    if clip:
+                        nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+                    opt.step()
+                    if not first:
+                        zero(opt, model)
+                sweep.record(loss)
+        assert not any(p._backward_hooks for p in model.parameters())
+    seen = [w for w in recwarn if 'gradients of earlier updates are never zeroed' in str(w.message)]
+    assert len(seen) == (2 if zero is zero_nothing else 0)
+    assert all(w.filename == __file__ for w in seen)
+
+
+@pytest.mark.parametrize('set_to_none', [True, False])
+def test_two_players_that_get_gradients_from_each_other_are_not_warned(set_to_none, recwarn):
+    "Each zeroes its gradients before its own turn, and not after it."
+    maker, judge = nn.Linear(2, 2), nn.Linear(2, 1)
+    opts = [torch.optim.Adam(m.parameters()) for m in (judge, maker)]
+    with LRSweep(opts, [judge, maker], num_it=6, stop_div=False) as sweep:
+        while not sweep.done:
+            for opt, sign in zip(opts, (1, -1)):
+                opt.zero_grad(set_to_none=set_to_none)
+                fake = maker(torch.randn(8, 2))
+                loss = sign * (judge(fake).mean() - judge(torch.randn(8, 2)).mean())
+                loss.backward()
+                opt.step()
+            sweep.record(loss.abs())
+    assert [str(w.message) for w in recwarn] == []
+
+
+def recorded(measure):
+    "Sweep with Adam, and record what `measure` makes of output, target and loss."
+    torch.manual_seed(0)
+    model = net()
+    opt = torch.optim.Adam(model.parameters())
+    with LRSweep(opt, model, 1e-5, 10, num_it=60, stop_div=False) as sweep:
+        for xb, yb in sweep(loaders()[0]):
+            out = model(xb)
+            loss = nn.functional.cross_entropy(out, yb)
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            sweep.record(measure(out, yb, loss))
+    return sweep.curve
+
+
+def accuracy(out, yb, loss=None):
+    return (out.argmax(1) == yb).float().mean()
+
+
+@pytest.mark.parametrize(
+    'measure, found',
+    [
+        (accuracy, True),
+        (lambda *args: 100 * accuracy(*args), True),
+        (lambda *args: 1 - accuracy(*args), False),
+        (lambda *args: args[2], False),
+        (lambda *args: -args[2], False),
+        (lambda *args: torch.sigmoid(3 - args[2]), False),
+    ],
+)
+def test_an_accuracy_in_the_place_of_a_loss_is_noticed(measure, found):
+    codes = [f.code for f in recorded(measure).findings]
+    assert ('shares' in codes) == found
 
 
 def test_options_of_others_and_objects_of_others_are_answered():

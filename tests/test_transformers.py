@@ -651,14 +651,65 @@ def test_a_scheduler_of_the_users_own_is_said_to_be_unknown(tmp_path, capsys):
     assert "since the schedule of the trainer (ExponentialLR) isn't known" in capsys.readouterr().out
 
 
+class TwoGroups(Trainer):
+    "A trainer whose encoder has a tenth of the rate."
+
+    def create_optimizer(self, *args):
+        lr = self.args.learning_rate
+        groups = [
+            dict(params=[*self.model.bert.parameters()], lr=lr / 10),
+            dict(params=[*self.model.classifier.parameters()]),
+        ]
+        self.optimizer = self.optimizer or torch.optim.AdamW(groups, lr=lr)
+        return self.optimizer
+
+
+@pytest.mark.parametrize('schedule', ['linear', 'constant'])
+def test_the_rates_of_all_groups_are_printed(schedule, tmp_path, capsys):
+    lr_find(make(tmp_path), num_it=30, probe=False)
+    assert 'parameter groups' not in capsys.readouterr().out
+    trainer = make(tmp_path, TwoGroups, lr_scheduler_type=schedule)
+    found = lr_find(trainer, num_it=30, probe=False, update_args=True)
+    lr = found.suggestion()
+    said = f'the fastest of 2 parameter groups; in their order they get {lr / 10:.2E}, {lr:.2E}.'
+    assert said in capsys.readouterr().out
+    trainer.create_optimizer()
+    assert [g['lr'] for g in trainer.optimizer.param_groups] == pytest.approx([lr / 10, lr])
+
+
+def test_a_remedy_is_an_option_that_was_given(tmp_path):
+    "Without probes a sweep that can't tell advises to leave them in, in a Trainer, too."
+    off, auto = (
+        lr_find(make(tmp_path), num_it=12, stop_div=False, probe=p, silent=True) for p in (False, 'auto')
+    )
+    said = ' '.join(off.curve.findings)
+    assert 'leave probe at its default' in said and 'batches=8' not in said, said
+    assert 'leave probe' not in ' '.join(auto.curve.findings)
+    fresh = lr_find(make(tmp_path), num_it=12, stop_div=False, probe=False, batches=None, silent=True)
+    assert 'go round the same batches (batches=8)' in ' '.join(fresh.curve.findings)
+
+
+def test_names_that_a_result_lacks_are_answered(tmp_path):
+    found = lr_find(make(tmp_path), **QUICK)
+    for name, where in dict(
+        lr='the rate is', suggest='did you mean', findings='found.curve.findings'
+    ).items():
+        with pytest.raises(AttributeError, match=f'TrainerLRFound has no attribute .{name}.: .*{where}'):
+            getattr(found, name)
+    with pytest.raises(ValueError, match="got 'cosinus': did you mean 'cosine'"):
+        found.suggestion(schedule='cosinus')
+
+
 def test_without_a_suggestion_nothing_is_set(tmp_path, capsys):
     trainer = make(tmp_path)
     found = lr_find(trainer, num_it=30, end_lr=1e-6, probe=False, batches=None)
     assert capsys.readouterr().out.startswith('No learning rate is suggested: The loss does not fall')
     with pytest.raises(NoSuggestion):
         found.suggestion()
-    with pytest.raises(NoSuggestion):
+    with pytest.raises(NoSuggestion) as error:
         lr_find(trainer, num_it=30, end_lr=1e-6, probe=False, batches=None, update_args=True)
+    # What was measured is not lost with the error.
+    assert len(error.value.curve) == 30
     assert trainer.args.learning_rate == 5e-5
 
 
@@ -691,6 +742,12 @@ def trained(folder):
     return trainer
 
 
+def all_frozen(folder):
+    trainer = make(folder)
+    trainer.model.requires_grad_(False)
+    return trainer
+
+
 def with_old_scheduler(folder):
     "Return a trainer that would step the scheduler of an optimizer which is gone."
     trainer = trained(folder)
@@ -707,6 +764,7 @@ def with_old_scheduler(folder):
         ),
         (lambda f: lr_find(Trainer), 'got the class Trainer'),
         (inside, 'in the middle of train'),
+        (lambda f: lr_find(all_frozen(f)), 'nothing to train'),
         (lambda f: lr_find(with_flag(f, 'is_deepspeed_enabled')), 'DeepSpeed'),
         (lambda f: lr_find(with_flag(f, 'is_fsdp_enabled')), 'FSDP'),
         (lambda f: lr_find(make(f), mode='hold'), "mode must be 'exp' or 'linear', got 'hold'"),

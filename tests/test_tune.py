@@ -1,6 +1,6 @@
 "A rate that sets itself: `tune`, and what the trainings after it use."
 
-import json
+import copy, json, pickle
 from argparse import Namespace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from torch import nn
 from conftest import make_learner, same, state_of
 from fastlr import Learner, LRCurve, NoSuggestion, digits_data
 from fastlr.suggestion import range_text
+from fastlr.training import MixedPrecision
 from fastlr.tune import LRFound
 
 
@@ -283,3 +284,63 @@ def test_none_is_not_a_default():
     for train in (learn.fit, learn.fit_one_cycle):
         with pytest.raises(TypeError, match='lr must be a number'):
             train(1, None)
+
+
+@pytest.mark.parametrize(
+    'name, where',
+    dict(
+        lr='the rate is found.suggestion()',
+        suggest='did you mean found.suggestion()?',
+        one_cycle='it is found.curve.suggest().one_cycle',
+        lrs='it is found.curve.suggest().lrs',
+        findings='it is found.curve.findings',
+        plot_plotly='it is found.curve.plot_plotly',
+        sugestion="did you mean 'suggestion'?",
+    ).items(),
+)
+def test_a_name_that_a_result_lacks_is_answered(name, where):
+    "Lightning returns an `LRFound`, and a `Learner` with Accelerate has the curve."
+    lrs = np.geomspace(1e-5, 1, 60)
+    found = LRFound(LRCurve(lrs, 2 - 1 / (1 + (1e-2 / lrs) ** 1.5)))
+    with pytest.raises(AttributeError) as error:
+        getattr(found, name)
+    assert str(error.value) == f'LRFound has no attribute {name!r}: {where}'
+    twin = pickle.loads(pickle.dumps(found))
+    assert copy.copy(twin).suggestion() == found.suggestion() and not hasattr(found, 'quite_unlike')
+
+
+@pytest.mark.parametrize(
+    'name, where',
+    dict(
+        lr='it is curve.suggest().lr',
+        one_cycle='it is curve.suggest().one_cycle',
+        suggestion="did you mean 'suggest'?",
+        sugest="did you mean 'suggest'?",
+        losess="did you mean 'losses'?",
+        valley="call curve.suggest('valley')",
+    ).items(),
+)
+def test_a_name_that_a_curve_lacks_is_answered(name, where):
+    curve = LRCurve([0.1, 0.2], [1.0, 2.0])
+    with pytest.raises(AttributeError) as error:
+        getattr(curve, name)
+    assert str(error.value) == f'a curve has no {name!r}: {where}'
+    assert not hasattr(curve, 'quite_unlike') and not hasattr(curve, '__array__')
+
+
+@pytest.mark.parametrize(
+    'call, meant',
+    [
+        (lambda found, learn: found.suggestion(schedule='onecycle'), 'one_cycle'),
+        (lambda found, learn: found.curve.suggest('steepest'), 'steep'),
+        (lambda found, learn: learn.lr_find(mode='exponential'), 'exp'),
+        (lambda found, learn: learn.lr_find(mode='Linear'), 'linear'),
+        (lambda found, learn: learn.lr_find(probe='Auto'), 'auto'),
+        (lambda found, learn: MixedPrecision(learn, 'BF16'), 'bf16'),
+    ],
+)
+def test_a_near_miss_of_an_options_value_is_answered(call, meant):
+    lrs = np.geomspace(1e-5, 1, 60)
+    found = LRFound(LRCurve(lrs, 2 - 1 / (1 + (1e-2 / lrs) ** 1.5)))
+    with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
+        call(found, learner(auto=False))

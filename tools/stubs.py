@@ -21,7 +21,7 @@ from fastcore.docments import docments
 # Methods with these names are written too.
 DUNDERS = (
     '__init__ __new__ __call__ __enter__ __exit__ __len__ __iter__ __next__ __bool__ '
-    '__getitem__ __setitem__ __contains__'
+    '__getitem__ __setitem__ __contains__ __truediv__'
 )
 RESULTS = dict(
     __init__='None',

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..cli import run, run_command, sweep_settings
 from ..config import read_config
-from ..curve import EntryPoint
+from ..advice import EntryPoint
 from ..lr_finder import run_range_test
 from ..progress import Progress
 from ..results import check_directory

@@ -20,7 +20,8 @@ from torch.utils.data import DataLoader
 from ..batch import check_loaders, check_loss, to_device
 # Code written for pytorch-lr-finder imports all three from here.
 from .loader_iter import DataLoaderIter, TrainDataLoaderIter, ValDataLoaderIter # noqa: F401
-from ..curve import EntryPoint, LRCurve
+from ..advice import EntryPoint
+from ..curve import LRCurve
 from ..plot import new_axes
 from ..progress import Progress
 from ..range_test import PlainTraining

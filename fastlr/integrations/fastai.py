@@ -13,19 +13,19 @@ import torch
 from fastcore.basics import patch
 
 from ..batch import check_loader
-from ..curve import EntryPoint
+from ..advice import EntryPoint, got
 from ..detour import Detour
 from ..fingerprint import Fingerprint
 from ..handler import distinct_names
 from ..kinds import parts_of_function
 from ..lockstep import CommonBatches
-from ..other_names import refuses_other_options
+from ..other_names import pass_one_rate, refuses_other_options, who_sets_rates
 from ..probes import run_probes
 from ..progress import Progress
-from ..rules import RULES
+from ..rules import RULES, moving_average
 from ..settings import SweepSettings, is_number
 from ..snapshot import Snapshot
-from ..suggestion import NoSuggestion, Suggestion, range_text
+from ..suggestion import NoSuggestion, Suggestion, groups_text, one_cycle_text, range_text
 from ..sweep import LRSweep
 from ..tune import LRFound, suggest_without_ends
 from ..utils import as_list, check_flag, describe, inner_optimizer, known_len, needs_closure
@@ -37,8 +37,6 @@ FASTAI = EntryPoint('lr_find', dict(start_lr='start_lr', end_lr='end_lr', num_it
 
 # %% ../../nbs/66_fastai.ipynb #66f00019
 _RULES = 'valley', 'slide', 'minimum', 'steep'
-# Attributes of a suggestion that one may look for in the result.
-_OURS = 'lr', 'lrs', 'one_cycle', 'low', 'high', 'suggest'
 
 def _named(rule):
     "Return (name, function) of a rule, which is either. Raise `TypeError` for something else."
@@ -47,7 +45,7 @@ def _named(rule):
         return rule, getattr(schedule, rule)
     if callable(rule): return getattr(getattr(rule, 'func', rule), '__name__', type(rule).__name__), rule
     raise TypeError("suggest_funcs must be functions of fastai.callback.schedule, or like them, or names "
-                    f"among {', '.join(_RULES)}; got {rule!r}")
+                    f"among {', '.join(_RULES)}; {got(rule, _RULES)}")
 
 # %% ../../nbs/66_fastai.ipynb #66f0001a
 class SuggestedLRs(LRFound):
@@ -64,11 +62,15 @@ class SuggestedLRs(LRFound):
 
     def __getattr__(self, name):
         rule = vars(self).get('functions', {}).get(name)
-        if rule is not None: return self._rate(*_named(rule))
-        ours = "; our rates are in found.suggestion()" if name in _OURS else ''
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{ours}")
+        return super().__getattr__(name) if rule is None else self._rate(*_named(rule))
 
-    def __iter__(self): return (self._rate(*item) for item in self.functions.items())
+    def __iter__(self):
+        if who_sets_rates(): raise TypeError(pass_one_rate(self._fields))
+        return (self._rate(*item) for item in self.functions.items())
+
+    # The first thing that `fine_tune` does with a rate.
+    def __truediv__(self, other): raise TypeError(pass_one_rate(self._fields))
+
     def __getitem__(self, i): return tuple(self)[i]
     def __len__(self): return len(self._fields)
     # Without an entry there is still our suggestion.
@@ -92,34 +94,40 @@ def _property_of(name):
 
 for name in _RULES: setattr(SuggestedLRs, name, _property_of(name))
 
-# %% ../../nbs/66_fastai.ipynb #66f0001b
-_BETA = 0.98
-
-def _moving_average(losses):
-    "Return the losses as fastai's recorder has them."
-    total, averages = 0., []
-    for n, loss in enumerate(losses, 1):
-        total = _BETA*total + (1-_BETA)*loss
-        averages.append(total / (1-_BETA**n))
-    return averages
-
 @patch
 def _rate(self:SuggestedLRs, name, function):
     "Return the rate that a rule finds. Raise `NoSuggestion` if it fails, for example on too few points."
     curve = self.curve
     num_it = curve.settings.get('num_it', len(curve))
     shown = slice(num_it//10, -5)
-    rates, losses = curve.lrs.tolist()[shown], _moving_average(curve.losses.tolist())[shown]
+    rates, losses = curve.lrs.tolist()[shown], moving_average(curve.losses).tolist()[shown]
     try: found = function(torch.tensor(rates), torch.tensor(losses), num_it)
-    except (IndexError, ValueError, RuntimeError) as e:
-        what = f"{name} can't find a rate on the {len(rates)} points that are left between both ends"
-        raise NoSuggestion(FASTAI.advise(what, "sweep with a larger {num_it}",
-                                         "lower {start_lr}, if the loss diverged at once")) from e
+    # A rule of the user's own may fail in any way, and what was measured is worth more than the rule.
+    except Exception as e: raise NoSuggestion(_why_failed(name, function, e, len(rates)), curve=curve) from e
     # Fastai's own return the rate, and the point to draw.
     rate = found[0] if isinstance(found, (tuple, list)) and found else found
     if torch.is_tensor(rate) and rate.numel() == 1: rate = rate.item()
     if is_number(rate) and 0 < rate < float('inf'): return float(rate)
-    raise NoSuggestion(f"{name} returned {found!r}, not a rate above zero or a tuple that begins with one")
+    what = f"{name} returned {found!r}, not a rate above zero or a tuple that begins with one"
+    raise NoSuggestion(what, curve=curve)
+
+@patch
+def _outcomes(self:SuggestedLRs):
+    "Return the rate of each entry, or the `NoSuggestion` that says why there is none."
+    found = {}
+    for name, function in self.functions.items():
+        try: found[name] = self._rate(name, function)
+        except NoSuggestion as e: found[name] = e
+    return found
+
+def _why_failed(name, function, error, points):
+    "Return the text about a rule that has raised `error`."
+    if getattr(function, 'func', function).__module__ == 'fastai.callback.schedule':
+        what = f"{name} can't find a rate on the {points} points that are left between both ends"
+        return FASTAI.advise(what, "sweep with a larger {num_it}",
+                             "lower {start_lr}, if the loss diverged at once")
+    return (f"{name}, called with {points} rates, {points} losses and the number of updates, raised "
+            f"{type(error).__name__}: {error}. The sweep itself is complete: see found.curve")
 
 # %% ../../nbs/66_fastai.ipynb #66f0001e
 @patch
@@ -131,9 +139,8 @@ def plot(self:SuggestedLRs,
     "Draw the curve, with our suggestion, and a ring for each entry."
     fig = LRFound.plot(self, suggest, ax=ax)
     ax, view = fig.axes[0] if ax is None else ax, self.curve.view
-    for name, function in self.functions.items():
-        try: rate = self._rate(name, function)
-        except NoSuggestion: continue
+    for name, rate in self._outcomes().items():
+        if isinstance(rate, NoSuggestion): continue
         color = RULES[name].color if name in RULES else None
         ax.plot(rate, view.z[view.nearest(rate)], 'o', ms=11, mew=2, mfc='none', color=color,
                 label=f"{name}: {rate:.1e}")
@@ -145,10 +152,8 @@ def plot(self:SuggestedLRs,
 
 @patch
 def __repr__(self:SuggestedLRs):
-    entries = []
-    for name, function in self.functions.items():
-        try: entries.append(f"{name}={self._rate(name, function):.2E}")
-        except NoSuggestion: entries.append(f"{name}=None")
+    found = self._outcomes().items()
+    entries = [f"{name}=" + ('None' if isinstance(x, NoSuggestion) else f"{x:.2E}") for name, x in found]
     try: ours = f"{self.suggestion():.2E}{range_text(self.suggestion(), ' (range {})')}"
     except NoSuggestion: ours = "no suggestion"
     return f"SuggestedLRs({', '.join([ours, *entries])}; {self.curve!r})"
@@ -278,7 +283,6 @@ def _snapshot(learn, where):
     for x in (learn.dls, learn): snapshot.keep(vars(x))
     return snapshot
 
-# %% ../../nbs/66_fastai.ipynb #66f0002b
 def _window(learn):
     "Return the number of batches that make one update."
     n = max((cb.n_acc for cb in learn.cbs if _is_a(cb, 'GradientAccumulation')), default=1)
@@ -293,7 +297,6 @@ def _common_batches(learn, rings, settings):
     if not rings: rings.append(CommonBatches(dl, settings.batches*window, len(dl), window))
     return rings[0]
 
-# %% ../../nbs/66_fastai.ipynb #66f0002c
 def _sweep_once(learn, settings, *, rings, progress, where='device', verify=False):
     "Let `learn` train for one sweep, and restore everything. Return the finished `LRSweep`."
     before = Fingerprint(learn=learn) if verify else None
@@ -327,18 +330,31 @@ def _check_learner(learn):
     check_loader('dls.train', dl)
     if known_len(dl) is None:
         raise ValueError("dls.train has no length, which fastai's loop needs: pass n=<number of rows> to it")
+    _check_trainable(learn)
     if any(_is_a(cb, 'DistributedTrainer') for cb in learn.cbs):
         raise ValueError("DistributedTrainer: fastai's training in several processes is not supported; look "
                          "for the rate in one of them, before to_distributed or distrib_ctx")
 
-# %% ../../nbs/66_fastai.ipynb #66f0002f
+def _check_trainable(learn):
+    "Raise `ValueError` if everything is frozen, from which fastai can't even make an optimizer."
+    modules = [learn.model, *parts_of_function(learn.loss_func)[0]]
+    if learn.opt is None: params = [p for m in modules for p in m.parameters()]
+    else: params = [p for group in inner_optimizer(learn.opt).param_groups for p in group['params']]
+    if any(p.requires_grad for p in params): return
+    # Without an optimizer, the usual splitter of a learner has left out what is frozen.
+    remedy = "learn.model.requires_grad_(True)" if learn.opt is None else "learn.unfreeze()"
+    raise ValueError(f"all {len(params)} parameters of learn are frozen, so there is nothing to train: call "
+                     f"{remedy}, or freeze a part only, as learn.freeze() does")
+
 def _report(found):
     "Return the text to print: our rate for a constant and a one-cycle schedule, and the findings."
+    notes = [f"Note: {x}" for x in found._outcomes().values() if isinstance(x, NoSuggestion)]
     try: s = found.curve.suggest()
-    except NoSuggestion as e: return f"No learning rate is suggested: {e}"
+    except NoSuggestion as e: return '\n'.join([f"No learning rate is suggested: {e}", *notes])
     rate = f"Suggested learning rate: {s:.2E}{range_text(s, ' (range {})')}"
-    notes = [f"Note: {finding}" for finding in found.curve.findings]
-    return '\n'.join([f"{rate}; lr_max of fit_one_cycle: {s.one_cycle:.2E}", *notes])
+    notes = [*(f"Note: {finding}" for finding in found.curve.findings), *notes]
+    lines = filter(None, [f"{rate}; lr_max of fit_one_cycle: {one_cycle_text(s)}", groups_text(s)])
+    return '\n'.join([*lines, *notes])
 
 # %% ../../nbs/66_fastai.ipynb #66f00031
 @refuses_other_options
@@ -352,14 +368,15 @@ def lr_find(
     suggest_funcs='valley', # rules of fastai: functions or names, one or a tuple; None: our suggestion alone
     *,
     probe='auto', # short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell
-    batches:int=8, # number of (windows of accumulated) batches to go round; None: fresh ones throughout
+    batches:int=8, # number of (accumulated) batches to go round; None: fresh ones, which scatter more
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raise `NotRestored` if not
     silent:bool=False # no progress bar, no line, no message
 ) -> SuggestedLRs: # fastai's entries, and `suggestion()`, `results`, `plot()` and `curve`
     """Run a learning-rate range test with the steps that `learn` itself would take, and restore everything.
 
-    Raise `ValueError` or `TypeError` for what can't work, before anything has changed."""
+    Raise `ValueError` or `TypeError` for what can't work, before anything has changed. If a rule fails, the
+    result is there all the same, and reading that entry raises `NoSuggestion`."""
     for name, flag in dict(show_plot=show_plot, verify=verify, silent=silent).items(): check_flag(name, flag)
     _check_learner(learn)
     for rule in as_list(suggest_funcs): _named(rule)

@@ -23,6 +23,7 @@ class SuggestedLRs(LRFound):
     functions: Any
     def __init__(self, curve: LRCurve, suggest_funcs: Any = None) -> None: ...
     def __iter__(self) -> Iterator[Any]: ...
+    def __truediv__(self, other: Any) -> None: ...
     def __getitem__(self, i: Any) -> Any: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
@@ -104,7 +105,8 @@ def lr_find(
 ) -> SuggestedLRs:
     """Run a learning-rate range test with the steps that `learn` itself would take, and restore everything.
 
-    Raise `ValueError` or `TypeError` for what can't work, before anything has changed.
+    Raise `ValueError` or `TypeError` for what can't work, before anything has changed. If a rule fails, the
+    result is there all the same, and reading that entry raises `NoSuggestion`.
 
     Args:
         learn: `Learner` of fastai v2
@@ -115,7 +117,7 @@ def lr_find(
         show_plot: draw the curve
         suggest_funcs: rules of fastai: functions or names, one or a tuple; None: our suggestion alone
         probe: short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell
-        batches: number of (windows of accumulated) batches to go round; None: fresh ones throughout
+        batches: number of (accumulated) batches to go round; None: fresh ones, which scatter more
         where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
         verify: check by checksum that everything is restored; raise `NotRestored` if not
         silent: no progress bar, no line, no message

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from torch.utils.data import Dataset
 
 from ..batch import check_loader
-from ..curve import EntryPoint
+from ..advice import EntryPoint
 from .lightning_sweep import leaf_loaders, sweep_once
 from ..other_names import refuses_other_options
 from ..probes import run_probes

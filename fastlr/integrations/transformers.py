@@ -9,7 +9,8 @@ __all__ = ['TRANSFORMERS', 'TrainerLRFound', 'lr_find']
 import sys
 from functools import partial
 
-from ..curve import EntryPoint, LRCurve
+from ..advice import EntryPoint, got
+from ..curve import LRCurve
 from .transformers_sweep import sweep_once
 from ..other_names import refuses_other_options
 from ..probes import run_probes
@@ -49,7 +50,7 @@ class TrainerLRFound(LRFound):
         schedule = schedule or self.schedule
         if schedule in _KINDS: return super().suggestion(skip_begin, skip_end, _KINDS[schedule])
         raise ValueError("schedule must be a name of TrainingArguments.lr_scheduler_type, one of "
-                         f"{', '.join(_KINDS)}; got {schedule!r}")
+                         f"{', '.join(_KINDS)}; {got(schedule, _KINDS)}")
 
 # %% ../../nbs/65_transformers.ipynb #ee5c6890
 def _schedule_of(trainer):
@@ -143,7 +144,7 @@ def lr_find(
     runs:int=1, # sweeps from the same state, with other seeds, at least 1; the curve is their median
     extend:bool=False, # go on beyond `end_lr` while the loss still falls there
     probe='auto', # short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell
-    batches:int=8, # number of (accumulated) batches to go round; None: fresh ones throughout
+    batches:int=8, # number of (accumulated) batches to go round; None: fresh ones, which scatter more
     update_args:bool=False, # set `trainer.args.learning_rate` to the suggestion
     where='device', # where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
     verify:bool=False, # check by checksum that everything is restored; raises `NotRestored` if not

@@ -67,7 +67,7 @@ def lr_find(
         runs: sweeps from the same state, with other seeds, at least 1; the curve is their median
         extend: go on beyond `end_lr` while the loss still falls there
         probe: short trainings at five rates, 300 more updates: True, False, or if the sweep can't tell
-        batches: number of (accumulated) batches to go round; None: fresh ones throughout
+        batches: number of (accumulated) batches to go round; None: fresh ones, which scatter more
         update_args: set `trainer.args.learning_rate` to the suggestion
         where: where the copy of the state is stored meanwhile: 'device', 'cpu', or a directory
         verify: check by checksum that everything is restored; raises `NotRestored` if not
