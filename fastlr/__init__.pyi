@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastlr import __main__ as __main__
+from fastlr import advice as advice
 from fastlr import anneal as anneal
 from fastlr import batch as batch
 from fastlr import bounds as bounds
@@ -17,7 +18,6 @@ from fastlr import callback as callback
 from fastlr import checkpoint as checkpoint
 from fastlr import class_path as class_path
 from fastlr import cli as cli
-from fastlr import close_names as close_names
 from fastlr import compat as compat
 from fastlr import compose as compose
 from fastlr import config as config
@@ -44,7 +44,6 @@ from fastlr import loop as loop
 from fastlr import lr_finder as lr_finder
 from fastlr import mixup as mixup
 from fastlr import mock_training as mock_training
-from fastlr import near as near
 from fastlr import one_cycle as one_cycle
 from fastlr import optim as optim
 from fastlr import other_names as other_names

@@ -3,9 +3,14 @@
 # Made by tools/stubs.py.
 
 TEXTS = {
-    'close_names': {
+    'advice': {
         'did_you_mean': 'Args:\n    name: what was written\n    names: the names that exist\n    or_all: if none of them is close, list them all; False: return an empty text',
         'got': 'Args:\n    value: what was passed\n    names: the texts that could have been passed',
+        'EntryPoint': "Args:\n    name: of the function\n    options: our name of each option that it has -> its own name; default: all, by our names\n    modes: its name of each mode -> ours, 'exp' or 'linear'; default: our names\n    never: the value of `stop_div` with which it never stops early\n    without_factor: the value of `stop_div` for the rule without a factor; None: it has none",
+        'EntryPoint.say': "Args:\n    text: a template with options in braces, such as 'raise {end_lr}'\n\nReturns:\n    str | None: None if the function lacks one of the options",
+        'EntryPoint.advise': 'Args:\n    what: what is wrong; names no option\n    *remedies: templates with options in braces; each remedy alone would help',
+        'EntryPoint.mode_of': "Args:\n    mode: as it was passed\n\nReturns:\n    str: 'exp' or 'linear'",
+        'EntryPoint.several_runs': 'Returns:\n    str: a template, for `advise`',
     },
     'curve': {
         'write_whole': 'Args:\n    path: file to write, in a directory that exists\n    write: called with an open binary file\n\nReturns:\n    pathlib.Path: of the file',
@@ -19,11 +24,6 @@ TEXTS = {
         'LRCurve.from_dict': 'Args:\n    d: as `to_dict` makes it; `lrs` and `losses` are needed, the other fields have defaults',
         'LRCurve.save': 'Args:\n    path: file to write, its name ending in .json or .csv',
         'LRCurve.load': 'Args:\n    path: file written by `save`',
-        'EntryPoint': "Args:\n    name: of the function\n    options: our name of each option that it has -> its own name; default: all, by our names\n    modes: its name of each mode -> ours, 'exp' or 'linear'; default: our names\n    never: the value of `stop_div` with which it never stops early\n    without_factor: the value of `stop_div` for the rule without a factor; None: it has none",
-        'EntryPoint.say': "Args:\n    text: a template with options in braces, such as 'raise {end_lr}'\n\nReturns:\n    str | None: None if the function lacks one of the options",
-        'EntryPoint.advise': 'Args:\n    what: what is wrong; names no option\n    *remedies: templates with options in braces; each remedy alone would help',
-        'EntryPoint.mode_of': "Args:\n    mode: as it was passed\n\nReturns:\n    str: 'exp' or 'linear'",
-        'EntryPoint.several_runs': 'Returns:\n    str: a template, for `advise`',
     },
     'smooth': {
         'whittaker': 'Args:\n    x: (n,) positions, increasing; for a curve: log10 of the rate\n    y: (n,) values, finite\n    bandwidth: how far it looks, in units of `x` (for a curve: decades), above zero\n    robust: weigh outliers down, after Huber\n\nReturns:\n    NDArray[Any]: (n,) smoothed values',
@@ -48,9 +48,6 @@ TEXTS = {
         'View.clarity': 'Returns:\n    float: from 0; infinite where there is no scatter',
         'View.edge': 'Returns:\n    int: index',
         'View.nearest': 'Args:\n    lr: rate, above zero\n\nReturns:\n    int: index',
-    },
-    'near': {
-        'did_you_mean': 'Args:\n    name: what was written\n    names: the names that exist\n    or_all: if none of them is close, list them all; False: return an empty text',
     },
     'suggestion': {
         'range_text': 'Args:\n    s: `Suggestion`, or what else has its `low` and `high`\n    template: the text around the range',

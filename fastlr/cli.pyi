@@ -4,7 +4,7 @@
 
 import argparse
 from typing import Any
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.settings import SweepSettings
 
 __all__ = ['CLI', 'sweep_settings', 'run', 'run_command', 'main']

@@ -3,7 +3,7 @@
 # Made by tools/stubs.py: run `make prepare`.
 
 from typing import Any
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 
 __all__ = ['EXAMPLES', 'PARTS', 'KINDS', 'CONFIGURATION', 'read_config', 'training_settings', 'Configuration']
 

@@ -7,12 +7,13 @@ import matplotlib.axes
 import numpy.typing
 import pathlib
 from typing import Any
+from fastlr.advice import EntryPoint
 from fastlr.bounds import Bounds
 from fastlr.findings import Finding
 from fastlr.smooth import View
 from fastlr.suggestion import Suggestion
 
-__all__ = ['STOP_REASONS', 'OPTIONS', 'LRCurve', 'write_whole', 'plain', 'EntryPoint']
+__all__ = ['STOP_REASONS', 'LRCurve', 'write_whole', 'plain']
 
 STOP_REASONS: tuple[str, ...]
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -244,61 +245,3 @@ def plain(x: Any) -> Any:
     Returns:
         of dicts with texts as keys, lists, texts, finite numbers, True, False and None
     """
-
-OPTIONS: tuple[str, ...]
-class EntryPoint:
-    """A function that starts a range test, and its names for our options.
-
-    Args:
-        name: of the function
-        options: our name of each option that it has -> its own name; default: all, by our names
-        modes: its name of each mode -> ours, 'exp' or 'linear'; default: our names
-        never: the value of `stop_div` with which it never stops early
-        without_factor: the value of `stop_div` for the rule without a factor; None: it has none
-    """
-    name: str
-    options: Any
-    modes: Any
-    never: str
-    without_factor: str | None
-    def __init__(
-        self,
-        name: str = 'lr_find',
-        options: dict[Any, Any] | None = None,
-        modes: dict[Any, Any] | None = None,
-        never: str = 'False',
-        without_factor: str | None = 'True',
-    ) -> None: ...
-    def __contains__(self, option: Any) -> bool: ...
-    def say(self, text: str) -> str | None:
-        """Return `text` with the function's own names of the options.
-
-        Args:
-            text: a template with options in braces, such as 'raise {end_lr}'
-
-        Returns:
-            str | None: None if the function lacks one of the options
-        """
-    def advise(self, what: str, *remedies: Any) -> str:
-        """Return one sentence: what is wrong, and the remedies for which the function has an option.
-
-        Args:
-            what: what is wrong; names no option
-            *remedies: templates with options in braces; each remedy alone would help
-        """
-    def mode_of(self, mode: str) -> str:
-        """Return our name of `mode`. Raise `ValueError` for one that the function doesn't have.
-
-        Args:
-            mode: as it was passed
-
-        Returns:
-            str: 'exp' or 'linear'
-        """
-    @property
-    def several_runs(self) -> str:
-        """The remedy against noise: an option of the function, or the median of sweeps over other batches.
-
-        Returns:
-            str: a template, for `advise`
-        """

@@ -3,8 +3,8 @@
 # Made by tools/stubs.py: run `make prepare`.
 
 from typing import Any
+from fastlr.advice import EntryPoint
 from fastlr.callback import LearnerCallback
-from fastlr.curve import EntryPoint
 from fastlr.curve import LRCurve
 from fastlr.learner import Learner
 from fastlr.progress import Progress

@@ -4,7 +4,7 @@
 
 import pathlib
 from typing import Any
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.curve import LRCurve
 
 __all__ = ['FILES', 'CHECK_DIRECTORY', 'answer', 'can_be_drawn', 'report', 'check_directory', 'write_results']

@@ -4,7 +4,7 @@
 
 import numpy.typing
 from typing import Any
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.smooth import View
 from fastlr.suggestion import Suggestion
 

@@ -5,7 +5,7 @@
 import dataclasses
 import numpy.typing
 from typing import Any
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 
 __all__ = ['SweepSettings', 'is_number', 'is_whole', 'check_above_zero', 'trained_groups', 'settings_of']
 

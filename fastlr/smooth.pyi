@@ -5,7 +5,7 @@
 import dataclasses
 import numpy.typing
 from typing import Any
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.suggestion import Suggestion
 
 __all__ = ['whittaker', 'noise_level', 'start_level', 'ceiling', 'smoothed', 'batch_effect', 'View',

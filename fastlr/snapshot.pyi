@@ -4,7 +4,7 @@
 
 from typing import Any
 from typing_extensions import Self
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 
 __all__ = ['Snapshot', 'check_parts']
 

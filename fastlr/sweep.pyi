@@ -4,7 +4,7 @@
 
 from typing import Any, Iterator
 from typing_extensions import Self
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.curve import LRCurve
 from fastlr.lockstep import CommonBatches
 from fastlr.lockstep import Lockstep

@@ -4,7 +4,7 @@
 
 import argparse
 from typing import Any
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.learner import Learner
 
 __all__ = ['SEARCH', 'ALLENNLP', 'search_learning_rate', 'find_learning_rate_model',

@@ -6,7 +6,7 @@ import matplotlib.axes
 import torch
 import torch.nn
 from typing import Any
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.curve import LRCurve
 from fastlr.suggestion import Suggestion
 

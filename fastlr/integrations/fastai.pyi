@@ -5,7 +5,7 @@
 import matplotlib.axes
 import matplotlib.figure
 from typing import Any, Iterator
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.curve import LRCurve
 from fastlr.suggestion import Suggestion
 from fastlr.tune import LRFound

@@ -3,7 +3,7 @@
 # Made by tools/stubs.py: run `make prepare`.
 
 from typing import Any
-from fastlr.curve import EntryPoint
+from fastlr.advice import EntryPoint
 from fastlr.tune import LRFound
 
 __all__ = ['LIGHTNING', 'lr_find']
