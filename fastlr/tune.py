@@ -173,7 +173,7 @@ def rate_places(
 ) -> list: # of `RatePlace`s; empty if the model has no attribute for a rate
     "Return where `model` has its rate. Raise if that is ambiguous, or can't be set."
     holders = dict(model=model)
-    if hasattr(model, 'hparams'): holders['model.hparams'] = model.hparams
+    if _has_hparams(model): holders['model.hparams'] = model.hparams
     names = RATE_NAMES if auto is True else [auto] if auto else []
     places = [RatePlace(holder, name, f'{label}.{name}')
               for name in names for label, holder in holders.items() if _has(holder, name)]
@@ -184,6 +184,12 @@ def rate_places(
         raise ValueError(f"{option}=True: the model has {labels}; name one of them, as {named}='lr'")
     for place in places: _check_place(place, option)
     return places
+
+def _has_hparams(model):
+    "Whether `model` has `hparams`. A module of Lightning that is asked for them would make an empty set."
+    of_class = getattr(type(model), 'hparams', None)
+    made_when_read = isinstance(of_class, property) and 'lightning' in of_class.fget.__module__
+    return '_hparams' in vars(model) if made_when_read else hasattr(model, 'hparams')
 
 def set_rate(
     places:list, # `RatePlace`s, from `rate_places`

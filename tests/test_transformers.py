@@ -696,8 +696,8 @@ def test_names_that_a_result_lacks_are_answered(tmp_path):
     ).items():
         with pytest.raises(AttributeError, match=f'TrainerLRFound has no attribute .{name}.: .*{where}'):
             getattr(found, name)
-    with pytest.raises(ValueError, match="got 'cosinus': did you mean 'cosine'"):
-        found.suggestion(schedule='cosinus')
+    with pytest.raises(ValueError, match="got 'cosin': did you mean 'cosine'"):
+        found.suggestion(schedule='cosin')
 
 
 def test_without_a_suggestion_nothing_is_set(tmp_path, capsys):

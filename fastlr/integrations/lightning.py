@@ -250,7 +250,7 @@ def _set_logged(module, datamodule, places, set_to):
     # Lightning refuses to train if module and datamodule log different values by one name.
     initial, others = getattr(module, '_hparams_initial', {}), getattr(datamodule, 'hparams_initial', {})
     for place in places:
-        logged = place.holder is module.hparams and place.name in initial
+        logged = place.holder is getattr(module, '_hparams', None) and place.name in initial
         if logged and place.name not in others: initial[place.name] = set_to
 
 # %% ../../nbs/62_lightning.ipynb #60b20006
