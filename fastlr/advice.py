@@ -36,7 +36,8 @@ def _closest(name, names):
     begun = [known for known in names if len(mine) > 2 and ''.join(words[known]).startswith(mine)]
     one_word_more = [known for known in names if _differ_by_a_word(words[known], words[name])]
     # A longer form of a short name, such as 'exponential'.
-    shorter = [known for known in names if len(words[name]) == 1 and len(known) > 2 and mine.startswith(known)]
+    one_word = len(words[name]) == 1
+    shorter = [known for known in names if one_word and len(known) > 2 and mine.startswith(known)]
     by_likeness = reordered, begun, one_word_more, shorter
     return next((found[0] for found in by_likeness if len(found) == 1), None)
 

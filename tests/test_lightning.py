@@ -1191,7 +1191,7 @@ class OwnRates(S.LRScheduler):
 
 FIXED = (
     "Note: (.*) sets the same rates whatever model.lr is, so a training won't use the rate that was set, but "
-    r'(\S*) at most: pass it there, such as for max_lr.'
+    r'(\S*) at most: pass it there\.'
 )
 
 

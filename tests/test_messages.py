@@ -190,7 +190,7 @@ def test_messages_of_a_curve_use_the_names_of_its_entry_point(kind, place):
 def test_a_curve_without_an_entry_point_uses_the_names_of_lr_find(kind):
     "Curves that version 0.1.0 has saved have no entry point."
     said = said_about(ODD[kind])
-    assert set(NAMED.findall(said)) - SKIPS <= {*fastlr.curve.OPTIONS} and '{' not in said
+    assert set(NAMED.findall(said)) - SKIPS <= {*fastlr.advice.OPTIONS} and '{' not in said
 
 
 # Bad settings in real calls.

@@ -240,8 +240,7 @@ def _note_on_fixed(plan, labels, by_scheduler):
     unused = f"so a training won't use the rate that was set{used}"
     names = ' and '.join(dict.fromkeys(p.name for p in plan.schedulers))
     if by_scheduler:
-        return (f"{names} sets the same rates whatever {labels} is, {unused}: pass it there, such as for "
-                "max_lr.")
+        return (f"{names} sets the same rates whatever {labels} is, {unused}: pass it there.")
     return (f"configure_optimizers makes optimizers with the same rates whatever {labels} is, {unused}: pass "
             "it to them there, or with LightningCLI to the optimizer that it is given on the command line.")
 
