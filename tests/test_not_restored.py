@@ -863,7 +863,8 @@ def test_the_largest_amount_of_memory_stays():
     used = lambda: int(Path('/proc/self/statm').read_text().split()[1]) * resource.getpagesize()
     peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     before = peak()
-    assert find(Does(lambda: torch.ones(max(before - used(), 0) // 4 + 2**23))) == []
+    # Much more than other code may release meanwhile.
+    assert find(Does(lambda: torch.ones(max(before - used(), 0) // 4 + 2**26))) == []
     assert peak() > before
 
 
