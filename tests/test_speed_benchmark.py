@@ -206,7 +206,7 @@ def test_the_table_is_printed_with_its_goals(capsys):
 def test_stored_results_are_complete():
     stored = json.loads((HERE / 'speed.json').read_text())
     whats = [r['what'] for r in stored['rows']]
-    assert [k for k, _ in itertools.groupby(w[1] for w in whats)] == list('abcdefghijkl') and len(
+    assert [k for k, _ in itertools.groupby(w[1] for w in whats)] == list('abcdefg') and len(
         set(whats)
     ) == len(whats)
     goals = [r for r in stored['rows'] if r['goal'] is not None]
@@ -217,7 +217,7 @@ def test_stored_results_are_complete():
         f'(b) Learner.lr_find, {size} parameters, {n} steps' for size, n in zip(timing.SIZES, (100, 100, 10))
     }
     assert (
-        stored['grows'].keys() == {'groups', 'steps', 'callbacks', 'parameters', 'tensors'}
+        stored['grows'].keys() == {'groups', 'steps', 'callbacks', 'parameters'}
         and '1000' in stored['grows']['groups']
         and '50' in stored['grows']['callbacks']
     )
