@@ -275,19 +275,25 @@ def _from_csv(text, path):
     elif 'metadata' in names and rows:
         meta = json.loads(rows[0]['metadata'])
         if not rows[0]['lr']: rows = rows[1:]
-    else: meta = _meta_beside(path, ours='lr_0' in names)
+    else: meta = _meta_beside(path, [float(r['lr']) for r in rows], ours='lr_0' in names)
     def column(name): return [float(r[name]) for r in rows if r[name]]
     groups = [[float(r[k]) for k in names if k.startswith('lr_')] for r in rows]
     return dict(meta, lrs=column('lr'), losses=column('loss'), group_lrs=groups,
                 runs=[column(k) for k in names if k.startswith('run_')],
                 batches=column('batch') if 'batch' in names else None)
 
-def _meta_beside(path, ours):
-    "The fields that are not columns, from the JSON file beside `path`, if it is that of a curve."
+def _meta_beside(path, lrs, ours):
+    "The fields that are not columns, from the JSON file beside `path`, if it has the curve with these `lrs`."
     whole = _curve_in(path.with_suffix('.json'))
     if ours and whole is None:
         warnings.warn(f"LRCurve.load: {str(path)!r} holds only the points; settings and probes are in "
                       f"{path.stem}.json, which is missing: put it beside, or load it instead", stacklevel=4)
+    theirs = lrs if whole is None else whole.get('lrs', ())
+    if len(theirs) != len(lrs) or not np.allclose(theirs, lrs, atol=0):
+        warnings.warn(f"LRCurve.load: {path.stem}.json beside {str(path)!r} holds other rates, so settings "
+                      "and probes are not read from it: load it instead, or put the right one beside",
+                      stacklevel=4)
+        return {}
     return {name: whole[name] for name in _META if name in (whole or {})}
 
 def _curve_in(path):
