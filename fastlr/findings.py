@@ -86,8 +86,13 @@ def _are_rising_shares(losses):
     middle = np.median(np.lib.stride_tricks.sliding_window_view(shares, 5), axis=1)
     rise, fall = middle.max() - start, start - middle.min()
     if rise < 0.1 or rise < 3*fall: return False
-    numerators = np.arange(1, _ROWS+1)[:, None] * shares
-    return bool((np.abs(numerators - numerators.round()) < 1e-3).all(1).any())
+    rows = np.arange(1, _ROWS+1)
+    # Few denominators fit the first points, so a long curve takes hardly more memory than a short one.
+    for part in np.array_split(shares, range(20, len(shares), 20)):
+        numerators = rows[:, None] * part
+        rows = rows[(np.abs(numerators - numerators.round()) < 1e-3).all(1)]
+        if not len(rows): return False
+    return True
 
 def _about_steps(ignored):
     "The finding about steps that ignored the rates of the sweep, if it has noticed that they did."
