@@ -87,6 +87,19 @@ def test_with_data_of_unknown_length(config):
     assert planned.steps == module.steps == 20 // config.get('frequency', 1)
 
 
+def test_a_scheduler_like_no_other_has_no_known_rates():
+    class Lone:
+        optimizer = None
+
+    class Growing(S.ConstantLR):
+        def step(self):
+            self.optimizer.param_groups += self.optimizer.param_groups[:1]
+
+    opt = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    assert planned_rates(Lone(), 3) is None and planned_rates(Growing(opt), 3) is None
+    assert len(opt.param_groups) == 2
+
+
 def test_what_would_take_too_long_is_not_tried_out():
     def rates(groups, steps):
         params = [dict(params=[torch.zeros(1, requires_grad=True)]) for _ in range(groups)]

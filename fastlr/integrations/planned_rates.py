@@ -28,22 +28,25 @@ def planned_rates(
 
 def _try_out(scheduler, steps, shared):
     "Return `planned_rates`, and the error that a step has raised, as text, or None."
-    if not hasattr(scheduler, 'optimizer'): return None, None
-    groups = scheduler.optimizer.param_groups
-    if not 0 <= steps*(2+len(groups)) <= MOST_STEPS: return None, None
+    groups = getattr(getattr(scheduler, 'optimizer', None), 'param_groups', None)
+    if groups is None or not 0 <= steps*(2+len(groups)) <= MOST_STEPS: return None, None
     # It would complain that the optimizer has made no step.
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter('ignore')
-        # One of the user's may refer to something that can't be copied.
-        try: twin = _copy(scheduler, shared)
-        except Exception: return None, None
         rates = np.empty((steps+1, len(groups)))
-        rates[0] = _rates_of(twin)
+        # One of the user's may refer to something that can't be copied, or have groups without a rate.
+        try:
+            twin = _copy(scheduler, shared)
+            rates[0] = _rates_of(twin)
+        except Exception: return None, None
         for i in range(steps):
             # Torch's complain if they end before the training; one of the user's may need anything.
             try: twin.step()
             except Exception as e: return None, f"step {i+1} of {steps} raises {type(e).__name__}: {e}"
-            rates[i+1] = _rates_of(twin)
+            now = _rates_of(twin)
+            # It may add groups, too.
+            if len(now) != len(groups): return None, None
+            rates[i+1] = now
     return rates, None
 
 def _copy(scheduler, shared):
