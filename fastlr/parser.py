@@ -36,7 +36,7 @@ class CommandParser(argparse.ArgumentParser):
             if arg in parser.commands: parser = parser.commands[arg]
             # After `--` there are no options; and argparse knows what to say about other commands.
             elif arg == '--' or parser.commands and not arg.startswith('-'): return
-            elif re.match('-.?[A-Za-z]', arg): parser._check_option(arg.partition('=')[0])
+            elif re.match('--?[A-Za-z]', arg): parser._check_option(arg.partition('=')[0])
 
     def _check_option(self, option):
         known = self._option_string_actions

@@ -532,6 +532,8 @@ REFUSED = {
     # The number and the missing CONFIG are not what is wrong.
     'find-lr --sede 9': "find-lr: error: unknown option '--sede'; did you mean '--seed'?",
     'find-lr --sede=9 digits': "unknown option '--sede'; did you mean '--seed'?",
+    # A number below zero is not an option.
+    'find-lr digits --start-lr -1e-5': 'argument --start-lr: expected one argument',
     'find-lr digits --optimize': "unknown option '--optimize'; `fastlr find-lr --help` lists all options",
     'find-lr digits more': 'error: unrecognized arguments: more',
     '--verison': "fastlr: error: unknown option '--verison'; did you mean '--version'?",
