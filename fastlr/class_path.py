@@ -28,12 +28,12 @@ class CodeError(ConfigError):
 
 # %% ../nbs/40_class_path.ipynb #826d7518
 _HERE = os.path.dirname(os.path.abspath(__file__)) if '__file__' in globals() else os.getcwd()
-_PYTHON = tuple({sysconfig.get_path(name) for name in ('stdlib', 'platstdlib', 'scripts')})
+_PYTHON = tuple({sysconfig.get_path(name) + os.sep for name in ('stdlib', 'platstdlib', 'scripts')})
 
 def _is_own(path):
     "Whether `path` is neither in a library that is installed, nor in this one."
     installed = path.startswith(_PYTHON) or f'{os.sep}site-packages' in path or 'dist-packages' in path
-    return not (installed or path.startswith(('<', _HERE)))
+    return not (installed or path.startswith(('<', _HERE + os.sep)))
 
 def place_in_code(
     error:BaseException # that was raised
@@ -55,9 +55,11 @@ def load_module(
     except Exception as e:
         missing = getattr(e, 'name', None) if isinstance(e, ModuleNotFoundError) else None
         cannot = f"{what} can't be imported"
-        if missing and f'{path}.'.startswith(f'{missing}.'):
+        # A package that fails because it imports a part of itself that doesn't exist isn't there, either.
+        parent = (missing or '').rpartition('.')[0]
+        if missing and f'{path}.'.startswith(f'{missing}.') and (not parent or parent in sys.modules):
             raise ConfigError(f"{cannot}: {_not_found(missing)}") from e
-        remedy = f"; {_where_to_put(missing)}" if missing else ''
+        remedy = f"; {_where_to_put(missing)}" if missing and not parent else ''
         raise CodeError(f"{cannot}: the module {_origin(path)} raises", e, remedy) from e
 
 def _not_found(module):
@@ -88,7 +90,7 @@ def _origin(module):
     "The name of a module, with its file if that is the user's own."
     try: file = util.find_spec(module).origin
     except Exception: file = None
-    return f"{module!r} ({file})" if file and _is_own(file) else repr(module)
+    return f"{module!r} ({file})" if file and os.path.isabs(file) and _is_own(file) else repr(module)
 
 def _modules_in():
     "The modules that a path probably begins with."

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from test_cli import SHORT, SMALL, TYPED, TYPED_MODEL, check_error, code, files,
 
 from fastlr import LRCurve, find_lr, results
 from fastlr.compat.allennlp import find_learning_rate_model
+from fastlr.class_path import ConfigError, load_object
 from fastlr.config import Configuration, read_config
 from fastlr.advice import did_you_mean
+from fastlr.findings import _are_rising_shares
 from fastlr.parser import parser
 
 # Fixtures are used by their names.
@@ -545,6 +548,11 @@ def test_points_without_the_file_beside_them_load_with_a_warning(tmp_path):
     ) as seen:
         assert LRCurve.load(path).stop_reason == 'end'
     assert seen[0].filename == __file__
+    # The file beside it may be that of another curve.
+    curve.trim(3, 0).save(tmp_path / 'a.json')
+    with pytest.warns(UserWarning, match='a.json beside .* holds other rates') as seen:
+        assert LRCurve.load(path).stop_reason == 'end'
+    assert seen[0].filename == __file__
     # A table of another program is not ours, nor is a file beside it.
     path.write_text('lr,loss\n0.1,2\n0.2,1\n')
     (tmp_path / 'a.json').write_text('{"stop_reason": "mine"}')
@@ -578,3 +586,22 @@ def test_find_lr_says_that_its_probes_were_interrupted(capsys):
     # The next one is complete.
     again = find_lr(model, sgd, loss, batches, num_it=50, stop_div=False, probe=True)
     assert 'interrupted' not in [f.code for f in again.findings]
+
+
+def test_a_package_that_imports_a_missing_part_of_itself(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / 'halved').mkdir()
+    (tmp_path / 'halved' / '__init__.py').write_text('import halved.rest')
+    for path in 'halved.rest.Net', 'halved.Net':
+        with pytest.raises(ConfigError, match=r"No module named 'halved.rest' \(__init__.py, line 1\)$"):
+            load_object(path, 'model.class_path')
+
+
+def test_the_shares_of_a_long_curve_take_little_memory():
+    losses = np.linspace(0.1, 0.9, 40_000)
+    tracemalloc.start()
+    try:
+        assert not _are_rising_shares(losses) and _are_rising_shares(np.round(losses * 64) / 64)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
