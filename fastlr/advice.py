@@ -28,6 +28,8 @@ def _closest(name, names):
     said_no = lambda words: set(words) & {'no', 'not', 'without'}
     names = [known for known in names if said_no(words[known]) == said_no(words[name])]
     mine = ''.join(words[name])
+    # Of a name in other letters, nothing is left.
+    if not mine: return None
     slips = {known: _slips_or_plural(mine, ''.join(words[known])) for known in names}
     allowed = max(1, len(mine)//4) if len(mine) > 2 else 0
     close = [known for known in names if slips[known] <= allowed]

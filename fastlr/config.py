@@ -19,7 +19,6 @@ from fastcore.basics import patch
 from .class_path import CodeError, ConfigError, load_object
 from .advice import EntryPoint, did_you_mean
 from .compose import Swapped, merge, parse_overrides
-from .advice import did_you_mean
 
 # %% ../nbs/40_config.ipynb #4c91f5c7
 EXAMPLES = {'digits': """\

@@ -13,7 +13,6 @@ import numpy as np
 from fastcore.basics import patch
 
 from .advice import EntryPoint, got
-from .advice import EntryPoint
 
 # %% ../nbs/07_settings.ipynb #0500000a
 @dataclass(frozen=True)
