@@ -42,6 +42,8 @@ class LeftGradients:
         self.grad = None
         # For each gradient that came since the last step: whether it was added to another one.
         self.added = []
+        # The last one that was added to another, by itself.
+        self.alone = None
         # The updates so far, and those in whose gradient that of the update before was left.
         self.updates = self.left = 0
         self.hook = None if self.param is None else self.param.register_hook(self._note)
@@ -49,6 +51,7 @@ class LeftGradients:
     def _note(self, grad):
         old = self.param.grad
         self.added.append(old is not None and bool(old.any()))
+        self.alone = grad if self.added[-1] else None
 
     def before_step(self,
         opt # the optimizer that takes it
@@ -57,21 +60,27 @@ class LeftGradients:
         if self.hook is None or opt is not self.opt: return
         # Many loops set the gradient to None, and then it is another object.
         same = self.grad is not None and self.param.grad is self.grad
-        if same and self.added and all(self.added): self.left += 1
+        if same and self.added and all(self.added) and not self._is_written(): self.left += 1
+
+    def _is_written(self):
+        "Whether the loop has written the new gradient over the old one, as after `torch.autograd.grad`."
+        new, written = self.alone, self.param.grad
+        comparable = new.layout == written.layout == torch.strided and new.dtype == written.dtype
+        return comparable and torch.equal(new, written)
 
     def after_step(self,
         opt # the optimizer that has taken it
     ):
         "Note the gradient that was used."
         if self.hook is None or opt is not self.opt: return
-        self.grad, self.added = self.param.grad, []
+        self.grad, self.added, self.alone = self.param.grad, [], None
         self.updates += 1
         if self.updates == 3: self.stop()
 
     def stop(self):
         "Watch no longer."
         if self.hook is not None: self.hook.remove()
-        self.hook = self.param = self.grad = None
+        self.hook = self.param = self.grad = self.alone = None
 
     def warn(self):
         "Warn once if gradients were left in the two updates after the first."

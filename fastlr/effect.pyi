@@ -24,6 +24,7 @@ class LeftGradients:
     param: Any
     grad: Any
     added: list[Any]
+    alone: Any
     updates: int
     left: int
     hook: Any

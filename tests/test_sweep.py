@@ -434,6 +434,22 @@ def test_gradients_that_are_never_zeroed_are_noticed(zero, accumulate, clip, rec
     assert all(w.filename == __file__ for w in seen)
 
 
+def test_gradients_that_are_written_over_the_old_ones_are_not_warned_of(recwarn):
+    model = net()
+    params = list(model.parameters())
+    opt = torch.optim.SGD(params, lr=0.1)
+    for p in params:
+        p.grad = torch.zeros_like(p)
+    with LRSweep(opt, model, num_it=5) as sweep:
+        for xb, yb in sweep(loaders()[0]):
+            loss = nn.functional.cross_entropy(model(xb), yb)
+            for p, grad in zip(params, torch.autograd.grad(loss, params)):
+                p.grad.copy_(grad)
+            opt.step()
+            sweep.record(loss)
+    assert not [w for w in recwarn if 'never zeroed' in str(w.message)]
+
+
 @pytest.mark.parametrize('set_to_none', [True, False])
 def test_two_players_that_get_gradients_from_each_other_are_not_warned(set_to_none, recwarn):
     "Each zeroes its gradients before its own turn, and not after it."
