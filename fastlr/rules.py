@@ -234,7 +234,8 @@ def suggest(self:LRCurve,
         s = find(self.view)
     except NoSuggestion as e:
         error = with_ending(self, e)
-        raise NoSuggestion(error.detail, error.ending, self) from None
+        error.curve = self
+        raise error from None
     ratios = self.group_lrs[s.index]/self.lrs[s.index]
     return replace(s, lrs=tuple(float(s.lr*r) for r in ratios))
 
