@@ -80,7 +80,8 @@ class LeftGradients:
     def stop(self):
         "Watch no longer."
         if self.hook is not None: self.hook.remove()
-        self.hook = self.param = self.grad = self.alone = None
+        self.hook = self.param = None
+        self.grad = self.alone = None
 
     def warn(self):
         "Warn once if gradients were left in the two updates after the first."
