@@ -306,15 +306,17 @@ def _curve_in(path):
 def save(self:LRCurve,
     path # file to write, its name ending in .json or .csv
 ) -> Path:
-    "Write the curve to `path`; with .csv, also as .json. Raise `FileExistsError` if that isn't a curve."
+    "Write the curve to `path`; with .csv, also as .json. Raise `FileExistsError` if that holds another."
     path = _checked_path(path, 'save')
     if not path.parent.is_dir():
         raise FileNotFoundError(f"LRCurve.save: there is no directory {str(path.parent)!r}; make it first")
-    beside = path.with_suffix('.json')
-    if path.suffix == '.csv' and beside.exists() and _curve_in(beside) is None:
+    text, beside = json.dumps(self.to_dict(), indent=1), path.with_suffix('.json')
+    # With a CSV file beside it, it is that of an earlier curve, which this one replaces.
+    ours = path.suffix == '.json' or not beside.exists() or _curve_in(beside) is not None and path.exists()
+    if not ours and _curve_in(beside) != json.loads(text):
         raise FileExistsError(f"LRCurve.save: {path.name!r} needs {str(beside)!r} for what is not a column, "
                               "and that file holds something else; save under another name")
-    write_whole(beside, lambda f: f.write(json.dumps(self.to_dict(), indent=1).encode()))
+    write_whole(beside, lambda f: f.write(text.encode()))
     if path.suffix == '.csv': write_whole(path, lambda f: f.write(_to_csv(self).encode()))
     return path
 

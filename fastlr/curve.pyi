@@ -94,7 +94,7 @@ class LRCurve:
             d: as `to_dict` makes it; `lrs` and `losses` are needed, the other fields have defaults
         """
     def save(self, path: Any) -> pathlib.Path:
-        """Write the curve to `path`; with .csv, also as .json. Raise `FileExistsError` if that isn't a curve.
+        """Write the curve to `path`; with .csv, also as .json. Raise `FileExistsError` if that holds another.
 
         Args:
             path: file to write, its name ending in .json or .csv

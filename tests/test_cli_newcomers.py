@@ -561,9 +561,17 @@ def test_points_without_the_file_beside_them_load_with_a_warning(tmp_path):
         assert LRCurve.load(path).stop_reason == 'end'
     with pytest.raises(FileExistsError, match=r"'a.csv' needs '.*a.json' .* another name"):
         curve.save(path)
-    assert (tmp_path / 'a.json').read_text() == '{"stop_reason": "mine"}' and path.read_text().count(
-        '\n'
-    ) == 3
+    assert (tmp_path / 'a.json').read_text() == '{"stop_reason": "mine"}'
+    assert path.read_text().count('\n') == 3
+    # A curve that was saved alone isn't replaced by what goes beside another one.
+    before = curve.save(tmp_path / 'b.json').read_text()
+    with pytest.raises(FileExistsError, match=r"'b.csv' needs '.*b.json' .* another name"):
+        curve.trim(3, 0).save(tmp_path / 'b.csv')
+    assert (tmp_path / 'b.json').read_text() == before and not (tmp_path / 'b.csv').exists()
+    curve.save(tmp_path / 'b.csv')
+    assert (
+        LRCurve.load(curve.trim(3, 0).save(tmp_path / 'b.csv')).losses.tolist() == curve.losses.tolist()[3:]
+    )
 
 
 def test_find_lr_says_that_its_probes_were_interrupted(capsys):
