@@ -28,7 +28,7 @@ TESTS = {
         'transformers:training_goes_on_as_if_it_had_never_run',
         'fastai:the_training_afterwards_is_the_same_bit_for_bit',
     ),
-    'In the middle of a training': (
+    'Between two epochs, or two calls of `fit`': (
         'lr_find:earlier_training_does_not_stop_it',
         'snapshot:training_goes_on_as_if_nothing_had_happened',
         'accelerate:training_after_it_is_the_same',
